@@ -1,0 +1,317 @@
+"""What a policy sees: the features of the best-ranked opportunities and of the portfolio, as one vector.
+
+Training, backtests, paper and live all come through here. Features of a tick are made of the panel's rows up to that
+tick by sums over fixed windows in a fixed order, so cutting the history behind or ahead of the window changes no bit.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest.accounting import LONG, SHORT, Books, equity, slot_total, venue_equity, venue_gross
+from backtest.settings import EnvironmentSettings
+from backtest.simulated_venue import Rules, holds
+from data.compiled import compiled
+from data.panel import Panel
+from data.settings import VenueSettings
+from data.types import HOUR_MS
+from data.venues import venue_profile
+
+Matrix = NDArray[np.float64]
+MIN_COVERAGE = 0.9
+"""A trailing window counts only if this share of its hours has data."""
+MAX_PRICE_RATIO = 1.2
+"""Legs further apart than this are not the same thing (a wrong multiplier, a dead market) and are never paired."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One number of the observation."""
+
+    name: str
+    unit: str
+    formula: str
+
+
+OPPORTUNITY = (
+    Feature("spread_now", "bps/8h", "last settled rate of the short leg minus that of the long leg"),
+    Feature("spread_24h", "bps/8h", "the same, mean of what settled in 24 h"),
+    Feature("spread_72h", "bps/8h", "mean of 72 h; its sign decides which leg is long, so it is never negative"),
+    Feature("spread_168h", "bps/8h", "mean of 168 h"),
+    Feature("spread_std_72h", "bps/8h", "standard deviation of spread_now over 72 h"),
+    Feature("spread_positive_72h", "share", "share of the last 72 h in which spread_now was above zero"),
+    Feature("long_rate", "bps/8h", "last settled rate of the long leg"),
+    Feature("short_rate", "bps/8h", "last settled rate of the short leg"),
+    Feature("long_interval", "8h", "interval between settlements of the long leg"),
+    Feature("short_interval", "8h", "interval between settlements of the short leg"),
+    Feature("long_due", "8h", "time to the next settlement of the long leg"),
+    Feature("short_due", "8h", "time to the next settlement of the short leg"),
+    Feature("round_trip_cost", "bps", "four taker fees and four half spreads"),
+    Feature("break_even", "days", "round_trip_cost / spread_72h, at most 30"),
+    Feature("expected_net", "bps", "spread_72h over the horizon minus round_trip_cost; the rank"),
+    Feature("basis", "bps", "short leg's close / long leg's close - 1"),
+    Feature("basis_z", "sd", "basis minus its 168 h mean, over its standard deviation, within -10..10"),
+    Feature("volatility_24h", "%/h", "standard deviation of the long leg's hourly returns over 24 h"),
+    Feature("return_72h", "%", "the long leg's return over 72 h"),
+    Feature("volume_24h", "log10", "log10 of the thinner leg's traded value over 24 h, quote currency per hour"),
+    Feature("other_quote", "0/1", "1 if the legs are quoted in different currencies"),
+    Feature("held", "0/1", "1 if a slot holds this pair already"),
+)
+ACCOUNT = (
+    Feature("equity", "%", "equity / initial capital - 1"),
+    Feature("leverage", "ratio", "gross notional / equity"),
+    Feature("free_slots", "share", "free slots / slots"),
+    Feature("drawdown", "%", "equity below its peak"),
+    Feature("venue_balance", "share", "the poorer venue's equity / an even split"),
+)
+POSITION = (
+    Feature("pnl", "%", "P&L of the position, net and marked, of leg notional"),
+    Feature("held_time", "weeks", "time since the entry; 0 for a free slot"),
+    Feature("carry_72h", "bps/8h", "mean of 72 h of the spread, in the direction held"),
+)
+EXPECTED_NET = 14
+_BPS_8H = 8e4
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Which number stands where in the vector, for given sizes; 14 + 5 x 22 = 124 by default."""
+
+    slots: int
+    opportunities: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name per number: account, then slots, then opportunities."""
+        return (
+            *(feature.name for feature in ACCOUNT),
+            *(f"slot{slot}.{feature.name}" for slot in range(self.slots) for feature in POSITION),
+            *(f"opportunity{rank}.{f.name}" for rank in range(self.opportunities) for f in OPPORTUNITY),
+        )
+
+    @property
+    def size(self) -> int:
+        return len(ACCOUNT) + self.slots * len(POSITION) + self.opportunities * len(OPPORTUNITY)
+
+    @property
+    def actions(self) -> int:
+        """Hold, enter each opportunity, exit each slot."""
+        return 1 + self.opportunities + self.slots
+
+    @property
+    def hash(self) -> str:
+        """Stamps every saved policy: a policy only ever sees vectors of the schema that it was trained on."""
+        features = repr((self.names, [(f.unit, f.formula) for f in (*ACCOUNT, *POSITION, *OPPORTUNITY)]))
+        return hashlib.sha256(features.encode()).hexdigest()[:16]
+
+    def slot(self, slot: int, name: str) -> int:
+        """Index of a position feature."""
+        return self.names.index(f"slot{slot}.{name}")
+
+    def opportunity(self, rank: int, name: str) -> int:
+        """Index of an opportunity feature."""
+        return self.names.index(f"opportunity{rank}.{name}")
+
+
+class Features(NamedTuple):
+    """Everything of the observation that does not depend on the books: T ticks, P pairs, K ranks."""
+
+    values: NDArray[np.float32]
+    """[T, P, 22], oriented: the long leg is the one with the lower trailing funding. NaN where data is missing."""
+    ranked: NDArray[np.int64]
+    """[T, K] pairs by expected net carry, best first, or -1."""
+    direction: NDArray[np.int64]
+    """[T, P] +1: the long leg is a; -1: it is b."""
+    carry: Matrix
+    """[T, P] mean of 72 h of the spread of long a, short b; bps per 8 h."""
+    legs: NDArray[np.int64]
+    """[P, 2] columns a and b."""
+    pair_of: NDArray[np.int64]
+    """[N, N] the pair of two instruments, or -1."""
+
+
+def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
+    """Features of every pair at every tick of the panel, and the ranking. Needs 168 h of history for the first ones."""
+    pairs = panel.pairs
+    legs = np.array([(pair.a, pair.b) for pair in pairs], dtype=np.int64).reshape(-1, 2)
+    a, b = legs[:, 0], legs[:, 1]
+    carry = {hours: _carry(panel, a, b, hours) for hours in (24, 72, 168)}
+    sign = np.where(carry[72] >= 0, 1.0, -1.0)
+    oriented = {hours: sign * mean for hours, mean in carry.items()}
+    long, short = np.where(sign > 0, a, b), np.where(sign > 0, b, a)
+
+    def of(matrix: Matrix, side: NDArray[np.int64]) -> Matrix:
+        return np.take_along_axis(matrix, side, axis=1)
+
+    spread = panel.last_rate[:, b] - panel.last_rate[:, a]
+    basis_ab = panel.close[:, b] / panel.close[:, a] - 1
+    basis_mean, basis_sd = trailing_mean_std(basis_ab, 168)
+    returns = np.full_like(panel.close, np.nan)
+    returns[1:] = panel.close[1:] / panel.close[:-1] - 1
+    cost = round_trip_cost_bps(panel, venues)[a] + round_trip_cost_bps(panel, venues)[b]
+    value = trailing_mean_std(panel.volume * panel.close, 24)[0]
+    expected = oriented[72] * settings.horizon_hours * 1e4 - cost
+    past = np.full_like(panel.close, np.nan)
+    past[72:] = panel.close[:-72]
+    columns = (
+        _BPS_8H * sign * spread,
+        _BPS_8H * oriented[24],
+        _BPS_8H * oriented[72],
+        _BPS_8H * oriented[168],
+        _BPS_8H * trailing_mean_std(spread, 72)[1],
+        _positive_share(spread, sign),
+        _BPS_8H * of(panel.last_rate, long),
+        _BPS_8H * of(panel.last_rate, short),
+        of(panel.interval, long) / 8,
+        of(panel.interval, short) / 8,
+        _due_hours(panel, long) / 8,
+        _due_hours(panel, short) / 8,
+        np.broadcast_to(cost, expected.shape),
+        np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0),
+        expected,
+        1e4 * (of(panel.close, short) / of(panel.close, long) - 1),
+        np.clip(sign * (basis_ab - basis_mean) / np.maximum(basis_sd, 1e-9), -10, 10),
+        100 * of(trailing_mean_std(returns, 24)[1], long),
+        100 * (of(panel.close, long) / of(past, long) - 1),
+        np.log10(np.maximum(np.minimum(value[:, a], value[:, b]), 1.0)),
+        np.broadcast_to(_other_quote(panel, legs), expected.shape),
+        np.zeros_like(expected),
+    )
+    values = np.stack(columns, axis=-1)
+    values[np.abs(basis_ab) > MAX_PRICE_RATIO - 1] = np.nan
+    pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
+    pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
+    return Features(
+        values=values.astype(np.float32),
+        ranked=_ranked(values, settings.max_opportunities),
+        direction=sign.astype(np.int64),
+        carry=_BPS_8H * carry[72],
+        legs=legs,
+        pair_of=pair_of,
+    )
+
+
+def round_trip_cost_bps(panel: Panel, venues: Mapping[str, VenueSettings]) -> Matrix:
+    """[N] cost of getting in and out of one leg: two taker fees and two half spreads, bps."""
+    return np.array([2 * (taker_fee_bps(i.venue, venues) + venues[i.venue].half_spread_bps) for i in panel.instruments])
+
+
+def taker_fee_bps(venue: str, venues: Mapping[str, VenueSettings]) -> float:
+    """The account's fee where the settings name it, else the venue's lowest tier."""
+    fee = venues[venue].taker_fee_bps
+    return venue_profile(venue).taker_fee_bps if fee is None else fee
+
+
+def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int) -> Matrix:
+    """Trailing mean of the spread of long a, short b, fraction per hour: what settled over the hours it settled for."""
+    paid, covered = trailing_sum(panel.settled, hours), trailing_sum(panel.settled_hours, hours)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.where(covered >= MIN_COVERAGE * hours, paid / covered, np.nan)
+    # Both venues at their default rate differ by binary dust only: that is a spread of zero.
+    return np.round(rate[:, b] - rate[:, a], 12)
+
+
+def _positive_share(spread: Matrix, sign: Matrix) -> Matrix:
+    above, below = (trailing_sum((way * spread > 1e-12).astype(np.float64), 72) / 72 for way in (1, -1))
+    return np.where(sign > 0, above, below)
+
+
+def _due_hours(panel: Panel, side: NDArray[np.int64]) -> Matrix:
+    """Hours to the next settlement: the interval in force counted from the last one; 0 if that is overdue."""
+    since = (panel.ticks[:, None] - np.take_along_axis(panel.settled_at, side, axis=1)) / HOUR_MS
+    return np.maximum(np.take_along_axis(panel.interval, side, axis=1) - since, 0.0)
+
+
+def _other_quote(panel: Panel, legs: NDArray[np.int64]) -> Matrix:
+    quotes = [instrument.quote for instrument in panel.instruments]
+    return np.array([float(quotes[a] != quotes[b]) for a, b in legs])
+
+
+def _ranked(values: Matrix, ranks: int) -> NDArray[np.int64]:
+    """[T, K] pairs whose features are all known, by expected net carry; ties go to the earlier pair."""
+    score = np.where(np.isfinite(values).all(axis=-1), np.round(values[:, :, EXPECTED_NET], 9), -np.inf)
+    order = np.argsort(-score, axis=1, kind="stable")[:, :ranks]
+    ranked = np.where(np.take_along_axis(score, order, axis=1) > -np.inf, order, -1)
+    missing = np.full((len(values), max(ranks - ranked.shape[1], 0)), -1)
+    return np.concatenate([ranked, missing], axis=1).astype(np.int64)
+
+
+@compiled
+def trailing_sum(values: Matrix, hours: int) -> Matrix:
+    """[T, N] sum of the last `hours` rows; NaN before there are that many. Adds in time order for every row alike."""
+    sums = np.full(values.shape, np.nan)
+    for t in range(hours - 1, values.shape[0]):
+        for n in range(values.shape[1]):
+            total = 0.0
+            for row in range(t - hours + 1, t + 1):
+                total += values[row, n]
+            sums[t, n] = total
+    return sums
+
+
+@compiled
+def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
+    """[T, N] mean and standard deviation of the last `hours` rows that are numbers; NaN where too few are."""
+    means, deviations = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    for t in range(hours - 1, values.shape[0]):
+        for n in range(values.shape[1]):
+            total, count = 0.0, 0
+            for row in range(t - hours + 1, t + 1):
+                if not np.isnan(values[row, n]):
+                    total += values[row, n]
+                    count += 1
+            if count < MIN_COVERAGE * hours:
+                continue
+            mean, squares = total / count, 0.0
+            for row in range(t - hours + 1, t + 1):
+                if not np.isnan(values[row, n]):
+                    squares += (values[row, n] - mean) ** 2
+            means[t, n], deviations[t, n] = mean, np.sqrt(squares / count)
+    return means, deviations
+
+
+@compiled
+def write_observations(
+    out: NDArray[np.float32], books: Books, features: Features, row: int, tick: int, capital: float, rules: Rules
+) -> None:
+    """Fill [B, O] with what each account sees at `row` of the features."""
+    slots, ranks, width = books.opened_at.shape[1], features.ranked.shape[1], features.values.shape[2]
+    venues = books.cash.shape[1]
+    for b in range(books.cash.shape[0]):
+        worth = equity(books, b)
+        gross, poorest, free = 0.0, np.inf, 0
+        for venue in range(venues):
+            gross += venue_gross(books, b, venue, rules.venue_of)
+            poorest = min(poorest, venue_equity(books, b, venue, rules.venue_of))
+        for slot in range(slots):
+            free += books.opened_at[b, slot] == 0
+        out[b, 0] = 100.0 * (worth / capital - 1.0)
+        out[b, 1] = gross / max(worth, 1e-9)
+        out[b, 2] = free / slots
+        out[b, 3] = 100.0 * (1.0 - worth / books.peak[b])
+        out[b, 4] = poorest * venues / max(worth, 1e-9)
+        at = 5
+        for slot in range(slots):
+            out[b, at : at + 3] = 0.0
+            if books.opened_at[b, slot] != 0:
+                long, short = books.instrument[b, slot, LONG], books.instrument[b, slot, SHORT]
+                pair = features.pair_of[long, short]
+                carry = features.carry[row, pair]
+                out[b, at] = 100.0 * slot_total(books, b, slot) / books.notional[b, slot]
+                out[b, at + 1] = (tick - books.opened_at[b, slot]) / (168.0 * HOUR_MS)
+                if not np.isnan(carry):
+                    out[b, at + 2] = carry if long == features.legs[pair, 0] else -carry
+            at += 3
+        for rank in range(ranks):
+            pair = features.ranked[row, rank]
+            if pair < 0:
+                out[b, at : at + width] = 0.0
+            else:
+                for column in range(width):
+                    out[b, at + column] = features.values[row, pair, column]
+                out[b, at + width - 1] = holds(books, b, features.legs[pair, 0], features.legs[pair, 1])
+            at += width

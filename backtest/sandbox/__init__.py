@@ -1,0 +1,1 @@
+"""Servers on loopback that speak like the venues, over one simulated market with an accelerated clock."""

@@ -1,0 +1,102 @@
+"""The HTTP server of the sandbox: the venues' endpoints, and the clock's, on a loopback address and no other.
+
+`/sandbox/clock` GET answers {"now_ms", "speed", "end_ms"}; POST {"advance_to": ms} moves a stepped clock and answers
+the same (409 if the clock runs by itself, 400 if it is not understood). `/sandbox/world` GET says which world this is.
+"""
+
+import ipaddress
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from backtest.sandbox import binance, hyperliquid
+from backtest.sandbox.text import json_response, json_text
+from backtest.sandbox.world import World
+from data.errors import ConfigurationError, StateError
+
+LOOPBACK = "127.0.0.1"
+SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
+    binance.NAME: binance.routes,
+    hyperliquid.NAME: hyperliquid.routes,
+}
+"""Venue -> its endpoints."""
+
+
+def application(world: World) -> web.Application:
+    """The application that serves `world`; raises ConfigurationError for a venue that the sandbox does not speak."""
+    if unknown := [venue for venue in world.venues if venue not in SPEAKERS]:
+        raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(sorted(SPEAKERS))}")
+    app = web.Application()
+    app.add_routes(_clock_routes(world))
+    for venue in world.venues:
+        app.add_routes(SPEAKERS[venue](world))
+    return app
+
+
+@asynccontextmanager
+async def listening(world: World, port: int = 0, host: str = LOOPBACK) -> AsyncIterator[str]:
+    """Serve `world` inside the block and give its URL; port 0 is any free one. Raises ConfigurationError for a host
+    that is not a loopback address and for a port that cannot be had."""
+    if not ipaddress.ip_address(host).is_loopback:
+        raise ConfigurationError(
+            f"the sandbox serves this machine only: {host} is not a loopback address, use {LOOPBACK}"
+        )
+    runner = web.AppRunner(application(world), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise ConfigurationError(f"port {port} cannot be used ({error.strerror}): choose another, or 0") from error
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+def _clock_routes(world: World) -> list[web.RouteDef]:
+    clock = world.clock
+
+    def shown() -> web.Response:
+        return json_response(json_text({"now_ms": clock.now_ms(), "speed": clock.speed, "end_ms": clock.end_ms}))
+
+    async def read(request: web.Request) -> web.Response:
+        return shown()
+
+    async def advance(request: web.Request) -> web.Response:
+        target = _target(await request.read())
+        if target is None:
+            return _refusal(400, 'send {"advance_to": milliseconds since 1970}')
+        if clock.speed > 0:
+            return _refusal(409, "the clock runs by itself")
+        try:
+            clock.advance_to(target)
+        except StateError as error:
+            return _refusal(500, str(error))
+        return shown()
+
+    async def describe(request: web.Request) -> web.Response:
+        identity = {"fingerprint": clock.identity.fingerprint, "label": clock.identity.label}
+        return json_response(json_text({"episode": world.market.episode, "venues": world.venues} | identity))
+
+    return [
+        web.get("/sandbox/clock", read),
+        web.post("/sandbox/clock", advance),
+        web.get("/sandbox/world", describe),
+    ]
+
+
+def _target(body: bytes) -> int | None:
+    """The time in a request to advance; None if there is none."""
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return None
+    target = asked.get("advance_to") if isinstance(asked, dict) else None
+    return target if type(target) is int else None
+
+
+def _refusal(status: int, message: str) -> web.Response:
+    return json_response(json_text({"error": message}), status=status)

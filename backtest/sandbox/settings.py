@@ -1,0 +1,27 @@
+"""Settings of the sandbox: which world its servers show and how fast its clock runs."""
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from data.settings import Frozen, SyntheticSettings
+
+
+class SandboxSettings(Frozen):
+    """A world on loopback: a synthetic market, or a replay of recorded files."""
+
+    synthetic: SyntheticSettings = Field(
+        default_factory=SyntheticSettings, description="The market, unless `replay` is given."
+    )
+    replay: Path | None = Field(
+        None, description="Folder with recorded files (funding.parquet, ohlcv_1h.parquet) to show instead."
+    )
+    begin: datetime | None = Field(
+        None, description="Market time at the first start, UTC; empty: 14 days after the market begins."
+    )
+    speed: float = Field(
+        0.0, ge=0, le=100_000, description="Market seconds per real second; 0: the clock moves only when the bot asks."
+    )
+    touch_depth_quote: float = Field(25_000.0, gt=0, description="Size of every level of the book, in quote currency.")
+    levels: int = Field(10, ge=1, le=100, description="Levels on each side of the book.")

@@ -1,0 +1,152 @@
+"""The world that the sandbox's servers show: one market, one clock, and how deep and wide its books are."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import Field
+
+from backtest.sandbox.book import Book, book_around
+from backtest.sandbox.clock import MarketClock, WorldIdentity
+from backtest.sandbox.settings import SandboxSettings
+from data.errors import ConfigurationError
+from data.market import Market
+from data.settings import Frozen, utc_ms
+from data.types import HOUR_MS, Asset, Instrument, InstrumentKey
+
+WARM_UP_MS = 14 * 24 * HOUR_MS
+"""Without a `begin`, this much of the market is history when its first start begins."""
+
+
+class WorldFile(Frozen):
+    """What a sandbox process is told: the settings of the world that it shows."""
+
+    settings: SandboxSettings = Field(description="Market, clock and depth of the books.")
+    half_spread_bps: dict[str, float] = Field(description="Distance from mid to touch by venue, bps.")
+    venues: tuple[str, ...] = Field(min_length=1, description="The venues that are served.")
+    assets: tuple[str, ...] = Field((), description="Base codes that are listed; empty: all that the market has.")
+
+
+class World:
+    """A market at the time that its clock shows. One event loop; not thread-safe."""
+
+    def __init__(
+        self, market: Market, clock: MarketClock, half_spread_bps: Mapping[str, float], settings: SandboxSettings
+    ) -> None:
+        """`half_spread_bps` by venue; raises ConfigurationError for a venue that is not in it."""
+        self.market = market
+        self.clock = clock
+        self.venues = tuple(sorted({instrument.venue for instrument in market.instruments}))
+        if missing := [venue for venue in self.venues if venue not in half_spread_bps]:
+            raise ConfigurationError(f"no half spread is given for {', '.join(missing)}: add it to half_spread_bps")
+        self._half_spread_bps = dict(half_spread_bps)
+        self._settings = settings
+        self._listed_hour = -1
+        self._listed: tuple[Instrument, ...] = ()
+        self._listed_keys: frozenset[InstrumentKey] = frozenset()
+
+    def now_ms(self) -> int:
+        """Market time."""
+        return self.clock.now_ms()
+
+    def listed(self, venue: str, now_ms: int) -> tuple[Instrument, ...]:
+        """What trades on `venue` at `now_ms`; at the market's very end, what traded until then."""
+        self._list(now_ms)
+        return tuple(instrument for instrument in self._listed if instrument.venue == venue)
+
+    def is_listed(self, instrument: Instrument, now_ms: int) -> bool:
+        """Whether `instrument` trades at `now_ms`."""
+        self._list(now_ms)
+        return instrument.key in self._listed_keys
+
+    def book(self, instrument: Instrument, now_ms: int) -> Book:
+        """The order book at `now_ms`; empty in a gap."""
+        return book_around(
+            self.market.mid(instrument.key, now_ms),
+            instrument,
+            self._half_spread_bps[instrument.venue],
+            self._settings.touch_depth_quote,
+            self._settings.levels,
+        )
+
+    def _list(self, now_ms: int) -> None:
+        # Bars open on the hour, so what is listed can change only there.
+        now_ms = min(now_ms, self.market.end_ms - 1)
+        if now_ms // HOUR_MS != self._listed_hour:
+            self._listed_hour = now_ms // HOUR_MS
+            self._listed = self.market.listed(now_ms)
+            self._listed_keys = frozenset(instrument.key for instrument in self._listed)
+
+
+def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] = time.monotonic) -> World:
+    """The world that `told` describes, at the time in `state_file`. Raises ConfigurationError for settings that do not
+    fit together, DataError for a replay that cannot be read, and StateError for a state file of another world."""
+    market = _restricted(_market(told), told.assets)
+    settings = told.settings
+    begin_ms = market.start_ms + WARM_UP_MS if settings.begin is None else utc_ms(settings.begin)
+    if not market.start_ms <= begin_ms < market.end_ms:
+        raise ConfigurationError(
+            f"the sandbox begins at {_date(begin_ms)}, but its market lasts from {_date(market.start_ms)} "
+            f"to {_date(market.end_ms)}: set `begin` between them"
+        )
+    clock = MarketClock(
+        state_file,
+        WorldIdentity(fingerprint(market, begin_ms), f"{_source(settings)}, begun {_date(begin_ms)}"),
+        begin_ms=begin_ms,
+        end_ms=market.end_ms,
+        speed=settings.speed,
+        real_s=real_s,
+    )
+    return World(market, clock, told.half_spread_bps, settings)
+
+
+def fingerprint(market: Market, begin_ms: int) -> str:
+    """Sixteen hexadecimal digits that change with any number of the market and with the time at which it begins."""
+    digest = hashlib.blake2b(str(begin_ms).encode(), digest_size=8)
+    for instrument in market.instruments:
+        bars, settlements = market.bars[instrument.key], market.settlements[instrument.key]
+        digest.update(repr(instrument).encode())
+        for column in (bars.open_time, bars.open, bars.high, bars.low, bars.close, bars.volume):
+            digest.update(column.tobytes())
+        for column in (settlements.time, settlements.offset_ms, settlements.rate):
+            digest.update(column.tobytes())
+    return digest.hexdigest()
+
+
+def _market(told: WorldFile) -> Market:
+    # Imported here so that a replay does not load the generator, nor the generator the parquet reader.
+    if told.settings.replay is not None:
+        from data.recorded import recorded_market
+
+        return recorded_market(told.settings.replay, told.venues, told.assets)
+    from data.synthetic import synthetic_market
+
+    return synthetic_market(told.settings.synthetic, told.venues)
+
+
+def _restricted(market: Market, assets: tuple[str, ...]) -> Market:
+    """The market with only `assets` listed, their prices untouched."""
+    if not assets:
+        return market
+    wanted = {Asset.parse(code) for code in assets}
+    if missing := wanted - {instrument.asset for instrument in market.instruments}:
+        raise ConfigurationError(f"the sandbox's market has no {', '.join(map(str, sorted(missing)))}: leave it out")
+    kept = tuple(instrument for instrument in market.instruments if instrument.asset in wanted)
+    return Market(
+        kept,
+        {instrument.key: market.bars[instrument.key] for instrument in kept},
+        {instrument.key: market.settlements[instrument.key] for instrument in kept},
+        market.episode,
+    )
+
+
+def _source(settings: SandboxSettings) -> str:
+    if settings.replay is not None:
+        return f"replay of {settings.replay}"
+    return f"synthetic market, seed {settings.synthetic.seed}"
+
+
+def _date(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

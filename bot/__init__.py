@@ -1,0 +1,1 @@
+"""What is done: risk, execution, ledger, trader, command line."""

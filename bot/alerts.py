@@ -1,0 +1,64 @@
+"""What happened, for people: events of the trader, written to the log and kept in the ledger."""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOG = logging.getLogger("bot")
+MAX_LOG_BYTES, LOG_FILES = 5_000_000, 5
+
+
+class Kind(StrEnum):
+    """What an event is about."""
+
+    STARTED = "started"
+    RESUMED = "resumed"
+    ENTERED = "entered"
+    EXITED = "exited"
+    UNFILLED = "unfilled"
+    DENIED = "denied"
+    LIQUIDATED = "liquidated"
+    DATA = "data"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened at a tick of market time (ms)."""
+
+    tick: int
+    kind: Kind
+    text: str
+
+
+def log_event(event: Event) -> None:
+    """Write an event to the log, with its market time."""
+    LOG.info(event.text, extra={"kind": event.kind.value, "market_ms": event.tick})
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "kind": getattr(record, "kind", record.name),
+            "market_ms": getattr(record, "market_ms", None),
+            "text": record.getMessage(),
+        }
+        if record.exc_info:
+            line["trace"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def start_logging(directory: Path) -> None:
+    """Log to `bot.jsonl` in `directory`, one JSON object a line, rotated at 5 MB."""
+    directory.mkdir(parents=True, exist_ok=True)
+    handler = RotatingFileHandler(directory / "bot.jsonl", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
+    handler.setFormatter(_JsonLines())
+    LOG.handlers[:] = [handler]
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False

@@ -1,0 +1,65 @@
+"""`bot backtest`: one policy over the market that `bot run` would meet, without servers."""
+
+from backtest.policies import plain_policy
+from backtest.replay import Result, pnl_split, replay
+from backtest.tape import Tape, tape_of_market
+from bot.cli.tables import metrics_table, money_table, print_json, show, trades_table
+from bot.settings import Settings
+from bot.status import iso, trade_as_json
+from bot.worlds import Bounds, describe
+from data.errors import ConfigurationError
+from data.market import Market
+from data.types import HOUR_MS
+
+
+def play(settings: Settings, bounds: Bounds, policy: str, *, list_trades: bool, as_json: bool) -> None:
+    """Backtest and print the result."""
+    tape = simulated_tape(settings, bounds)
+    result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
+    if as_json:
+        print_json(_as_json(result))
+        return
+    capital = settings.environment.initial_capital
+    show(
+        *([trades_table(result.trades)] if list_trades else []),
+        money_table("", pnl_split(result.books), capital),
+        metrics_table(result.metrics),
+        f"[bold]{policy}[/bold] on {describe(settings)}, {iso(int(result.ticks[0]))} to {iso(int(result.ticks[-1]))}: "
+        f"equity [bold]{result.equity[-1]:,.2f}[/bold] ({result.metrics.pnl_pct:+.3f} %)",
+    )
+
+
+def simulated_tape(settings: Settings, bounds: Bounds) -> Tape:
+    """The tape of the sandbox's market between the bounds; by default all of it."""
+    if settings.profile != "sandbox":
+        raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
+    market = _market(settings)
+    begin = market.start_ms + settings.data.history_hours * HOUR_MS
+    first = begin if bounds.from_ms is None else bounds.from_ms
+    newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
+    last = newest if bounds.to_ms is None else bounds.to_ms
+    last = last if bounds.hours is None else first + bounds.hours * HOUR_MS
+    return tape_of_market(market, settings.data, settings.environment, first, last)
+
+
+def _market(settings: Settings) -> Market:
+    if settings.sandbox.replay is not None:
+        from data.recorded import recorded_market
+
+        return recorded_market(settings.sandbox.replay, tuple(settings.data.venues), settings.data.assets)
+    from data.synthetic import synthetic_market
+
+    return synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
+
+
+def _as_json(result: Result) -> dict[str, object]:
+    return {
+        "policy": result.policy,
+        "from": iso(int(result.ticks[0])),
+        "to": iso(int(result.ticks[-1])),
+        "equity": float(result.equity[-1]),
+        "pnl": pnl_split(result.books),
+        "metrics": vars(result.metrics),
+        "trades": [trade_as_json(trade) for trade in result.trades],
+        "curve": [[iso(int(tick)), float(value)] for tick, value in zip(result.ticks, result.equity, strict=True)],
+    }

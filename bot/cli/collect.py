@@ -1,0 +1,72 @@
+"""`bot collect`: brings the lake up to now and says what it holds."""
+
+import asyncio
+import contextlib
+
+from rich.table import Table
+
+from bot.cli.tables import print_json, show
+from bot.runtime import single_instance
+from bot.settings import Settings
+from bot.status import iso
+from bot.worlds import Bounds, open_world
+from data.errors import MissingData
+from data.ingest import Collector
+from data.lake import Appended, Lake
+from data.panel import tradable
+from data.types import HOUR_MS, Instrument
+
+
+def collect_history(settings: Settings, bounds: Bounds, *, as_json: bool) -> None:
+    """Collect, then print rows and time range per instrument."""
+    with single_instance(settings.var), contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_collect(settings, bounds, as_json))
+
+
+async def _collect(settings: Settings, bounds: Bounds, as_json: bool) -> None:
+    async with open_world(settings, bounds, fresh=False) as world:
+        listings = [await venue.instruments() for venue in world.venues.values()]
+        instruments = tradable([i for listing in listings for i in listing], settings.data.assets)
+        if not instruments:
+            raise MissingData(f"no asset is listed on two of the venues {', '.join(world.venues)}: check data.assets")
+        lake = Lake(world.lake)
+        collector = Collector(world.venues, lake, instruments, settings.data.history_hours)
+        tick = await world.clock.now_ms() // HOUR_MS * HOUR_MS
+        report = await collector.collect(tick)
+        for _ in range(bounds.hours or 0):
+            tick += HOUR_MS
+            await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)
+            report += await collector.collect(tick)
+    rows = [_held(lake, instrument, tick, settings.data.history_hours) for instrument in instruments]
+    if as_json:
+        print_json({"lake": str(world.lake), "until": iso(tick), "rows": vars(report), "instruments": rows})
+    else:
+        show(_table(rows), _told(report, str(world.lake)))
+
+
+def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> dict[str, object]:
+    first = tick - history_hours * HOUR_MS
+    bars = lake.bars([instrument], first, tick).get(instrument.key)
+    settlements = lake.settlements([instrument], first, tick).get(instrument.key)
+    return {
+        "venue": instrument.venue,
+        "symbol": instrument.symbol,
+        "bars": 0 if bars is None else len(bars),
+        "bars_missing": history_hours - (0 if bars is None else len(bars)),
+        "settlements": 0 if settlements is None else len(settlements),
+        "newest_bar": None if bars is None else iso(int(bars.open_time[-1])),
+        "newest_settlement": None if settlements is None else iso(int(settlements.time[-1])),
+    }
+
+
+def _table(rows: list[dict[str, object]]) -> Table:
+    table = Table(title="the lake's newest history", title_justify="left")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "))
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    return table
+
+
+def _told(report: Appended, lake: str) -> str:
+    return f"{report.new} new rows, {report.known} known, {report.conflicting} conflicting; in {lake}"

@@ -1,0 +1,61 @@
+"""`bot status`, `bot positions`, `bot trades`: the newest run as the ledger has it, while it runs or after."""
+
+from dataclasses import asdict
+
+from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.ledger.store import Ledger
+from bot.runtime import is_running, ledger_path
+from bot.settings import Settings
+from bot.status import Status, newest_run, read_status, trade_as_json
+from data.errors import StateError
+
+
+def show_status(settings: Settings, *, as_json: bool) -> None:
+    """Equity, P&L, drawdown, champion, positions."""
+    status = read_status(_open(settings))
+    running = is_running(settings.var)
+    if as_json:
+        print_json(status.as_json() | {"running": running})
+        return
+    show(
+        headline(status, "running" if running else "not running"),
+        money_table("", status.pnl, status.initial_capital),
+        metrics_table(status.metrics),
+        positions_table(status.positions),
+    )
+
+
+def headline(status: Status, process: str) -> str:
+    """The account in three lines."""
+    return (
+        f"[bold]run {status.run}[/bold] ({status.state}, {process}) on {status.world}\n"
+        f"champion {status.champion}, market time {status.market_time}\n"
+        f"equity [bold]{status.equity:,.2f}[/bold] ({status.pnl_pct:+.3f} %), drawdown {status.drawdown_pct:.3f} %, "
+        f"funding earned {status.funding_earned:+.2f}"
+    )
+
+
+def show_positions(settings: Settings, *, as_json: bool) -> None:
+    """Open positions with both legs."""
+    positions = read_status(_open(settings)).positions
+    if as_json:
+        print_json([asdict(position) for position in positions])
+    else:
+        show(positions_table(positions))
+
+
+def show_trades(settings: Settings, *, as_json: bool) -> None:
+    """Closed positions of the newest run."""
+    ledger = _open(settings)
+    trades = ledger.trades(newest_run(ledger).id)
+    if as_json:
+        print_json([trade_as_json(trade) for trade in trades])
+    else:
+        show(trades_table(trades))
+
+
+def _open(settings: Settings) -> Ledger:
+    path = ledger_path(settings)
+    if not path.exists():
+        raise StateError(f"there is no ledger at {path}: start with `bot run --paper`, or name its folder by --var")
+    return Ledger(path)

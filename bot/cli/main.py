@@ -1,0 +1,155 @@
+"""The `bot` command: reads arguments, hands over to the runtime, prints, and ends with an exit code that means something.
+
+Heavy imports happen inside the commands, so that help and mistakes answer at once.
+
+    exit codes   0 done   1 a defect of the bot   2 configuration or arguments   3 a venue cannot be used
+                 4 market data   5 what is on disk does not fit (another bot, another world)
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bot.cli.options import Options
+from data.errors import ConfigurationError, FundingBotError
+
+app = typer.Typer(
+    help="Funding-rate arbitrage across venues. Start with: bot run --paper",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML configuration; none: the embedded sandbox.")]
+Var = Annotated[Path | None, typer.Option("--var", help="Folder for everything written at run time.")]
+Replay = Annotated[Path | None, typer.Option("--replay", help="Replay recorded files of this folder.")]
+Venues = Annotated[str | None, typer.Option("--venues", help="Venues, separated by commas.")]
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="First hour traded, UTC.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Last hour, UTC: marked, not traded.")]
+Hours = Annotated[int | None, typer.Option("--hours", min=1, help="Stop after this many market hours.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the synthetic market and of random policies.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.callback()
+def root(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Global options come before the command."""
+
+
+@app.command()
+def run(
+    paper: Annotated[bool, typer.Option("--paper", help="Trade on paper.")] = False,
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    first: From = None,
+    last: To = None,
+    hours: Hours = None,
+    seed: Seed = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of continuing an unfinished run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Collect and trade, hour by hour, until the bound or Ctrl-C; a restart continues where it stopped."""
+    if not paper:
+        raise ConfigurationError("this version trades on paper only: add --paper")
+    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first, last=last, hours=hours)
+    from bot.cli.run import run_paper
+
+    run_paper(options.settings(), options.bounds(), fresh=fresh, as_json=as_json)
+
+
+@app.command()
+def collect(
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    first: From = None,
+    hours: Hours = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the lake with settled funding and candles: the history that decisions need, then `--hours` more."""
+    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first, hours=hours)
+    from bot.cli.collect import collect_history
+
+    collect_history(options.settings(), options.bounds(), as_json=as_json)
+
+
+@app.command()
+def backtest(
+    policy: Annotated[str, typer.Option("--policy", help="rule, flat or random.")] = "rule",
+    config: Config = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    first: From = None,
+    last: To = None,
+    hours: Hours = None,
+    seed: Seed = None,
+    trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Play a policy over the same market that `run` would meet, without servers."""
+    options = Options(config=config, replay=replay, venues=venues, seed=seed, first=first, last=last, hours=hours)
+    from bot.cli.backtest import play
+
+    play(options.settings(), options.bounds(), policy, list_trades=trades, as_json=as_json)
+
+
+@app.command()
+def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+    """Equity, P&L, positions and champion of the newest run."""
+    from bot.cli.inspect import show_status
+
+    show_status(Options(config=config, var=var).settings(), as_json=as_json)
+
+
+@app.command()
+def positions(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+    """Open positions with both legs."""
+    from bot.cli.inspect import show_positions
+
+    show_positions(Options(config=config, var=var).settings(), as_json=as_json)
+
+
+@app.command()
+def trades(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+    """Closed positions of the newest run."""
+    from bot.cli.inspect import show_trades
+
+    show_trades(Options(config=config, var=var).settings(), as_json=as_json)
+
+
+@app.command()
+def sandbox(
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    first: From = None,
+    seed: Seed = None,
+    speed: Annotated[float, typer.Option("--speed", min=0, help="Market seconds per real second; 0: moved by request.")] = 60.0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 8900,
+) -> None:
+    """Serve the simulated venues on loopback until Ctrl-C, for any ccxt client."""
+    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first)
+    from bot.cli.sandbox import serve
+
+    serve(options.settings(), options.bounds(), speed=speed, port=port)
+
+
+def main() -> None:
+    """Entry point: expected failures become one line on stderr and their exit code."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        app(args=[argument for argument in sys.argv[1:] if argument != "--debug"])
+    except FundingBotError as error:
+        if debug:
+            raise
+        typer.secho(f"bot: {error}", err=True, fg=typer.colors.RED)
+        raise SystemExit(error.exit_code) from None
+

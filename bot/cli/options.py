@@ -1,0 +1,70 @@
+"""Command-line options that many commands share, and how they change the configuration."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from data.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+    from bot.worlds import Bounds
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was given on the command line; None where nothing was."""
+
+    config: Path | None = None
+    var: Path | None = None
+    replay: Path | None = None
+    venues: str | None = None
+    seed: int | None = None
+    first: datetime | None = None
+    last: datetime | None = None
+    hours: int | None = None
+
+    def settings(self) -> "Settings":
+        """The configuration with the options laid over it; raises ConfigurationError where they do not fit."""
+        from bot.settings import load_settings
+
+        content = load_settings(self.config)
+        data, sandbox = content.data, content.sandbox
+        if (self.replay is not None or self.seed is not None) and content.profile != "sandbox":
+            raise ConfigurationError("--replay and --seed belong to the sandbox: leave out --config, or use config/sandbox.yaml")
+        if self.venues is not None:
+            data = data.model_copy(update={"venues": self._chosen_venues(content)})
+        if self.replay is not None:
+            sandbox = sandbox.model_copy(update={"replay": self.replay.absolute()})
+        if self.seed is not None:
+            synthetic = sandbox.synthetic.model_copy(update={"seed": self.seed})
+            sandbox = sandbox.model_copy(update={"synthetic": synthetic})
+        changes = {
+            "data": data,
+            "sandbox": sandbox,
+            "var": (self.var or content.var).absolute(),
+            "seed": content.seed if self.seed is None else self.seed,
+        }
+        return content.model_copy(update=changes)
+
+    def bounds(self) -> "Bounds":
+        """From when to when, in market time."""
+        from bot.worlds import Bounds
+        from data.settings import utc_ms
+
+        if self.last is not None and self.hours is not None:
+            raise ConfigurationError("--to and --hours both bound the run: give one of them")
+        first, last = (None if time is None else utc_ms(time.replace(tzinfo=UTC)) for time in (self.first, self.last))
+        if first is not None and last is not None and last <= first:
+            raise ConfigurationError("--to must be later than --from")
+        return Bounds(first, last, self.hours)
+
+    def _chosen_venues(self, content: "Settings") -> dict[str, object]:
+        from data.settings import VenueSettings
+        from data.venues import venue_profile
+
+        names = [name.strip() for name in (self.venues or "").split(",") if name.strip()]
+        if len(set(names)) < 2:
+            raise ConfigurationError("--venues needs two different venues at least, e.g. binance,hyperliquid")
+        return {venue_profile(name).name: content.data.venues.get(name, VenueSettings()) for name in names}

@@ -1,0 +1,68 @@
+"""`bot run`: a progress line while it trades, a summary at the end."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from backtest.accounting import equity
+from bot.alerts import Kind
+from bot.cli.inspect import headline
+from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.ledger.store import Ledger
+from bot.runtime import Progress, ledger_path, run
+from bot.settings import Settings
+from bot.status import iso, read_status, trade_as_json
+from bot.worlds import Bounds
+from data.types import HOUR_MS
+
+QUIET = {Kind.DATA}
+"""Events that stay in the log."""
+
+
+def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> None:
+    """Run until the bound or Ctrl-C, then print the summary."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("opening the market", total=None, state="")
+
+        def watch(progress: Progress) -> None:
+            books, tick, account = progress.trader.books, progress.record.tick, progress.run
+            for event in progress.record.events:
+                if event.kind not in QUIET:
+                    console.print(f"{iso(event.tick)}  {event.text}", highlight=False)
+            state = f"equity {equity(books, 0):,.2f}, {int((books.opened_at[0] != 0).sum())} positions"
+            if not console.is_terminal and tick // HOUR_MS % 24 == 0:
+                console.print(f"{iso(tick)}  {state}", highlight=False)
+            total = None if account.to_ms is None else (account.to_ms - account.from_ms) / HOUR_MS
+            done = (tick - account.from_ms) / HOUR_MS
+            bar.update(task, description=iso(tick), total=total, completed=done, state=state)
+
+        asyncio.run(_until_signal(settings, bounds, fresh, watch))
+    _summary(settings, as_json=as_json)
+
+
+async def _until_signal(settings: Settings, bounds: Bounds, fresh: bool, watch: Callable[[Progress], None]) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, bounds, fresh=fresh, stop=stop, watch=watch)
+
+
+def _summary(settings: Settings, *, as_json: bool) -> None:
+    ledger = Ledger(ledger_path(settings))
+    status = read_status(ledger)
+    trades = ledger.trades(status.run)
+    if as_json:
+        print_json(status.as_json() | {"trades": [trade_as_json(trade) for trade in trades]})
+        return
+    show(
+        trades_table(trades),
+        positions_table(status.positions),
+        money_table("", status.pnl, status.initial_capital),
+        metrics_table(status.metrics),
+        headline(status, "stopped"),
+    )

@@ -1,0 +1,22 @@
+"""`bot sandbox`: the simulated venues as a server of its own."""
+
+import time
+
+from backtest.sandbox.client import SandboxProcess
+from bot.cli.tables import show
+from bot.settings import Settings
+from bot.worlds import Bounds, identity, world_file
+
+
+def serve(settings: Settings, bounds: Bounds, *, speed: float, port: int) -> None:
+    """Serve until Ctrl-C; the clock's state is kept under var/sandbox."""
+    told = world_file(settings, bounds)
+    told = told.model_copy(update={"settings": told.settings.model_copy(update={"speed": speed})})
+    state = settings.var / "sandbox" / f"served-{identity(settings, bounds)}.json"
+    with SandboxProcess(told, state, port=port) as process:
+        show(*(f"{venue}: {process.url}/{venue}" for venue in told.venues), f"clock: {process.url}/sandbox/clock", "Ctrl-C ends it.")
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            show("stopped")

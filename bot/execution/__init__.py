@@ -1,0 +1,1 @@
+"""How an approved order is carried out: the Executor port and its implementations."""

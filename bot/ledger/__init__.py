@@ -1,0 +1,1 @@
+"""What was intended, done and earned, in a database."""

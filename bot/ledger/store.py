@@ -1,0 +1,200 @@
+"""Reads and writes the ledger: intents before they are acted on, and each tick's outcome in one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import create_engine, delete, event, func, select, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from backtest.accounting import Books
+from backtest.simulated_venue import REASONS
+from backtest.trades import Trade
+from bot.alerts import Event
+from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
+from bot.orders import LegFill, Payment, Proposal
+from data.errors import StateError
+from data.types import Asset, Instrument
+
+
+@dataclass
+class TickRecord:
+    """Everything that one tick did, collected to be written at once."""
+
+    tick: int
+    action: int | None = None
+    payments: list[tuple[Instrument, Payment]] = field(default_factory=list)
+    fills: list[LegFill] = field(default_factory=list)
+    unfilled: list[str] = field(default_factory=list)
+    """Client ids."""
+    trades: list[Trade] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class Ledger:
+    """One SQLite database in WAL mode with every commit flushed to the device. One writing process, any readers."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(f"sqlite:///{path}")
+        event.listen(self._engine, "connect", _durable)
+        try:
+            Base.metadata.create_all(self._engine)
+        except DatabaseError as error:
+            raise StateError(f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away") from error
+
+    def close(self) -> None:
+        """Release the database."""
+        self._engine.dispose()
+
+    def start_run(self, run: Run) -> Run:
+        """Store a new run; unfinished runs of the same world are marked abandoned."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            session.execute(update(Run).where(Run.state == "running", Run.world == run.world).values(state="abandoned"))
+            session.add(run)
+        return run
+
+    def unfinished(self, world: str) -> Run | None:
+        """The newest run of this world that has not reached its bound."""
+        newest = select(Run).where(Run.world == world, Run.state == "running").order_by(Run.id.desc()).limit(1)
+        with Session(self._engine) as session:
+            return session.scalar(newest)
+
+    def latest(self) -> Run | None:
+        """The newest run of all."""
+        with Session(self._engine) as session:
+            return session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
+
+    def finish(self, run_id: int) -> None:
+        """The run has reached its bound."""
+        with Session(self._engine) as session, session.begin():
+            session.execute(update(Run).where(Run.id == run_id).values(state="finished"))
+
+    def record_intents(self, run_id: int, proposal: Proposal, client_ids: Sequence[str]) -> None:
+        """Write an approved order's legs, durably, before it is acted on. Written again after a crash, they are the
+        same rows."""
+        with Session(self._engine) as session, session.begin():
+            for client_id, leg in zip(client_ids, proposal.legs, strict=True):
+                session.merge(
+                    Intent(
+                        client_id=client_id,
+                        run_id=run_id,
+                        tick=proposal.tick,
+                        slot=proposal.slot,
+                        leg=leg.leg,
+                        venue=leg.instrument.venue,
+                        symbol=leg.instrument.symbol,
+                        quantity=leg.quantity,
+                        reference=leg.reference,
+                        reason="entry" if proposal.entry else REASONS[proposal.reason],
+                        state="pending",
+                    )
+                )
+
+    def expire_pending(self, run_id: int) -> None:
+        """Close the intents of a process that died before it recorded a fill: on paper, such an order never was."""
+        with Session(self._engine) as session, session.begin():
+            pending = (Intent.run_id == run_id, Intent.state == "pending")
+            session.execute(update(Intent).where(*pending).values(state="unfilled"))
+
+    def record_tick(self, run_id: int, record: TickRecord, books: Books, equity: float) -> None:
+        """Write everything the tick did and the books it left, all or nothing."""
+        with Session(self._engine) as session, session.begin():
+            session.add(Tick(run_id=run_id, tick=record.tick, equity=equity, action=record.action))
+            for instrument, payment in record.payments:
+                session.add(
+                    FundingRow(
+                        run_id=run_id,
+                        tick=record.tick,
+                        venue=instrument.venue,
+                        symbol=instrument.symbol,
+                        slot=payment.slot,
+                        rate=payment.rate,
+                        amount=payment.amount,
+                    )
+                )
+            for leg in record.fills:
+                fee = -abs(leg.quantity) * leg.price * leg.fee_rate
+                row = {"quantity": leg.quantity, "price": leg.price, "mid": leg.mid, "fee": fee}
+                session.add(FillRow(client_id=leg.client_id, tick=record.tick, **row))
+            filled = [leg.client_id for leg in record.fills]
+            for state, ids in (("filled", filled), ("unfilled", record.unfilled)):
+                session.execute(update(Intent).where(Intent.client_id.in_(ids)).values(state=state))
+            number = session.scalar(select(func.count()).select_from(TradeRow).where(TradeRow.run_id == run_id)) or 0
+            for trade in record.trades:
+                number += 1
+                session.add(TradeRow(run_id=run_id, number=number, **asdict(trade)))
+            for happened in record.events:
+                session.add(
+                    EventRow(run_id=run_id, tick=happened.tick, kind=happened.kind.value, text=happened.text)
+                )
+            session.execute(delete(Snapshot).where(Snapshot.run_id == run_id))
+            session.add(Snapshot(run_id=run_id, tick=record.tick, books=_books_to_json(books)))
+
+    def snapshot(self, run_id: int) -> tuple[int, Books] | None:
+        """The last complete tick of a run and the books after it."""
+        with Session(self._engine) as session:
+            row = session.get(Snapshot, run_id)
+            return None if row is None else (row.tick, _books_from_json(row.books))
+
+    def trades(self, run_id: int) -> list[Trade]:
+        """Closed positions of a run, oldest first."""
+        with Session(self._engine) as session:
+            rows = session.scalars(select(TradeRow).where(TradeRow.run_id == run_id).order_by(TradeRow.number))
+            return [_trade(row) for row in rows]
+
+    def equity(self, run_id: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ticks [T] (ms) and equity [T] of a run."""
+        with Session(self._engine) as session:
+            rows = session.execute(select(Tick.tick, Tick.equity).where(Tick.run_id == run_id).order_by(Tick.tick)).all()
+        return np.array([row[0] for row in rows], dtype=np.int64), np.array([float(row[1]) for row in rows])
+
+    def events(self, run_id: int, last: int) -> list[EventRow]:
+        """The newest events of a run, oldest first."""
+        with Session(self._engine) as session:
+            newest = select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id.desc()).limit(last)
+            return list(session.scalars(newest))[::-1]
+
+
+def instruments_to_json(instruments: Sequence[Instrument]) -> dict[str, Any]:
+    """Instruments as the ledger keeps them with a run."""
+    return {"instruments": [asdict(instrument) for instrument in instruments]}
+
+
+def instruments_from_json(content: dict[str, Any]) -> tuple[Instrument, ...]:
+    """The reverse of `instruments_to_json`."""
+    return tuple(Instrument(**{**row, "asset": Asset(**row["asset"])}) for row in content["instruments"])
+
+
+def _books_to_json(books: Books) -> dict[str, Any]:
+    return {name: array.tolist() for name, array in books._asdict().items()}
+
+
+def _books_from_json(content: dict[str, Any]) -> Books:
+    whole = {"instrument", "opened_at"}
+    return Books(
+        **{name: np.array(rows, dtype=np.int64 if name in whole else np.float64) for name, rows in content.items()}
+    )
+
+
+def _trade(row: TradeRow) -> Trade:
+    whole = {"opened_ms", "closed_ms"}
+    values = {f.name: getattr(row, f.name) for f in fields(Trade)}
+    return Trade(
+        **{
+            name: value if isinstance(value, str) or name in whole else float(value)
+            for name, value in values.items()
+        }
+    )
+
+
+def _durable(connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

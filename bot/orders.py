@@ -1,0 +1,64 @@
+"""The nouns of execution: what is proposed for a slot, how a leg was filled, what a holding was paid."""
+
+from dataclasses import dataclass
+
+from data.types import Instrument
+
+
+@dataclass(frozen=True)
+class LegOrder:
+    """What one leg of a position is to trade, at a price within `collar` of `reference`."""
+
+    leg: int
+    instrument: Instrument
+    column: int
+    """The instrument's column in the panel."""
+    venue: int
+    quantity: float
+    """Signed, units of the asset."""
+    reference: float
+    """Last known price, quote currency."""
+    collar: float
+    """Largest distance from it, as a fraction; infinite for exits."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A decision as an order for one slot: an entry with two legs, or an exit of the legs that are open."""
+
+    entry: bool
+    slot: int
+    tick: int
+    reason: int
+    """Of an exit, as in `backtest.simulated_venue.REASONS`."""
+    legs: tuple[LegOrder, ...]
+
+
+@dataclass(frozen=True)
+class LegFill:
+    """How one leg's order was filled: average price, the mid before it, fee as a fraction of notional."""
+
+    client_id: str
+    quantity: float
+    """Signed."""
+    price: float
+    mid: float
+    fee_rate: float
+
+
+@dataclass(frozen=True)
+class Unfilled:
+    """Nothing was traded on either leg, and why."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Payment:
+    """Funding received on one leg (negative: paid)."""
+
+    slot: int
+    leg: int
+    column: int
+    rate: float
+    amount: float

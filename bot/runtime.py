@@ -1,0 +1,208 @@
+"""Puts a run together from its settings and drives it, hour by hour: what `bot run` does."""
+
+import asyncio
+import fcntl
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backtest.accounting import new_books
+from backtest.observation import Schema
+from backtest.policies import Policy
+from backtest.tape import make_rules
+from bot.alerts import LOG, Event, Kind, log_event, start_logging
+from bot.execution.paper import PaperExecutor
+from bot.ledger.models import Run
+from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
+from bot.risk import RiskGate
+from bot.settings import Settings
+from bot.status import iso
+from bot.trader import Account, Trader
+from bot.worlds import Bounds, World, describe, identity, open_world
+from data.errors import ConfigurationError, MissingData, StateError, VenueError
+from data.ingest import Collector
+from data.lake import Lake
+from data.panel import tradable
+from data.types import HOUR_MS, Instrument
+from pbt_online.registry import Registry
+
+RETRY_S = 30.0
+"""A venue that fails in the middle of a run on real venues is asked again after this long."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run shows while it goes on."""
+
+    run: Run
+    record: TickRecord
+    trader: Trader
+
+
+def ledger_path(settings: Settings) -> Path:
+    """Where the ledger is."""
+    return settings.var / "ledger.sqlite"
+
+
+@contextmanager
+def single_instance(var: Path) -> Iterator[None]:
+    """Hold `var` for this process alone; raises StateError while another bot holds it."""
+    var.mkdir(parents=True, exist_ok=True)
+    with (var / "bot.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StateError(f"another bot is running on {var}: stop it first, or choose another --var") from None
+        yield
+
+
+def is_running(var: Path) -> bool:
+    """Whether a bot holds `var` now."""
+    try:
+        with single_instance(var):
+            return False
+    except StateError:
+        return True
+
+
+async def run(
+    settings: Settings,
+    bounds: Bounds,
+    *,
+    fresh: bool,
+    stop: asyncio.Event,
+    watch: Callable[[Progress], None],
+    policy: Policy | None = None,
+) -> int:
+    """Trade until the bound, the market's end or `stop`; returns the run's number in the ledger.
+
+    Continues the unfinished run of the same identity unless `fresh`. `policy` stands in for the champion in tests of
+    one tape through several executors. Raises FundingBotError; what was done before stays in the ledger.
+    """
+    with single_instance(settings.var):
+        start_logging(settings.var / "logs")
+        ledger = Ledger(ledger_path(settings))
+        try:
+            known = None if fresh else ledger.unfinished(identity(settings, bounds))
+            async with open_world(settings, bounds, fresh=known is None) as world:
+                registry = Registry(settings.var / "registry")
+                account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
+                await _drive(settings, account, trader, world, ledger, stop, watch)
+                return account.id
+        finally:
+            ledger.close()
+
+
+async def _assemble(
+    settings: Settings,
+    bounds: Bounds,
+    known: Run | None,
+    world: World,
+    ledger: Ledger,
+    registry: Registry,
+    policy: Policy | None,
+) -> tuple[Run, Trader]:
+    environment = settings.environment
+    schema = Schema(environment.max_positions, environment.max_opportunities)
+    champion = registry.champion(schema)
+    listed = await _instruments(world, settings)
+    account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
+    instruments = instruments_from_json(account.instruments)
+    rules = make_rules(instruments, settings.data.venues, environment)
+    ledger.expire_pending(account.id)
+    saved = ledger.snapshot(account.id)
+    fresh_books = new_books(1, len(settings.data.venues), environment.max_positions, environment.initial_capital)
+    lake = Lake(world.lake)
+    trader = Trader(
+        account=Account(account.id, instruments, schema, environment.initial_capital),
+        books=fresh_books if saved is None else saved[1],
+        policy=policy or registry.policy(champion, schema, settings.seed),
+        collector=Collector(world.venues, lake, instruments, settings.data.history_hours),
+        lake=lake,
+        executor=PaperExecutor(world.venues, rules),
+        gate=RiskGate(settings.risk, rules, account.id),
+        ledger=ledger,
+        settings=settings,
+        rules=rules,
+        publish=log_event,
+    )
+    return account, trader
+
+
+async def _instruments(world: World, settings: Settings) -> tuple[Instrument, ...]:
+    listings = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()))
+    found = tradable([instrument for listing in listings for instrument in listing], settings.data.assets)
+    if not found:
+        raise MissingData(f"no asset is listed on two of the venues {', '.join(world.venues)}: check data.assets")
+    return found
+
+
+async def _new_run(
+    settings: Settings, bounds: Bounds, world: World, champion: str, instruments: tuple[Instrument, ...]
+) -> Run:
+    first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
+    last = bounds.to_ms if bounds.hours is None else first + bounds.hours * HOUR_MS
+    if world.end_ms is not None:
+        newest = (world.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
+        last = newest if last is None else last
+        if not first < last <= newest:
+            raise ConfigurationError(
+                f"the run would end at {iso(last)}, but this market is traded from {iso(first)} to {iso(newest)}: "
+                "choose --to or --hours between them"
+            )
+    return Run(
+        world=identity(settings, bounds),
+        profile=settings.profile,
+        description=describe(settings),
+        champion=champion,
+        capital=settings.environment.initial_capital,
+        from_ms=first,
+        to_ms=last,
+        state="running",
+        instruments=instruments_to_json(instruments),
+    )
+
+
+async def _drive(
+    settings: Settings,
+    account: Run,
+    trader: Trader,
+    world: World,
+    ledger: Ledger,
+    stop: asyncio.Event,
+    watch: Callable[[Progress], None],
+) -> None:
+    saved = ledger.snapshot(account.id)
+    tick = account.from_ms if saved is None else saved[0] + HOUR_MS
+    kind = Kind.STARTED if saved is None else Kind.RESUMED
+    log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
+    while account.to_ms is None or tick <= account.to_ms:
+        if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
+            return
+        late = await world.clock.now_ms() >= tick + HOUR_MS
+        try:
+            record = await trader.tick(tick, decide=not late and tick != account.to_ms)
+        except VenueError as error:
+            if world.end_ms is not None:  # a simulated venue that fails is a defect, not weather
+                raise
+            LOG.warning("%s; asking again in %g s", error, RETRY_S)
+            await _stopped(stop, asyncio.sleep(RETRY_S))
+            continue
+        watch(Progress(account, record, trader))
+        tick += HOUR_MS
+    if world.end_ms is not None:
+        ledger.finish(account.id)
+        log_event(Event(tick - HOUR_MS, Kind.FINISHED, f"run {account.id} reached its bound"))
+
+
+async def _stopped(stop: asyncio.Event, wait: Coroutine[Any, Any, None]) -> bool:
+    """Wait for `wait` or for `stop`, whichever is first; whether it was `stop`."""
+    waiting, stopping = asyncio.ensure_future(wait), asyncio.ensure_future(stop.wait())
+    await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not stop.is_set():
+        await waiting  # raises what it raised
+    waiting.cancel()
+    return stop.is_set()

@@ -1,0 +1,86 @@
+"""The whole configuration: one frozen model composed of every floor's settings, read from YAML."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from backtest.sandbox.settings import SandboxSettings
+from backtest.settings import EnvironmentSettings
+from data.errors import ConfigurationError
+from data.settings import DataSettings, Frozen
+
+
+class RiskSettings(Frozen):
+    """Limits that no order passes, whatever the policy says. Exits are never held back by them."""
+
+    max_leg_notional: float = Field(5_000.0, gt=0, description="Largest order on one leg, quote currency.")
+    max_gross_notional: float = Field(30_000.0, gt=0, description="Largest sum of all legs, quote currency.")
+    max_drawdown_pct: float = Field(5.0, gt=0, le=100, description="No entries while equity is further below its peak, %.")
+    max_data_age_hours: int = Field(2, ge=1, description="No entries on a leg without a price for this long, hours.")
+
+
+class Settings(Frozen):
+    """Everything a user can set."""
+
+    profile: Literal["sandbox", "paper"] = Field(
+        "sandbox", description="sandbox: simulated venues on this machine; paper: real venues, public data, no orders."
+    )
+    var: Path = Field(Path("var"), description="Where everything written at run time goes.")
+    seed: int = Field(0, ge=0, description="Seed of the bot's own random numbers.")
+    data: DataSettings = Field(default_factory=DataSettings, description="Venues, assets and history.")
+    environment: EnvironmentSettings = Field(default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward.")
+    risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits on orders.")
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings, description="The simulated world of the sandbox profile.")
+
+
+def load_settings(path: Path | None) -> Settings:
+    """Settings from a YAML file, or the defaults; raises ConfigurationError naming the file and every wrong key."""
+    if path is None:
+        return Settings()
+    try:
+        content = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
+    try:
+        return Settings.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"{path}: {problems}") from error
+
+
+def paper_settings() -> Settings:
+    """What `config/paper.yaml` ships: the real venues, and assets that both list and that trade much."""
+    assets = ("BTC", "ETH", "SOL", "XRP", "DOGE", "BNB", "ADA", "AVAX", "LTC", "DOT", "TRX", "1000PEPE", "SUI", "ENA", "INJ")
+    return Settings(profile="paper", data=DataSettings(assets=assets))
+
+
+def to_yaml(settings: Settings, title: str) -> str:
+    """Commented YAML of `settings`, every key with its description."""
+    return f"# {title}\n" + "".join(f"{line}\n" for line in _lines(settings, 0))
+
+
+def _lines(model: Frozen, depth: int) -> list[str]:
+    indent, lines = "  " * depth, []
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        lines.append(f"{indent}# {field.description}")
+        if isinstance(value, Frozen):
+            lines += [f"{indent}{name}:", *_lines(value, depth + 1)]
+        elif isinstance(value, Mapping):
+            lines.append(f"{indent}{name}:")
+            for key, entry in value.items():
+                lines += [f"{indent}  {key}:", *_lines(entry, depth + 2)]
+        else:
+            lines.append(f"{indent}{name}: {_scalar(model.model_dump(mode='json')[name])}".rstrip())
+    return lines
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_scalar(entry) for entry in value) + "]"
+    return "" if value is None else str(yaml.safe_dump(value)).split("\n")[0].strip()

@@ -1,0 +1,144 @@
+"""What the account looks like, read from the ledger: for `bot status`, `positions`, `trades` and the summary of a run."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from backtest.accounting import BASIS, FUNDING, LONG, SHORT, Books, equity, slot_total, slot_unrealised_basis
+from backtest.metrics import Metrics, measure
+from backtest.replay import pnl_split
+from backtest.trades import Trade
+from bot.ledger.models import Run
+from bot.ledger.store import Ledger, instruments_from_json
+from data.errors import StateError
+from data.types import HOUR_MS, Instrument
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One leg of an open position; money and prices in quote currency."""
+
+    venue: str
+    symbol: str
+    quantity: float
+    entry_price: float
+    mark: float
+    unrealised: float
+
+
+@dataclass(frozen=True)
+class Position:
+    """An open pair position."""
+
+    slot: int
+    asset: str
+    opened: str
+    hours: float
+    long: Leg
+    short: Leg
+    funding: float
+    basis: float
+    pnl: float
+    pnl_pct: float
+    """Of leg notional."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """An account at its last complete tick."""
+
+    run: int
+    state: str
+    profile: str
+    world: str
+    champion: str
+    market_time: str
+    initial_capital: float
+    equity: float
+    pnl_pct: float
+    pnl: dict[str, float]
+    """Split into funding, basis, fees, slippage, transfers; and the total."""
+    funding_earned: float
+    drawdown_pct: float
+    """Below the highest equity so far."""
+    positions: tuple[Position, ...]
+    metrics: Metrics
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return asdict(self)
+
+
+def read_status(ledger: Ledger) -> Status:
+    """The status of the newest run; raises StateError if there is none or it has no complete tick yet."""
+    run = newest_run(ledger)
+    saved = ledger.snapshot(run.id)
+    if saved is None:
+        raise StateError(f"run {run.id} has not finished its first tick yet: ask again in a moment")
+    tick, books = saved
+    worth, capital = float(equity(books, 0)), float(run.capital)
+    _, curve = ledger.equity(run.id)
+    return Status(
+        run=run.id,
+        state=run.state,
+        profile=run.profile,
+        world=run.description,
+        champion=run.champion,
+        market_time=iso(tick),
+        initial_capital=capital,
+        equity=worth,
+        pnl_pct=100 * (worth / capital - 1),
+        pnl=pnl_split(books),
+        funding_earned=float(books.pnl[0, FUNDING]),
+        drawdown_pct=100 * (1 - worth / float(books.peak[0])),
+        positions=_positions(books, instruments_from_json(run.instruments), tick),
+        metrics=measure(curve, ledger.trades(run.id)),
+    )
+
+
+def newest_run(ledger: Ledger) -> Run:
+    """The newest run; raises StateError if nothing has run yet."""
+    run = ledger.latest()
+    if run is None:
+        raise StateError("nothing has run here yet: start with `bot run --paper`")
+    return run
+
+
+def trade_as_json(trade: Trade) -> dict[str, Any]:
+    """A closed position as plain data, with what follows from its fields."""
+    derived = {"pnl": trade.pnl, "pnl_pct": trade.pnl_pct, "hours": trade.hours}
+    return asdict(trade) | {"opened": iso(trade.opened_ms), "closed": iso(trade.closed_ms)} | derived
+
+
+def iso(ms: int) -> str:
+    """A time as ISO 8601, UTC, to the minute."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def _positions(books: Books, instruments: tuple[Instrument, ...], tick: int) -> tuple[Position, ...]:
+    found = []
+    for slot, opened_at in enumerate(books.opened_at[0].tolist()):
+        if opened_at == 0:
+            continue
+        total = float(slot_total(books, 0, slot))
+        found.append(
+            Position(
+                slot=slot,
+                asset=str(instruments[books.instrument[0, slot, LONG]].asset),
+                opened=iso(opened_at),
+                hours=(tick - opened_at) / HOUR_MS,
+                long=_leg(books, slot, LONG, instruments),
+                short=_leg(books, slot, SHORT, instruments),
+                funding=float(books.slot_pnl[0, slot, FUNDING]),
+                basis=float(books.slot_pnl[0, slot, BASIS] + slot_unrealised_basis(books, 0, slot)),
+                pnl=total,
+                pnl_pct=100 * total / float(books.notional[0, slot]),
+            )
+        )
+    return tuple(found)
+
+
+def _leg(books: Books, slot: int, leg: int, instruments: tuple[Instrument, ...]) -> Leg:
+    instrument = instruments[books.instrument[0, slot, leg]]
+    quantity, entry, mark = (float(a[0, slot, leg]) for a in (books.quantity, books.entry_price, books.mark))
+    return Leg(instrument.venue, instrument.symbol, quantity, entry, mark, quantity * (mark - entry))

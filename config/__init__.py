@@ -1,0 +1,1 @@
+"""The shipped configurations, generated from the settings models."""

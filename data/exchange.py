@@ -1,0 +1,170 @@
+"""The one gateway to the venues' public data: stock ccxt clients, our own pagers, errors as our own types.
+
+Used by the collector and the paper executor. Nothing else of the data floor imports ccxt.
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import ccxt.async_support as ccxt
+import numpy as np
+
+from data.errors import ConfigurationError, VenueError, VenueRefused, VenueUnreachable
+from data.settings import VenueSettings
+from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
+from data.venues import VenueProfile, venue_profile
+
+Result = TypeVar("Result")
+ATTEMPTS = 3
+BACKOFF_S = 0.5
+"""Reads are repeated after 0.5 s and 1 s; a venue that is down is reported after the third failure."""
+
+
+@dataclass(frozen=True)
+class OrderBook:
+    """Levels as (price in quote, quantity in units of the asset), best first; empty while nothing trades."""
+
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+
+    @property
+    def mid(self) -> float:
+        """Half way between the best bid and ask; NaN for a one-sided book."""
+        return (self.bids[0][0] + self.asks[0][0]) / 2 if self.bids and self.asks else math.nan
+
+
+class Venue:
+    """Public data of one venue. One event loop; `async with` closes the connections."""
+
+    def __init__(self, name: str, settings: VenueSettings, *, timeout_s: float, concurrency: int) -> None:
+        self.name = name
+        self.profile: VenueProfile = venue_profile(name)
+        local = settings.base_url is not None
+        self._client: Any = getattr(ccxt, self.profile.ccxt_id)(
+            {
+                "timeout": round(timeout_s * 1000),
+                "enableRateLimit": not local,  # a local sandbox has no limits to respect
+                "options": dict(self.profile.ccxt_options),
+            }
+        )
+        if settings.base_url is not None:
+            self._client.urls["api"] = _moved(self._client.urls["api"], settings.base_url.rstrip("/"))
+        self._slots = asyncio.Semaphore(concurrency)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._client.close()
+
+    async def time_ms(self) -> int:
+        """The venue's own clock."""
+        return int(await self._ask(self._client.fetch_time))
+
+    async def instruments(self) -> tuple[Instrument, ...]:
+        """The linear perpetuals that trade now in the venue's quote currency."""
+        markets: Mapping[str, Any] = await self._ask(lambda: self._client.load_markets(True))
+        intervals: dict[str, int] = {}
+        if not self.profile.fixed_interval:
+            listed = await self._ask(self._client.fetch_funding_intervals)
+            intervals = {symbol: int(row["interval"].rstrip("h")) for symbol, row in listed.items() if row["interval"]}
+        return tuple(
+            Instrument(
+                venue=self.name,
+                symbol=market["symbol"],
+                asset=Asset.parse(market["base"]),
+                quote=market["quote"],
+                lot_step=float(market["precision"]["amount"]),
+                tick_size=float(market["precision"]["price"]),
+                min_notional=float(market["limits"]["cost"]["min"] or self.profile.min_notional),
+                interval_hours=intervals.get(market["symbol"], self.profile.default_interval_hours),
+            )
+            for market in markets.values()
+            if market["swap"] and market["linear"] and market["active"]
+            and market["quote"] == market["settle"] == self.profile.quote and market["contractSize"] == 1
+        )  # fmt: skip
+
+    async def next_settlements(self) -> dict[str, int]:
+        """When each contract settles next, ms, by symbol: one request for all."""
+        now = await self.time_ms()
+        if self.profile.fixed_interval:
+            interval = self.profile.default_interval_hours * HOUR_MS
+            symbols = self._client.markets or {}
+            return dict.fromkeys(symbols, (now // interval + 1) * interval)
+        rates = await self._ask(self._client.fetch_funding_rates)
+        return {symbol: int(row["fundingTimestamp"]) for symbol, row in rates.items() if row["fundingTimestamp"]}
+
+    async def settlements(self, symbol: str, since_ms: int) -> Settlements:
+        """Settled funding from `since_ms` to now, oldest first, by our own forward pager."""
+        page = self.profile.funding_page
+        rows: list[tuple[int, float]] = []
+        cursor = since_ms
+        while True:
+            answer = await self._ask(lambda: self._client.fetch_funding_rate_history(symbol, cursor, page))
+            rows += [(int(row["timestamp"]), float(row["fundingRate"])) for row in answer]
+            if len(answer) < page:
+                break
+            cursor = rows[-1][0] + 1
+        stamps = np.array([stamp for stamp, _ in rows], dtype=np.int64)
+        time = (stamps + HOUR_MS // 2) // HOUR_MS * HOUR_MS
+        return Settlements(time, stamps - time, np.array([rate for _, rate in rows], dtype=np.float64))
+
+    async def candles(self, symbol: str, since_ms: int, until_ms: int) -> Bars:
+        """Hourly candles that open from `since_ms` and have closed by `until_ms`, by our own forward pager."""
+        page = self.profile.candle_page
+        rows: list[list[float]] = []
+        cursor = since_ms
+        while cursor < until_ms:
+            answer = await self._ask(
+                lambda: self._client.fetch_ohlcv(symbol, "1h", cursor, page, {"until": until_ms - 1})
+            )
+            rows += answer
+            if len(answer) < page:
+                break
+            cursor = int(rows[-1][0]) + HOUR_MS
+        closed = np.array([row for row in rows if row[0] + HOUR_MS <= until_ms], dtype=np.float64).reshape(-1, 6)
+        return Bars(closed[:, 0].astype(np.int64), *closed[:, 1:].T.copy())
+
+    async def book(self, symbol: str, levels: int = 20) -> OrderBook:
+        """The order book now, `levels` deep."""
+        answer = await self._ask(lambda: self._client.fetch_order_book(symbol, levels))
+        sides = [tuple((float(price), float(size)) for price, size, *_ in answer[side]) for side in ("bids", "asks")]
+        return OrderBook(*sides)
+
+    async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
+        """One read, repeated on network trouble; ccxt's errors become ours."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._slots:
+                    return await call()
+            except ccxt.BaseError as error:
+                failure = self._translated(error)
+                if attempt == ATTEMPTS or not isinstance(failure, VenueUnreachable):
+                    raise failure from error
+                await asyncio.sleep(BACKOFF_S * attempt)
+        raise AssertionError("unreachable")
+
+    def _translated(self, error: ccxt.BaseError) -> VenueError:
+        detail = str(error).splitlines()[0][:200]
+        if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
+            return VenueRefused(f"{self.name} asks to slow down ({detail}): wait a few minutes and try again")
+        if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed):
+            return VenueUnreachable(
+                f"{self.name} cannot be reached ({detail}): check the network, "
+                "or try the bot without one by `bot run --paper`"
+            )
+        return VenueRefused(f"{self.name} refused a request ({detail})")
+
+
+def _moved(api: Any, base: str) -> Any:
+    """The table of addresses with every host replaced by `base`, paths kept."""
+    if isinstance(api, str):
+        return base + urlsplit(api).path
+    if isinstance(api, Mapping):
+        return {name: _moved(entry, base) for name, entry in api.items()}
+    raise ConfigurationError(f"cannot redirect the address {api!r}")

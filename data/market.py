@@ -1,0 +1,95 @@
+"""A whole market held in memory, point-in-time: what the sandbox servers show and what a backtest replays.
+
+Made by `data.synthetic` or `data.recorded`. The sandbox and the backtest share this market and nothing else.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
+
+OPEN_PLATEAU_MS = 5 * 60_000
+"""The price stays at a bar's open for this long, so that an order sent minutes after the hour fills at the open."""
+
+
+@dataclass(frozen=True)
+class Market:
+    """Instruments with their candles and settlements, on a shared time axis.
+
+    `episode` names in one line what is unusual in it, for summaries; empty for recorded markets.
+    """
+
+    instruments: tuple[Instrument, ...]
+    bars: Mapping[InstrumentKey, Bars]
+    settlements: Mapping[InstrumentKey, Settlements]
+    episode: str = ""
+
+    @property
+    def start_ms(self) -> int:
+        return min(int(bars.open_time[0]) for bars in self.bars.values())
+
+    @property
+    def end_ms(self) -> int:
+        """The end of the last bar."""
+        return max(int(bars.open_time[-1]) for bars in self.bars.values()) + HOUR_MS
+
+    def listed(self, now_ms: int) -> tuple[Instrument, ...]:
+        """The instruments that trade at `now_ms`: a bar has closed by then, and the last one has not."""
+        return tuple(
+            instrument
+            for instrument in self.instruments
+            if len(bars := self.bars[instrument.key])
+            and int(bars.open_time[0]) + HOUR_MS <= now_ms < int(bars.open_time[-1]) + HOUR_MS
+        )
+
+    def bar_index(self, key: InstrumentKey, now_ms: int) -> int:
+        """Index of the bar that contains `now_ms`, or -1 in a gap."""
+        bars = self.bars[key]
+        index = int(np.searchsorted(bars.open_time, now_ms, side="right")) - 1
+        return index if index >= 0 and now_ms < int(bars.open_time[index]) + HOUR_MS else -1
+
+    def mid(self, key: InstrumentKey, now_ms: int) -> float:
+        """Mid price at an instant, NaN in a gap; see `path`."""
+        index = self.bar_index(key, now_ms)
+        return math.nan if index < 0 else self.path(key, index, now_ms)
+
+    def path(self, key: InstrumentKey, index: int, now_ms: int) -> float:
+        """Price within bar `index`: at the open for five minutes, then straight to the nearer extreme at 20 min, the
+        other at 40 min, and the close at the end."""
+        bars = self.bars[key]
+        first, last = float(bars.open[index]), float(bars.close[index])
+        low, high = float(bars.low[index]), float(bars.high[index])
+        turns = (low, high) if abs(first - low) <= abs(high - first) else (high, low)
+        times = (0, OPEN_PLATEAU_MS, 20 * 60_000, 40 * 60_000, HOUR_MS)
+        return float(np.interp(now_ms - int(bars.open_time[index]), times, (first, first, *turns, last)))
+
+
+def lot_step(price: float, max_decimals: int) -> float:
+    """A plausible lot step for a contract at `price`: a power of ten worth about 0.3 to 3 units of quote, at least
+    10^-max_decimals and at most 1. Recorded files carry no market rules; this follows the venues' own tables
+    (Hyperliquid BTC 10^-5, ETH 10^-4, SOL 10^-2, DOGE 1)."""
+    return 10.0 ** -min(max(round(math.log10(price)), 0), max_decimals)
+
+
+def tick_size(price: float) -> float:
+    """A plausible tick for a contract at `price`: five significant figures, Hyperliquid's rule."""
+    return 10.0 ** (math.floor(math.log10(price)) - 4)
+
+
+def touch(
+    mid: float | NDArray[np.float64], half_spread_bps: float, tick: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(bid, ask) around `mid`: half a spread away and rounded outward to `tick`, a power of ten. NaN stays NaN.
+
+    The prices are the doubles nearest to their decimal notation, so the same quote comes out of HTTP and of arithmetic.
+    """
+    exponent = round(math.log10(tick))
+    scale = 10.0 ** abs(exponent)
+    half = np.asarray(mid) * (half_spread_bps * 1e-4)
+    bid = np.floor((mid - half) / tick + 1e-6)
+    ask = np.ceil((mid + half) / tick - 1e-6)
+    return (bid / scale, ask / scale) if exponent < 0 else (bid * scale, ask * scale)

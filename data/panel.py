@@ -1,0 +1,169 @@
+"""The point-in-time panel: everything that was known at each whole hour, as arrays of ticks x instruments.
+
+Row t holds what a decision at tick t may see: bars that have closed, settlements that the venue has stamped. The one
+exception is `open_after`, the price at which that decision fills; features never read it. Made for the trader (from
+the lake) and for backtests (from a whole market) by the same `build_panel`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import CorruptData
+from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
+
+Matrix = NDArray[np.float64]
+INTERVALS_HOURS = (1, 2, 4, 8)
+"""Settlement intervals that venues use."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two legs on the same asset at different venues, as columns of the panel; `a` comes first in the panel."""
+
+    asset: Asset
+    a: int
+    b: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """T ticks x N instruments. Prices in quote currency, NaN in a gap; nothing is ever filled forward."""
+
+    ticks: NDArray[np.int64]
+    """[T] whole hours, ms, consecutive."""
+    instruments: tuple[Instrument, ...]
+    """[N]."""
+    close: Matrix
+    """[T, N] close of the bar that ended at the tick."""
+    volume: Matrix
+    """[T, N] units of the asset traded in that bar."""
+    settled: Matrix
+    """[T, N] funding settled since the previous tick, fraction of notional; 0 where none was."""
+    settled_hours: Matrix
+    """[T, N] hours that `settled` pays for; 0 where none was."""
+    interval: Matrix
+    """[T, N] hours between settlements, as far as known at the tick."""
+    last_rate: Matrix
+    """[T, N] last settled rate per hour; NaN before the first settlement."""
+    settled_at: Matrix
+    """[T, N] the hour of the last settlement, ms; NaN before the first."""
+    open_after: Matrix
+    """[T, N] open of the bar that begins at the tick. Known only after the decision: for fills, never for features."""
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """[P] every two venues that list the same asset, ordered by asset, then venue."""
+        by_asset: dict[Asset, list[int]] = {}
+        for column, instrument in enumerate(self.instruments):
+            by_asset.setdefault(instrument.asset, []).append(column)
+        return tuple(
+            Pair(asset, a, b) for asset, columns in sorted(by_asset.items()) for a, b in combinations(columns, 2)
+        )
+
+    def row(self, tick: int) -> int:
+        """The row of `tick`; raises KeyError outside the panel."""
+        row = (tick - int(self.ticks[0])) // HOUR_MS
+        if not 0 <= row < len(self.ticks) or int(self.ticks[row]) != tick:
+            raise KeyError(tick)
+        return row
+
+
+def tradable(instruments: Sequence[Instrument], assets: Sequence[str] = ()) -> tuple[Instrument, ...]:
+    """The instruments whose asset is on at least two venues (and among `assets`, if any are named), in panel order."""
+    wanted = {Asset.parse(code) for code in assets}
+    venues: dict[Asset, set[str]] = {}
+    for instrument in instruments:
+        venues.setdefault(instrument.asset, set()).add(instrument.venue)
+    return tuple(
+        sorted(
+            (i for i in instruments if len(venues[i.asset]) > 1 and (not wanted or i.asset in wanted)),
+            key=lambda i: (i.asset, i.venue, i.symbol),
+        )
+    )
+
+
+def build_panel(
+    instruments: Sequence[Instrument],
+    bars: Mapping[InstrumentKey, Bars],
+    settlements: Mapping[InstrumentKey, Settlements],
+    first_tick: int,
+    last_tick: int,
+    decision_delay_s: int,
+) -> Panel:
+    """The panel of `instruments` for the whole hours first_tick..last_tick, both included.
+
+    A settlement belongs to the first tick whose decision, `decision_delay_s` after the hour, comes after the venue's
+    stamp. Raises CorruptData for prices that are not positive or times that are not strictly increasing.
+    """
+    ticks = np.arange(first_tick, last_tick + 1, HOUR_MS, dtype=np.int64)
+    shape = len(ticks), len(instruments)
+    fields = {name: np.full(shape, np.nan) for name in ("close", "open_after", "last_rate", "settled_at")}
+    fields |= {name: np.zeros(shape) for name in ("volume", "settled", "settled_hours", "interval")}
+    panel = Panel(ticks=ticks, instruments=tuple(instruments), **fields)
+    for column, instrument in enumerate(instruments):
+        if instrument.key in bars:
+            _fill_bars(panel, column, bars[instrument.key])
+        _fill_settlements(panel, column, settlements.get(instrument.key), decision_delay_s)
+    return panel
+
+
+def _fill_bars(panel: Panel, column: int, bars: Bars) -> None:
+    _check_times(panel.instruments[column], "bars", bars.open_time)
+    rows = (bars.open_time - panel.ticks[0]) // HOUR_MS
+    opens = (rows >= 0) & (rows < len(panel.ticks))
+    closes = (rows >= -1) & (rows < len(panel.ticks) - 1)
+    for name, values in (("open", bars.open[opens]), ("close", bars.close[closes])):
+        if not np.all(values > 0):
+            instrument = panel.instruments[column]
+            raise CorruptData(f"{instrument.venue} {instrument.symbol}: a bar's {name} is not a positive number")
+    panel.open_after[rows[opens], column] = bars.open[opens]
+    panel.close[rows[closes] + 1, column] = bars.close[closes]
+    panel.volume[rows[closes] + 1, column] = bars.volume[closes]
+
+
+def _fill_settlements(panel: Panel, column: int, history: Settlements | None, delay_s: int) -> None:
+    announced = panel.instruments[column].interval_hours
+    if history is None or not len(history):
+        panel.interval[:, column] = announced
+        return
+    _check_times(panel.instruments[column], "settlements", history.time)
+    if not np.all(np.isfinite(history.rate)):
+        instrument = panel.instruments[column]
+        raise CorruptData(f"{instrument.venue} {instrument.symbol}: a settled funding rate is not a number")
+    hours = funding_intervals(history.time, announced)
+    rows = -((panel.ticks[0] + delay_s * 1000 - history.stamp) // HOUR_MS)
+    inside = (rows >= 0) & (rows < len(panel.ticks))
+    np.add.at(panel.settled[:, column], rows[inside], history.rate[inside])
+    np.add.at(panel.settled_hours[:, column], rows[inside], hours[inside])
+    # What was known at each tick: the newest settlement whose row is not later.
+    newest = np.searchsorted(rows, np.arange(len(panel.ticks)), side="right") - 1
+    known = newest >= 0
+    panel.interval[:, column] = np.where(known, hours[np.maximum(newest, 0)], announced)
+    panel.last_rate[known, column] = (history.rate / hours)[newest[known]]
+    panel.settled_at[known, column] = history.time[newest[known]]
+
+
+def funding_intervals(times: NDArray[np.int64], announced: int) -> NDArray[np.int64]:
+    """Hours that each settlement pays for, from the spacing alone and without looking ahead.
+
+    A shorter spacing is believed at once (no venue settles early); a longer one only when it repeats, because one long
+    spacing is a missing settlement. Spacings that no venue uses are gaps. `announced` stands in before the second row.
+    """
+    intervals = np.empty(len(times), dtype=np.int64)
+    spacing = np.diff(times, prepend=times[:1]) // HOUR_MS
+    current, previous = announced, 0
+    for index, hours in enumerate(spacing.tolist()):
+        if hours in INTERVALS_HOURS and (hours < current or hours == previous):
+            current = hours
+        previous = hours
+        intervals[index] = current
+    return intervals
+
+
+def _check_times(instrument: Instrument, what: str, times: NDArray[np.int64]) -> None:
+    if len(times) > 1 and not np.all(np.diff(times) > 0):
+        raise CorruptData(f"{instrument.venue} {instrument.symbol}: {what} are not in strictly increasing time order")

@@ -1,0 +1,104 @@
+"""The nouns of the market that every later stage speaks in: assets, instruments, bars, settlements.
+
+Time is an integer of milliseconds since 1970 UTC everywhere; a *tick* is a whole hour in that unit.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOUR_MS = 3_600_000
+
+InstrumentKey = tuple[str, str]
+"""(venue, ccxt unified symbol)."""
+
+_THOUSANDS = re.compile(r"^(10{3,})([A-Z].*)$")
+_MILLION = re.compile(r"^1M([A-Z].*)$")
+_KILO = {"KPEPE", "KSHIB", "KBONK", "KFLOKI", "KLUNC", "KDOGS", "KNEIRO"}
+"""Hyperliquid's 1000-fold contracts (kPEPE, ...), upper-cased by ccxt; a list, so that KAS and KAITO stay coins."""
+
+
+@dataclass(frozen=True, order=True)
+class Asset:
+    """What a contract is on, apart from what it is quoted in: one unit of it is `multiplier` coins of `base`.
+
+    Two contracts can be the legs of one pair only if their assets are equal: 1000PEPE and kPEPE are, 1000SHIB and
+    SHIB are not, and 1INCH is a coin called 1INCH.
+    """
+
+    base: str
+    multiplier: int = 1
+
+    @classmethod
+    def parse(cls, code: str) -> "Asset":
+        """The asset of a ccxt base code: 1000PEPE and KPEPE -> (PEPE, 1000), 1MBABYDOGE -> (BABYDOGE, 10^6)."""
+        if match := _THOUSANDS.match(code):
+            return cls(match[2], int(match[1]))
+        if match := _MILLION.match(code):
+            return cls(match[1], 1_000_000)
+        if code in _KILO:
+            return cls(code[1:], 1000)
+        return cls(code)
+
+    def __str__(self) -> str:
+        return self.base if self.multiplier == 1 else f"{self.multiplier}{self.base}"
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One linear perpetual on one venue, with the rules that an order must obey. `contract_size` is 1 everywhere here."""
+
+    venue: str
+    symbol: str
+    """ccxt unified symbol, e.g. BTC/USDT:USDT."""
+    asset: Asset
+    quote: str
+    lot_step: float
+    """Smallest change of quantity, in units of the asset; a power of ten."""
+    tick_size: float
+    """Smallest change of price, in the quote currency."""
+    min_notional: float
+    """Smallest order, in the quote currency."""
+    interval_hours: int
+    """Hours between funding settlements, as announced now; history may differ."""
+
+    @property
+    def key(self) -> InstrumentKey:
+        return self.venue, self.symbol
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Hourly last-price candles of one instrument, oldest first, gaps absent: a bar covers [open_time, open_time + 1 h)."""
+
+    open_time: NDArray[np.int64]
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    """In units of the asset."""
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+
+@dataclass(frozen=True)
+class Settlements:
+    """Settled funding of one instrument, oldest first: longs paid shorts `rate` of notional (a fraction, per interval)."""
+
+    time: NDArray[np.int64]
+    """The hour that it settled for."""
+    offset_ms: NDArray[np.int64]
+    """What the venue stamped, minus `time`: 0..500 ms as a rule, minutes on a bad day."""
+    rate: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def stamp(self) -> NDArray[np.int64]:
+        """When the venue says that it settled."""
+        return self.time + self.offset_ms

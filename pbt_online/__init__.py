@@ -1,0 +1,1 @@
+"""Who decides: the registry of policies and its champion."""
