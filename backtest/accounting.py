@@ -57,7 +57,7 @@ class Books(NamedTuple):
 
     def copy(self) -> "Books":
         """Books of their own, equal to these."""
-        return Books(*(array.copy() for array in self))
+        return Books(*(array.copy() for array in self))  # type: ignore[arg-type] # each field keeps its own dtype
 
 
 def new_books(accounts: int, venues: int, slots: int, capital: float) -> Books:

@@ -2,7 +2,7 @@
 
 A step is one hour: the action of tick t fills just after t, then the market moves to t + 1. The reward is
 
-    pnl_reward_scale x change of equity from tick to tick, in basis points of initial capital (1 bp = 1 quote unit of 10,000)
+    pnl_reward_scale x change of equity from tick to tick, in basis points of initial capital (1 of 10,000)
     + quality_entry_bonus     for an entry whose expected net carry was positive: its trailing 72 h funding spread, held
                               over the horizon, pays more than the round trip costs (this is a high-quality entry)
     + quality_entry_penalty   for any other entry

@@ -13,7 +13,7 @@ HOURS_PER_YEAR = 8760
 
 @dataclass(frozen=True)
 class Metrics:
-    """Of one equity curve and its closed trades; None where the figure does not exist (no trade, no loss, no variance)."""
+    """Of one equity curve and its closed trades; None where a figure does not exist (no trade, no loss)."""
 
     pnl_pct: float
     """(final - initial equity) / initial equity, %."""

@@ -95,6 +95,7 @@ class Schema:
 
     @property
     def size(self) -> int:
+        """Length of the vector."""
         return len(ACCOUNT) + self.slots * len(POSITION) + self.opportunities * len(OPPORTUNITY)
 
     @property

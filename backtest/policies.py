@@ -34,7 +34,7 @@ class Flat:
 
 
 class CarryRule:
-    """The plain carry rule: enter when 72 h of the trailing 72 h spread beats the round-trip cost, leave when its sign turns.
+    """The plain carry rule: enter when 72 h of the trailing 72 h spread beats the round-trip cost, leave when it turns.
 
     One action an hour: exits first, then the best-ranked entry. The first champion, and the bar for every challenger.
     """

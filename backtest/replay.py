@@ -55,5 +55,3 @@ def pnl_split(books: Books, b: int = 0) -> dict[str, float]:
         "transfers": transfers,
         "total": funding + basis + open_basis + fees + slippage + transfers,
     }
-
-

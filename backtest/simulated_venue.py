@@ -155,7 +155,7 @@ def _rebalance(books: Books, b: int, rules: Rules) -> None:
     """Send money from the richest venue to the poorest once the latter is below its share; it arrives a tick later."""
     venues = books.cash.shape[1]
     worth = np.array([venue_equity(books, b, venue, rules.venue_of) for venue in range(venues)])
-    poor, rich = np.argmin(worth), np.argmax(worth)
+    poor, rich = int(np.argmin(worth)), int(np.argmax(worth))
     share = worth.sum() / venues
     if worth[poor] >= rules.rebalance_below * share:
         return

@@ -17,7 +17,7 @@ from data.types import HOUR_MS, Instrument
 
 @dataclass(frozen=True)
 class Tape:
-    """Panel, features, rules and executable prices of a window. Play begins at `first`, when all features have history."""
+    """Panel, features, rules and executable prices of a window. Play begins at `first`, once features have history."""
 
     panel: Panel
     features: Features
@@ -43,20 +43,16 @@ def make_tape(
     panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings, first_tick: int
 ) -> Tape:
     """The tape of `panel`, whose decisions begin at `first_tick`."""
-    half_spread = [venues[instrument.venue].half_spread_bps for instrument in panel.instruments]
     sides = [
-        touch(panel.open_after[:, column], half_spread[column], instrument.tick_size)
+        touch(panel.open_after[:, column], venues[instrument.venue].half_spread_bps, instrument.tick_size)
         for column, instrument in enumerate(panel.instruments)
     ]
+    bid, ask = (np.stack(side, axis=1) for side in zip(*sides, strict=True))
     return Tape(
         panel=panel,
         features=make_features(panel, venues, settings),
         rules=make_rules(panel.instruments, venues, settings),
-        quotes=Quotes(
-            mid=panel.open_after,
-            bid=np.stack([bid for bid, _ in sides], axis=1),
-            ask=np.stack([ask for _, ask in sides], axis=1),
-        ),
+        quotes=Quotes(mid=(bid + ask) / 2, bid=bid, ask=ask),
         schema=Schema(settings.max_positions, settings.max_opportunities),
         settings=settings,
         first=panel.row(first_tick),
@@ -90,8 +86,8 @@ def tape_of_market(
     history = data.history_hours * HOUR_MS
     if first_tick - history < market.start_ms or last_tick > market.end_ms:
         raise MissingData(
-            f"the market covers {date(market.start_ms)} to {date(market.end_ms)}: choose a window inside it that leaves "
-            f"{data.history_hours} h of history before its start (asked for {date(first_tick)} to {date(last_tick)})"
+            f"the market covers {date(market.start_ms)} to {date(market.end_ms)}: choose a window inside it that "
+            f"leaves {data.history_hours} h of history before it (asked for {date(first_tick)} to {date(last_tick)})"
         )
     instruments = tradable(market.listed(first_tick), data.assets)
     if not instruments:

@@ -156,6 +156,7 @@ async def _new_run(
         world=identity(settings, bounds),
         profile=settings.profile,
         description=describe(settings),
+        episode=world.episode,
         champion=champion,
         capital=settings.environment.initial_capital,
         from_ms=first,

@@ -18,7 +18,9 @@ class RiskSettings(Frozen):
 
     max_leg_notional: float = Field(5_000.0, gt=0, description="Largest order on one leg, quote currency.")
     max_gross_notional: float = Field(30_000.0, gt=0, description="Largest sum of all legs, quote currency.")
-    max_drawdown_pct: float = Field(5.0, gt=0, le=100, description="No entries while equity is further below its peak, %.")
+    max_drawdown_pct: float = Field(
+        5.0, gt=0, le=100, description="No entries while equity is further below its peak, %."
+    )
     max_data_age_hours: int = Field(2, ge=1, description="No entries on a leg without a price for this long, hours.")
 
 
@@ -31,9 +33,13 @@ class Settings(Frozen):
     var: Path = Field(Path("var"), description="Where everything written at run time goes.")
     seed: int = Field(0, ge=0, description="Seed of the bot's own random numbers.")
     data: DataSettings = Field(default_factory=DataSettings, description="Venues, assets and history.")
-    environment: EnvironmentSettings = Field(default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward.")
+    environment: EnvironmentSettings = Field(
+        default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward."
+    )
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits on orders.")
-    sandbox: SandboxSettings = Field(default_factory=SandboxSettings, description="The simulated world of the sandbox profile.")
+    sandbox: SandboxSettings = Field(
+        default_factory=SandboxSettings, description="The simulated world of the sandbox profile."
+    )
 
 
 def load_settings(path: Path | None) -> Settings:
@@ -55,7 +61,23 @@ def load_settings(path: Path | None) -> Settings:
 
 def paper_settings() -> Settings:
     """What `config/paper.yaml` ships: the real venues, and assets that both list and that trade much."""
-    assets = ("BTC", "ETH", "SOL", "XRP", "DOGE", "BNB", "ADA", "AVAX", "LTC", "DOT", "TRX", "1000PEPE", "SUI", "ENA", "INJ")
+    assets = (
+        "BTC",
+        "ETH",
+        "SOL",
+        "XRP",
+        "DOGE",
+        "BNB",
+        "ADA",
+        "AVAX",
+        "LTC",
+        "DOT",
+        "TRX",
+        "1000PEPE",
+        "SUI",
+        "ENA",
+        "INJ",
+    )
     return Settings(profile="paper", data=DataSettings(assets=assets))
 
 

@@ -1,4 +1,4 @@
-"""What the account looks like, read from the ledger: for `bot status`, `positions`, `trades` and the summary of a run."""
+"""What the account looks like, read from the ledger: for `bot status`, `positions`, `trades` and a run's summary."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -51,6 +51,7 @@ class Status:
     state: str
     profile: str
     world: str
+    episode: str
     champion: str
     market_time: str
     initial_capital: float
@@ -83,6 +84,7 @@ def read_status(ledger: Ledger) -> Status:
         state=run.state,
         profile=run.profile,
         world=run.description,
+        episode=run.episode,
         champion=run.champion,
         market_time=iso(tick),
         initial_capital=capital,

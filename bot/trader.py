@@ -78,15 +78,16 @@ class Trader:
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
         """Bring the account to `tick`; with `decide`, also trade. Raises VenueError with the account as it was."""
         collected = await self._collector.collect(tick)
-        record = TickRecord(tick)
+        record = TickRecord(tick, equity=0.0)
         if collected.conflicting:
             note = f"{collected.conflicting} rows came back with other values; the first ones were kept"
             record.events.append(Event(tick, Kind.DATA, note))
         panel = self._panel(tick)
         books = self._settle(self.books, panel, record)
+        record.equity = float(equity(books, 0))
         if decide:
             books = await self._trade(books, panel, record)
-        self._ledger.record_tick(self._account.run_id, record, books, equity(books, 0))
+        self._ledger.record_tick(self._account.run_id, record, books)
         self.books = books
         for event in record.events:
             self._publish(event)
@@ -111,7 +112,9 @@ class Trader:
         lost = (before.quantity[0] != 0) & (books.quantity[0] == 0)
         for slot, leg in np.argwhere(lost).tolist():
             name = self._name(int(before.instrument[0, slot, leg]))
-            record.events.append(Event(record.tick, Kind.LIQUIDATED, f"{name} was liquidated; its other leg is closed next"))
+            record.events.append(
+                Event(record.tick, Kind.LIQUIDATED, f"{name} was liquidated; its other leg is closed next")
+            )
         return books
 
     async def _trade(self, books: Books, panel: Panel, record: TickRecord) -> Books:

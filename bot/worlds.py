@@ -35,6 +35,8 @@ class World:
     lake: Path
     end_ms: int | None = None
     """When a simulated market ends; None for real venues."""
+    episode: str = ""
+    """What is unusual in a simulated market."""
 
 
 def identity(settings: Settings, bounds: Bounds) -> str:
@@ -59,6 +61,8 @@ def describe(settings: Settings) -> str:
     """The market in a few words, for people."""
     if settings.profile == "paper":
         return f"real venues {', '.join(settings.data.venues)}, public data, paper orders"
+    if settings.sandbox.url is not None:
+        return f"sandbox at {settings.sandbox.url}, {', '.join(settings.data.venues)}"
     if settings.sandbox.replay is not None:
         return f"replay of recorded files, {', '.join(settings.data.venues)}"
     return f"synthetic market, seed {settings.sandbox.synthetic.seed}, {', '.join(settings.data.venues)}"
@@ -77,25 +81,31 @@ def world_file(settings: Settings, bounds: Bounds) -> WorldFile:
 
 @asynccontextmanager
 async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> AsyncIterator[World]:
-    """Start or reach the market. A `fresh` sandbox begins at its beginning. Raises VenueError if a venue is unreachable,
+    """Start or reach the market. A `fresh` sandbox begins at its beginning. Raises VenueError if it is unreachable,
     ConfigurationError if the sandbox profile would talk to anything but this machine."""
     async with AsyncExitStack() as stack:
         name = identity(settings, bounds)
         venues = dict(settings.data.venues)
         clock: Clock = WallClock()
-        end_ms = None
+        end_ms, episode = None, ""
         if settings.profile == "sandbox":
-            state = settings.var / "sandbox" / f"{name}.json"
-            if fresh:
-                state.unlink(missing_ok=True)
-            url = stack.enter_context(SandboxProcess(world_file(settings, bounds), state)).url
+            url = settings.sandbox.url or stack.enter_context(_embedded(settings, bounds, name, fresh)).url
             clock = sandbox = await stack.enter_async_context(SandboxClock(url))
-            end_ms = await sandbox.end_ms()
-            venues = {v: told.model_copy(update={"base_url": f"{url}/{v}"}) for v, told in venues.items()}
+            end_ms, episode = await sandbox.end_ms(), await sandbox.episode()
+            venues = {v: told.model_copy(update={"base_url": f"{url.rstrip('/')}/{v}"}) for v, told in venues.items()}
         elif bounds.from_ms is not None or bounds.to_ms is not None:
-            raise ConfigurationError("--from and --to bound a replay; real venues are traded from now on, --hours bounds that")
+            raise ConfigurationError(
+                "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
+            )
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, settings.var / "lake" / (name if end_ms is not None else "venues"), end_ms)
+        yield World(clock, opened, settings.var / "lake" / (name if end_ms is not None else "venues"), end_ms, episode)
+
+
+def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> SandboxProcess:
+    state = settings.var / "sandbox" / f"{name}.json"
+    if fresh:
+        state.unlink(missing_ok=True)
+    return SandboxProcess(world_file(settings, bounds), state)
 
 
 def _venue(name: str, told: VenueSettings, settings: Settings) -> Venue:

@@ -19,9 +19,11 @@ class WallClock:
     """Market time is real time."""
 
     async def now_ms(self) -> int:
+        """The operating system's time."""
         return time.time_ns() // 1_000_000
 
     async def sleep_until(self, target_ms: int) -> None:
+        """Wait in real time."""
         # Short naps, so that a clock that jumps or a laptop that slept is noticed.
         while (left := target_ms - await self.now_ms()) > 0:
             await asyncio.sleep(min(left / 1000, 5.0))

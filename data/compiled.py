@@ -9,5 +9,5 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba on first call and cache on disk; IEEE arithmetic, no reordering, so results repeat bit by bit."""
+    """Compile with numba on first call, cached on disk; no reordering of arithmetic, so results repeat bit by bit."""
     return cast(Function, numba.njit(cache=True, fastmath=False)(function))

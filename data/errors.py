@@ -21,32 +21,40 @@ class FundingBotError(Exception):
 
 
 class ConfigurationError(FundingBotError):
+    """A setting, an argument or a file that the user wrote is wrong."""
+
     exit_code = 2
 
 
 class VenueError(FundingBotError):
+    """A venue cannot be used now."""
+
     exit_code = 3
 
 
 class VenueUnreachable(VenueError):
-    pass
+    """No answer: network, DNS, timeout, maintenance."""
 
 
 class VenueRefused(VenueError):
-    pass
+    """An answer that says no."""
 
 
 class DataError(FundingBotError):
+    """Market data cannot be trusted."""
+
     exit_code = 4
 
 
 class MissingData(DataError):
-    pass
+    """Rows that are needed are not there."""
 
 
 class CorruptData(DataError):
-    pass
+    """Rows that are there contradict each other or are not numbers."""
 
 
 class StateError(FundingBotError):
+    """What is on disk does not fit what was asked."""
+
     exit_code = 5

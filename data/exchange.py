@@ -7,6 +7,7 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -59,7 +60,9 @@ class Venue:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self._client.close()
 
     async def time_ms(self) -> int:
@@ -68,7 +71,7 @@ class Venue:
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """The linear perpetuals that trade now in the venue's quote currency."""
-        markets: Mapping[str, Any] = await self._ask(lambda: self._client.load_markets(True))
+        markets: Mapping[str, Any] = await self._ask(partial(self._client.load_markets, True))
         intervals: dict[str, int] = {}
         if not self.profile.fixed_interval:
             listed = await self._ask(self._client.fetch_funding_intervals)
@@ -105,7 +108,7 @@ class Venue:
         rows: list[tuple[int, float]] = []
         cursor = since_ms
         while True:
-            answer = await self._ask(lambda: self._client.fetch_funding_rate_history(symbol, cursor, page))
+            answer = await self._ask(partial(self._client.fetch_funding_rate_history, symbol, cursor, page))
             rows += [(int(row["timestamp"]), float(row["fundingRate"])) for row in answer]
             if len(answer) < page:
                 break
@@ -121,7 +124,7 @@ class Venue:
         cursor = since_ms
         while cursor < until_ms:
             answer = await self._ask(
-                lambda: self._client.fetch_ohlcv(symbol, "1h", cursor, page, {"until": until_ms - 1})
+                partial(self._client.fetch_ohlcv, symbol, "1h", cursor, page, {"until": until_ms - 1})
             )
             rows += answer
             if len(answer) < page:
@@ -132,7 +135,7 @@ class Venue:
 
     async def book(self, symbol: str, levels: int = 20) -> OrderBook:
         """The order book now, `levels` deep."""
-        answer = await self._ask(lambda: self._client.fetch_order_book(symbol, levels))
+        answer = await self._ask(partial(self._client.fetch_order_book, symbol, levels))
         sides = [tuple((float(price), float(size)) for price, size, *_ in answer[side]) for side in ("bids", "asks")]
         return OrderBook(*sides)
 

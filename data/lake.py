@@ -1,9 +1,9 @@
 """The lake: collected market data as parquet files that pandas, polars and DuckDB read as they are.
 
-    lake/<table>/venue=<venue>/day=<YYYY-MM-DD>/rows.parquet        tables: bars, settlements
+    lake/<table>/venue=<venue>/day=<YYYY-MM-DD>/rows.parquet      tables: bars, settlements
 
-Rows are only ever added: the first value seen for a key (symbol, time) stays, because decisions were made on it. A day's
-file is replaced whole and atomically, so a reader or a crash never sees half of one. One process writes at a time.
+Rows are only ever added: the first value seen for a key (symbol, time) stays, because decisions were made on it. A
+day's file is replaced whole and atomically, so neither a reader nor a crash sees half of one. One process writes.
 """
 
 import os
@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import CorruptData
@@ -81,9 +80,7 @@ class Lake:
 
     def bars(self, instruments: Iterable[Instrument], first_ms: int, last_ms: int) -> dict[InstrumentKey, Bars]:
         """Candles that open in first_ms..last_ms, by instrument; instruments without any are absent."""
-        return {
-            key: Bars(time, *columns) for key, time, columns in self._read("bars", instruments, first_ms, last_ms)
-        }
+        return {key: Bars(time, *columns) for key, time, columns in self._read("bars", instruments, first_ms, last_ms)}
 
     def settlements(
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int
@@ -139,7 +136,9 @@ class Lake:
                 conflicting += 1
         if fresh:
             merged = pa.concat_tables([stored, pa.Table.from_pylist(fresh, schema=SCHEMAS[table])])
-            self._replace(self._path(table, venue, day), merged.sort_by([("symbol", "ascending"), ("time", "ascending")]))
+            self._replace(
+                self._path(table, venue, day), merged.sort_by([("symbol", "ascending"), ("time", "ascending")])
+            )
         return Appended(len(fresh), known, conflicting)
 
     def _day(self, table: str, venue: str, day: int) -> pa.Table:
@@ -153,9 +152,13 @@ class Lake:
         try:
             rows = pq.read_table(path, partitioning=None)
         except pa.ArrowInvalid as error:
-            raise CorruptData(f"{path} cannot be read as parquet ({error}): move it away and collect that day again") from error
+            raise CorruptData(
+                f"{path} cannot be read as parquet ({error}): move it away and collect that day again"
+            ) from error
         if not rows.schema.equals(SCHEMAS[table]):
-            raise CorruptData(f"{path} has columns {rows.column_names} of another version: move it away and collect again")
+            raise CorruptData(
+                f"{path} has columns {rows.column_names} of another version: move it away and collect again"
+            )
         self._cache[path] = (changed, rows)
         return rows
 

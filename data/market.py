@@ -30,6 +30,7 @@ class Market:
 
     @property
     def start_ms(self) -> int:
+        """The beginning of the first bar."""
         return min(int(bars.open_time[0]) for bars in self.bars.values())
 
     @property

@@ -14,10 +14,18 @@ class Frozen(BaseModel):
 class VenueSettings(Frozen):
     """One venue as this account meets it."""
 
-    taker_fee_bps: float | None = Field(None, ge=0, le=100, description="Taker fee, bps of notional; empty: the venue's lowest tier.")
-    half_spread_bps: float = Field(0.25, ge=0, le=100, description="Assumed distance from mid to touch, bps; the simulated venue quotes it.")
-    maintenance_margin: float = Field(0.05, gt=0, lt=1, description="Equity below this share of gross notional is liquidated.")
-    base_url: str | None = Field(None, description="Where to reach the venue instead of its real address, e.g. a sandbox.")
+    taker_fee_bps: float | None = Field(
+        None, ge=0, le=100, description="Taker fee, bps of notional; empty: the venue's lowest tier."
+    )
+    half_spread_bps: float = Field(
+        0.25, ge=0, le=100, description="Assumed distance from mid to touch, bps; the simulated venue quotes it."
+    )
+    maintenance_margin: float = Field(
+        0.05, gt=0, lt=1, description="Equity below this share of gross notional is liquidated."
+    )
+    base_url: str | None = Field(
+        None, description="Where to reach the venue instead of its real address, e.g. a sandbox."
+    )
 
 
 class SyntheticSettings(Frozen):
@@ -42,9 +50,13 @@ class DataSettings(Frozen):
         min_length=2,
         description="Venues by name; every pair of them is a possible pair of legs.",
     )
-    assets: tuple[str, ...] = Field((), description="Assets to trade, e.g. BTC, 1000PEPE; empty: all that two venues share.")
+    assets: tuple[str, ...] = Field(
+        (), description="Assets to trade, e.g. BTC, 1000PEPE; empty: all that two venues share."
+    )
     history_hours: int = Field(336, ge=192, description="Hours of history before now that features are made from.")
-    decision_delay_s: int = Field(60, ge=1, le=900, description="Seconds after the full hour at which the market is read and traded.")
+    decision_delay_s: int = Field(
+        60, ge=1, le=900, description="Seconds after the full hour at which the market is read and traded."
+    )
     timeout_s: float = Field(10.0, gt=0, description="Longest wait for one answer of a venue.")
     concurrency: int = Field(8, ge=1, le=64, description="Requests in flight per venue.")
 
@@ -53,4 +65,3 @@ def utc_ms(when: datetime) -> int:
     """Milliseconds since 1970; a naive datetime is taken as UTC."""
     aware = when if when.tzinfo else when.replace(tzinfo=UTC)
     return round(aware.timestamp() * 1000)
-

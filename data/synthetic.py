@@ -217,9 +217,7 @@ class _Episode:
         age = np.arange(hours) - self.first
         ramp = np.clip(age / (self.hourly - self.first), 0.0, 1.0)
         share, half_life = (
-            (1.0, EPISODE_HALF_LIFE_H)
-            if venue == self.venue
-            else (EPISODE_FOLLOW_SHARE, EPISODE_FOLLOW_HALF_LIFE_H)
+            (1.0, EPISODE_HALF_LIFE_H) if venue == self.venue else (EPISODE_FOLLOW_SHARE, EPISODE_FOLLOW_HALF_LIFE_H)
         )
         fade = 0.5 ** (np.maximum(age - (self.hourly - self.first), 0) / half_life)
         return np.asarray(EPISODE_PREMIUM_BPS_PER_8H * share * ramp * fade)

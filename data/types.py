@@ -48,7 +48,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Instrument:
-    """One linear perpetual on one venue, with the rules that an order must obey. `contract_size` is 1 everywhere here."""
+    """One linear perpetual on one venue, one unit of the asset a contract, with the rules that an order must obey."""
 
     venue: str
     symbol: str
@@ -66,12 +66,13 @@ class Instrument:
 
     @property
     def key(self) -> InstrumentKey:
+        """What its rows are filed under."""
         return self.venue, self.symbol
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Hourly last-price candles of one instrument, oldest first, gaps absent: a bar covers [open_time, open_time + 1 h)."""
+    """Hourly last-price candles of one instrument, oldest first, each one hour from `open_time`; gaps are absent."""
 
     open_time: NDArray[np.int64]
     open: NDArray[np.float64]
@@ -87,7 +88,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Settlements:
-    """Settled funding of one instrument, oldest first: longs paid shorts `rate` of notional (a fraction, per interval)."""
+    """Settled funding of one instrument, oldest first: longs paid shorts `rate`, fraction of notional per interval."""
 
     time: NDArray[np.int64]
     """The hour that it settled for."""

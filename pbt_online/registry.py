@@ -69,7 +69,9 @@ class Registry:
         try:
             content: dict[str, str] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise StateError(f"{path} cannot be read ({error}): restore it from a backup, or delete the registry") from error
+            raise StateError(
+                f"{path} cannot be read ({error}): restore it from a backup, or delete the registry"
+            ) from error
         return content
 
     def _write(self, path: Path, content: dict[str, str]) -> None:

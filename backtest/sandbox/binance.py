@@ -58,7 +58,7 @@ def _handler(world: World, answer: Answer) -> Callable[[web.Request], Any]:
 
 
 class BinanceMarket:
-    """The endpoints. Each public method takes (query, market time in ms) and gives JSON text, or raises RefusedError."""
+    """The endpoints. Each public method takes (query, market time in ms) and gives JSON, or raises RefusedError."""
 
     def __init__(self, world: World) -> None:
         """Over what `world` has of this venue."""

@@ -140,7 +140,7 @@ class SandboxClock:
     def __init__(self, url: str) -> None:
         """Raises ConfigurationError for a URL that is not on a loopback address."""
         loopback_only(url)
-        self._endpoint = url.rstrip("/") + "/sandbox/clock"
+        self._endpoint = url.rstrip("/") + "/sandbox"
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -160,6 +160,10 @@ class SandboxClock:
     async def end_ms(self) -> int:
         """When the market ends; raises VenueUnreachable if the sandbox does not answer."""
         return int((await self._ask("GET"))["end_ms"])
+
+    async def episode(self) -> str:
+        """What is unusual in the market, in one line; empty if nothing is. Raises VenueUnreachable."""
+        return str((await self._ask("GET", path="world"))["episode"])
 
     async def sleep_until(self, target_ms: int) -> None:
         """Return once market time is at or past `target_ms`: a stepped clock is moved there, a running one waited for.
@@ -182,17 +186,15 @@ class SandboxClock:
             await self._session.close()
             self._session = None
 
-    async def _ask(self, method: str, body: Mapping[str, int] | None = None) -> dict[str, Any]:
+    async def _ask(self, method: str, body: Mapping[str, int] | None = None, *, path: str = "clock") -> dict[str, Any]:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S))
         try:
-            async with self._session.request(method, self._endpoint, json=body) as answer:
+            async with self._session.request(method, f"{self._endpoint}/{path}", json=body) as answer:
                 if answer.status != 200:
-                    raise StateError(
-                        f"the sandbox's clock refuses ({answer.status} {await answer.text()}): start it anew"
-                    )
-                clock: dict[str, Any] = await answer.json()
-                return clock
+                    raise StateError(f"the sandbox refuses ({answer.status} {await answer.text()}): start it anew")
+                content: dict[str, Any] = await answer.json()
+                return content
         except (aiohttp.ClientError, TimeoutError) as error:
             raise VenueUnreachable(
                 f"the sandbox at {self._endpoint} does not answer ({error!r}): start it again"

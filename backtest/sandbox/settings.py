@@ -20,6 +20,10 @@ class SandboxSettings(Frozen):
     begin: datetime | None = Field(
         None, description="Market time at the first start, UTC; empty: 14 days after the market begins."
     )
+    url: str | None = Field(
+        None,
+        description="A sandbox served already (`bot sandbox`), e.g. http://127.0.0.1:8900; its clock is followed.",
+    )
     speed: float = Field(
         0.0, ge=0, le=100_000, description="Market seconds per real second; 0: the clock moves only when the bot asks."
     )

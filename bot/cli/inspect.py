@@ -27,11 +27,12 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
 
 def headline(status: Status, process: str) -> str:
     """The account in three lines."""
+    episode = f"\nepisode: {status.episode}" if status.episode else ""
     return (
         f"[bold]run {status.run}[/bold] ({status.state}, {process}) on {status.world}\n"
         f"champion {status.champion}, market time {status.market_time}\n"
         f"equity [bold]{status.equity:,.2f}[/bold] ({status.pnl_pct:+.3f} %), drawdown {status.drawdown_pct:.3f} %, "
-        f"funding earned {status.funding_earned:+.2f}"
+        f"funding earned {status.funding_earned:+.2f}{episode}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The `bot` command: reads arguments, hands over to the runtime, prints, and ends with an exit code that means something.
+"""The `bot` command: reads arguments, hands over, prints, and ends with an exit code that means something.
 
 Heavy imports happen inside the commands, so that help and mistakes answer at once.
 
@@ -23,14 +23,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
 Config = Annotated[Path | None, typer.Option("--config", help="YAML configuration; none: the embedded sandbox.")]
 Var = Annotated[Path | None, typer.Option("--var", help="Folder for everything written at run time.")]
 Replay = Annotated[Path | None, typer.Option("--replay", help="Replay recorded files of this folder.")]
 Venues = Annotated[str | None, typer.Option("--venues", help="Venues, separated by commas.")]
-From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="First hour traded, UTC.")]
-To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Last hour, UTC: marked, not traded.")]
+From = Annotated[datetime | None, typer.Option("--from", formats=TIMES, help="First hour traded, UTC.")]
+To = Annotated[datetime | None, typer.Option("--to", formats=TIMES, help="Last hour, UTC: marked, not traded.")]
 Hours = Annotated[int | None, typer.Option("--hours", min=1, help="Stop after this many market hours.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the synthetic market and of random policies.")]
+SandboxUrl = Annotated[str | None, typer.Option("--sandbox", help="Use the sandbox that `bot sandbox` serves here.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -50,13 +52,17 @@ def run(
     last: To = None,
     hours: Hours = None,
     seed: Seed = None,
+    sandbox_url: SandboxUrl = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of continuing an unfinished run.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Collect and trade, hour by hour, until the bound or Ctrl-C; a restart continues where it stopped."""
     if not paper:
         raise ConfigurationError("this version trades on paper only: add --paper")
-    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first, last=last, hours=hours)
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, seed=seed, sandbox_url=sandbox_url, first=first,
+        last=last, hours=hours,
+    )  # fmt: skip
     from bot.cli.run import run_paper
 
     run_paper(options.settings(), options.bounds(), fresh=fresh, as_json=as_json)
@@ -132,7 +138,7 @@ def sandbox(
     venues: Venues = None,
     first: From = None,
     seed: Seed = None,
-    speed: Annotated[float, typer.Option("--speed", min=0, help="Market seconds per real second; 0: moved by request.")] = 60.0,
+    speed: Annotated[float, typer.Option("--speed", min=0, help="Market seconds per second; 0: by request.")] = 60.0,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 8900,
 ) -> None:
     """Serve the simulated venues on loopback until Ctrl-C, for any ccxt client."""
@@ -152,4 +158,3 @@ def main() -> None:
             raise
         typer.secho(f"bot: {error}", err=True, fg=typer.colors.RED)
         raise SystemExit(error.exit_code) from None
-

@@ -21,6 +21,7 @@ class Options:
     replay: Path | None = None
     venues: str | None = None
     seed: int | None = None
+    sandbox_url: str | None = None
     first: datetime | None = None
     last: datetime | None = None
     hours: int | None = None
@@ -31,12 +32,17 @@ class Options:
 
         content = load_settings(self.config)
         data, sandbox = content.data, content.sandbox
-        if (self.replay is not None or self.seed is not None) and content.profile != "sandbox":
-            raise ConfigurationError("--replay and --seed belong to the sandbox: leave out --config, or use config/sandbox.yaml")
+        simulated = (self.replay, self.seed, self.sandbox_url)
+        if content.profile != "sandbox" and any(option is not None for option in simulated):
+            raise ConfigurationError(
+                "--replay, --seed and --sandbox belong to the sandbox: leave out --config, or use config/sandbox.yaml"
+            )
         if self.venues is not None:
             data = data.model_copy(update={"venues": self._chosen_venues(content)})
         if self.replay is not None:
             sandbox = sandbox.model_copy(update={"replay": self.replay.absolute()})
+        if self.sandbox_url is not None:
+            sandbox = sandbox.model_copy(update={"url": self.sandbox_url})
         if self.seed is not None:
             synthetic = sandbox.synthetic.model_copy(update={"seed": self.seed})
             sandbox = sandbox.model_copy(update={"synthetic": synthetic})

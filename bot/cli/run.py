@@ -5,7 +5,8 @@ import signal
 from collections.abc import Callable
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from backtest.accounting import equity
 from bot.alerts import Kind
@@ -25,7 +26,13 @@ QUIET = {Kind.DATA}
 def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> None:
     """Run until the bound or Ctrl-C, then print the summary."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}"),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("opening the market", total=None, state="")
 
@@ -33,10 +40,10 @@ def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool)
             books, tick, account = progress.trader.books, progress.record.tick, progress.run
             for event in progress.record.events:
                 if event.kind not in QUIET:
-                    console.print(f"{iso(event.tick)}  {event.text}", highlight=False)
+                    console.print(f"{iso(event.tick)}  {event.text}", highlight=False, soft_wrap=True)
             state = f"equity {equity(books, 0):,.2f}, {int((books.opened_at[0] != 0).sum())} positions"
             if not console.is_terminal and tick // HOUR_MS % 24 == 0:
-                console.print(f"{iso(tick)}  {state}", highlight=False)
+                console.print(f"{iso(tick)}  {state}", highlight=False, soft_wrap=True)
             total = None if account.to_ms is None else (account.to_ms - account.from_ms) / HOUR_MS
             done = (tick - account.from_ms) / HOUR_MS
             bar.update(task, description=iso(tick), total=total, completed=done, state=state)

@@ -14,7 +14,11 @@ def serve(settings: Settings, bounds: Bounds, *, speed: float, port: int) -> Non
     told = told.model_copy(update={"settings": told.settings.model_copy(update={"speed": speed})})
     state = settings.var / "sandbox" / f"served-{identity(settings, bounds)}.json"
     with SandboxProcess(told, state, port=port) as process:
-        show(*(f"{venue}: {process.url}/{venue}" for venue in told.venues), f"clock: {process.url}/sandbox/clock", "Ctrl-C ends it.")
+        show(
+            *(f"{venue}: {process.url}/{venue}" for venue in told.venues),
+            f"clock: {process.url}/sandbox/clock",
+            "Ctrl-C ends it.",
+        )
         try:
             while True:
                 time.sleep(3600)

@@ -27,7 +27,9 @@ def money_table(title: str, split: dict[str, float], capital: float) -> Table:
     table.add_column("quote", justify="right")
     table.add_column("% of capital", justify="right")
     for cause in MONEY_CAUSES:
-        table.add_row(cause, f"{split[cause]:+.2f}", f"{100 * split[cause] / capital:+.3f}", end_section=cause == "transfers")
+        table.add_row(
+            cause, f"{split[cause]:+.2f}", f"{100 * split[cause] / capital:+.3f}", end_section=cause == "transfers"
+        )
     return table
 
 
@@ -37,45 +39,54 @@ def metrics_table(metrics: Metrics) -> Table:
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in asdict(metrics).items():
-        table.add_row(name.replace("_", " "), "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value))
+        table.add_row(
+            name.replace("_", " "),
+            "-" if value is None else f"{value:,.3f}" if isinstance(value, float) else str(value),
+        )
     return table
 
 
 def positions_table(positions: Sequence[Position]) -> Table:
     """Open positions, a line per leg."""
-    table = Table(title=f"{len(positions)} open positions", title_justify="left")
-    for name in ("slot", "asset", "since", "leg", "venue"):
-        table.add_column(name)
-    for name in ("quantity", "entry", "mark", "unrealised", "funding", "P&L", "P&L %"):
-        table.add_column(name, justify="right")
+    table = _table(
+        f"{len(positions)} open positions", ("position", "leg"), ("quantity", "entry", "mark", "unrealised", "P&L")
+    )
     for p in positions:
-        whole = (f"{p.funding:+.2f}", f"{p.pnl:+.2f}", f"{p.pnl_pct:+.3f}")
         for side, leg in (("long", p.long), ("short", p.short)):
-            head = (str(p.slot), p.asset, p.opened) if side == "long" else ("", "", "")
             figures = (f"{leg.quantity:g}", f"{leg.entry_price:g}", f"{leg.mark:g}", f"{leg.unrealised:+.2f}")
-            table.add_row(*head, side, leg.venue, *figures, *(whole if side == "long" else ("", "", "")), end_section=side == "short")
+            head, total = (
+                (p.asset, f"{p.pnl:+.2f}")
+                if side == "long"
+                else (f"slot {p.slot}, {p.hours:g} h", f"{p.pnl_pct:+.2f} %")
+            )
+            table.add_row(head, f"{side} {leg.venue}", *figures, total, end_section=side == "short")
     return table
 
 
 def trades_table(trades: Sequence[Trade]) -> Table:
-    """Closed positions."""
-    table = Table(title=f"{len(trades)} closed positions", title_justify="left")
-    for name in ("asset", "long", "short", "opened", "closed"):
-        table.add_column(name)
-    for name in ("hours", "funding", "basis", "fees", "slippage", "P&L", "P&L %"):
-        table.add_column(name, justify="right")
-    table.add_column("reason")
+    """Closed positions, two lines each."""
+    table = _table(
+        f"{len(trades)} closed positions", ("position", "opened, closed"), ("funding", "basis", "fees", "slip", "P&L")
+    )
     for t in trades:
         money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees, t.slippage, t.pnl))
-        table.add_row(
-            t.asset, t.long_venue, t.short_venue, iso(t.opened_ms), iso(t.closed_ms), f"{t.hours:g}", *money,
-            f"{t.pnl_pct:+.3f}", t.reason,
-        )  # fmt: skip
+        table.add_row(f"{t.asset} {t.hours:g} h, {t.reason}", iso(t.opened_ms), *money)
+        legs = f"{t.long_venue} / {t.short_venue}"
+        table.add_row(legs, iso(t.closed_ms), "", "", "", "", f"{t.pnl_pct:+.2f} %", end_section=True)
     return table
 
 
 def show(*parts: Any) -> None:
-    """Print parts to the terminal."""
+    """Print parts to the terminal; lines are never broken where the output is a file or a pipe."""
     console = Console()
     for part in parts:
-        console.print(part)
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _table(title: str, words: Sequence[str], figures: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in words:
+        table.add_column(name, no_wrap=True)
+    for name in figures:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -25,10 +25,12 @@ class PaperExecutor:
         """Move the books to `tick` as the simulated venue does."""
         after, row = books.copy(), panel.row(tick)
         paid = settle(after, panel.settled[row], panel.close[row], self._rules)[0]
-        return after, tuple(
-            Payment(slot, leg, column := int(books.instrument[0, slot, leg]), float(panel.settled[row, column]), float(paid[slot, leg]))
-            for slot, leg in np.argwhere(paid != 0.0).tolist()
-        )  # fmt: skip
+        payments = []
+        for slot, leg in np.argwhere(paid != 0.0).tolist():
+            column = int(books.instrument[0, slot, leg])
+            rate, amount = float(panel.settled[row, column]), float(paid[slot, leg])
+            payments.append(Payment(slot, leg, column, rate, amount))
+        return after, tuple(payments)
 
     async def execute(self, order: ApprovedOrder) -> tuple[LegFill, ...] | Unfilled:
         """Fill every leg at the depth that is there now, within its collar."""
@@ -38,7 +40,9 @@ class PaperExecutor:
         for leg, client_id, book in zip(legs, order.client_ids, books, strict=True):
             price = walk(book, leg)
             if math.isnan(price):
-                return Unfilled(f"{leg.instrument.venue} {leg.instrument.symbol}: not enough depth near {leg.reference:g}")
+                return Unfilled(
+                    f"{leg.instrument.venue} {leg.instrument.symbol}: not enough depth near {leg.reference:g}"
+                )
             fills.append(LegFill(client_id, leg.quantity, price, book.mid, float(self._rules.fee_rate[leg.column])))
         return tuple(fills)
 

@@ -16,13 +16,17 @@ class Exact(TypeDecorator[Decimal]):
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | float | None, dialect: Dialect) -> str | None:
+        """To the database."""
         return None if value is None else str(Decimal(repr(value)) if isinstance(value, float) else value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
+        """From the database."""
         return None if value is None else Decimal(value)
 
 
 class Base(DeclarativeBase):
+    """Of every table."""
+
     type_annotation_map = {Decimal: Exact, int: BigInteger, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's interface
 
 
@@ -38,6 +42,8 @@ class Run(Base):
     """Fingerprint of the market, venues, settings and bounds: what must be equal for a restart to continue the run."""
     profile: Mapped[str]
     description: Mapped[str]
+    episode: Mapped[str]
+    """What is unusual in a simulated market; empty otherwise."""
     champion: Mapped[str]
     capital: Mapped[Decimal]
     from_ms: Mapped[int]
@@ -48,12 +54,13 @@ class Run(Base):
 
 
 class Tick(Base):
-    """The account after one tick."""
+    """One hour of the account."""
 
     __tablename__ = "ticks"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
     tick: Mapped[int] = mapped_column(primary_key=True)
     equity: Mapped[Decimal]
+    """After settlement, before trading."""
     action: Mapped[int | None]
     """What the policy decided; empty where it was not asked."""
 

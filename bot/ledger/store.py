@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ class TickRecord:
     """Everything that one tick did, collected to be written at once."""
 
     tick: int
+    equity: float
+    """After settlement, before trading: what a decision at this tick saw."""
     action: int | None = None
     payments: list[tuple[Instrument, Payment]] = field(default_factory=list)
     fills: list[LegFill] = field(default_factory=list)
@@ -44,7 +47,9 @@ class Ledger:
         try:
             Base.metadata.create_all(self._engine)
         except DatabaseError as error:
-            raise StateError(f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away") from error
+            raise StateError(
+                f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away"
+            ) from error
 
     def close(self) -> None:
         """Release the database."""
@@ -100,10 +105,10 @@ class Ledger:
             pending = (Intent.run_id == run_id, Intent.state == "pending")
             session.execute(update(Intent).where(*pending).values(state="unfilled"))
 
-    def record_tick(self, run_id: int, record: TickRecord, books: Books, equity: float) -> None:
+    def record_tick(self, run_id: int, record: TickRecord, books: Books) -> None:
         """Write everything the tick did and the books it left, all or nothing."""
         with Session(self._engine) as session, session.begin():
-            session.add(Tick(run_id=run_id, tick=record.tick, equity=equity, action=record.action))
+            session.add(Tick(run_id=run_id, tick=record.tick, equity=record.equity, action=record.action))
             for instrument, payment in record.payments:
                 session.add(
                     FundingRow(
@@ -128,9 +133,7 @@ class Ledger:
                 number += 1
                 session.add(TradeRow(run_id=run_id, number=number, **asdict(trade)))
             for happened in record.events:
-                session.add(
-                    EventRow(run_id=run_id, tick=happened.tick, kind=happened.kind.value, text=happened.text)
-                )
+                session.add(EventRow(run_id=run_id, tick=happened.tick, kind=happened.kind.value, text=happened.text))
             session.execute(delete(Snapshot).where(Snapshot.run_id == run_id))
             session.add(Snapshot(run_id=run_id, tick=record.tick, books=_books_to_json(books)))
 
@@ -149,7 +152,9 @@ class Ledger:
     def equity(self, run_id: int) -> tuple[np.ndarray, np.ndarray]:
         """Ticks [T] (ms) and equity [T] of a run."""
         with Session(self._engine) as session:
-            rows = session.execute(select(Tick.tick, Tick.equity).where(Tick.run_id == run_id).order_by(Tick.tick)).all()
+            rows = session.execute(
+                select(Tick.tick, Tick.equity).where(Tick.run_id == run_id).order_by(Tick.tick)
+            ).all()
         return np.array([row[0] for row in rows], dtype=np.int64), np.array([float(row[1]) for row in rows])
 
     def events(self, run_id: int, last: int) -> list[EventRow]:
@@ -175,20 +180,18 @@ def _books_to_json(books: Books) -> dict[str, Any]:
 
 def _books_from_json(content: dict[str, Any]) -> Books:
     whole = {"instrument", "opened_at"}
-    return Books(
-        **{name: np.array(rows, dtype=np.int64 if name in whole else np.float64) for name, rows in content.items()}
-    )
+    arrays: dict[str, Any] = {
+        name: np.array(rows, dtype=np.int64 if name in whole else np.float64) for name, rows in content.items()
+    }
+    return Books(**arrays)
 
 
 def _trade(row: TradeRow) -> Trade:
-    whole = {"opened_ms", "closed_ms"}
-    values = {f.name: getattr(row, f.name) for f in fields(Trade)}
-    return Trade(
-        **{
-            name: value if isinstance(value, str) or name in whole else float(value)
-            for name, value in values.items()
-        }
-    )
+    values: dict[str, Any] = {}
+    for field_ in fields(Trade):
+        value = getattr(row, field_.name)
+        values[field_.name] = float(value) if isinstance(value, Decimal) else value
+    return Trade(**values)
 
 
 def _durable(connection: Any, _record: Any) -> None:

@@ -26,8 +26,15 @@ def candles(venue: str, symbol: str, price: float = 100.0, hours: int = 24) -> F
     prices = price * (1.0 + 0.001 * np.arange(hours))
     return pd.DataFrame(
         {
-            "exchange": venue, "symbol": symbol, "timestamp": times, "open": prices, "high": prices * 1.002,
-            "low": prices * 0.998, "close": prices * 1.001, "volume": 5.0, "source": "test",
+            "exchange": venue,
+            "symbol": symbol,
+            "timestamp": times,
+            "open": prices,
+            "high": prices * 1.002,
+            "low": prices * 0.998,
+            "close": prices * 1.001,
+            "volume": 5.0,
+            "source": "test",
         }
     )
 
@@ -36,8 +43,13 @@ def funding(venue: str, symbol: str, interval: int, hours: int = 24) -> Frame:
     times = pd.date_range(START, periods=hours // interval, freq=f"{interval}h").as_unit("ms")
     return pd.DataFrame(
         {
-            "exchange": venue, "symbol": symbol, "timestamp": times, "funding_rate": 1e-4 * interval / 8,
-            "interval_hours": float(interval), "offset_ms": np.int32(7), "source": "test",
+            "exchange": venue,
+            "symbol": symbol,
+            "timestamp": times,
+            "funding_rate": 1e-4 * interval / 8,
+            "interval_hours": float(interval),
+            "offset_ms": np.int32(7),
+            "source": "test",
         }
     )
 
@@ -131,11 +143,13 @@ def test_only_assets_on_two_venues_with_candles_and_funding_are_kept(tmp_path: P
     folder = write(
         tmp_path,
         with_more(
-            candles("binance", "ETH/USDT:USDT"), candles("hyperliquid", "ETH/USDC:USDC"),
+            candles("binance", "ETH/USDT:USDT"),
+            candles("hyperliquid", "ETH/USDC:USDC"),
             candles("binance", "SOL/USDT:USDT"),
         ),
         with_more(
-            funding("binance", "ETH/USDT:USDT", 8), funding("binance", "SOL/USDT:USDT", 8),
+            funding("binance", "ETH/USDT:USDT", 8),
+            funding("binance", "SOL/USDT:USDT", 8),
             funding("hyperliquid", "SOL/USDC:USDC", 1),
         ),
     )

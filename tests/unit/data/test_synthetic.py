@@ -135,8 +135,10 @@ def test_every_asset_is_listed_on_every_venue_in_the_order_of_the_settings() -> 
 def test_symbols_are_ccxt_unified_and_hyperliquid_writes_thousands_with_a_k() -> None:
     found = {key for key in market(SHORT).bars if "BTC" in key[1] or "PEPE" in key[1]}
     assert found == {
-        ("binance", "BTC/USDT:USDT"), ("hyperliquid", "BTC/USDC:USDC"),
-        ("binance", "1000PEPE/USDT:USDT"), ("hyperliquid", "KPEPE/USDC:USDC"),
+        ("binance", "BTC/USDT:USDT"),
+        ("hyperliquid", "BTC/USDC:USDC"),
+        ("binance", "1000PEPE/USDT:USDT"),
+        ("hyperliquid", "KPEPE/USDC:USDC"),
     }
 
 

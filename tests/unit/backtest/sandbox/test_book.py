@@ -33,7 +33,7 @@ def test_levels_step_away_from_the_touch_by_half_a_spread_or_a_tick(
 
     bids, asks = ([level[0] for level in side] for side in (book.bids, book.asks))
     half = price * half_spread_bps * 1e-4
-    assert (bids[0], asks[0]) == touch(price, half_spread_bps, rules.tick_size)
+    assert [bids[0], asks[0]] == [*touch(price, half_spread_bps, rules.tick_size)]
     assert len(bids) == len(asks) == levels
     for better, worse in [*zip(asks, asks[1:], strict=False), *zip(bids[1:], bids, strict=False)]:
         assert worse - better == pytest.approx(max(half, rules.tick_size), abs=0.51 * rules.tick_size)

@@ -27,7 +27,7 @@ def market_of(hours: list[int], prices: list[list[float]], settled: list[int] | 
         np.full(len(hours), 60.0),
     )
     times = np.array(settled or [], dtype=np.int64) * HOUR_MS
-    settlements = Settlements(times, np.full(len(times), 300), np.arange(len(times)) * 1e-6)
+    settlements = Settlements(times, np.full(len(times), 300), np.arange(len(times), dtype=np.float64) * 1e-6)
     return Market((COIN,), {KEY: bars}, {KEY: settlements})
 
 
