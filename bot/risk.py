@@ -3,7 +3,6 @@
 `ApprovedOrder` is the only thing that executors take, and only `RiskGate.review` can make one.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,8 +87,3 @@ class RiskGate:
         if not margin_allows(books, 0, long, short, abs(proposal.legs[0].quantity), panel.close[-1], self._rules):
             return Denial.MARGIN
         return None
-
-
-def denial_table(denials: Sequence[Denial] = tuple(Denial)) -> str:
-    """The denial reasons as a Markdown table, for the documentation."""
-    return "| code | meaning |\n|---|---|\n" + "".join(f"| {denial.name} | {denial.value} |\n" for denial in denials)

@@ -1,6 +1,7 @@
 """The whole configuration: one frozen model composed of every floor's settings, read from YAML."""
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,11 +44,15 @@ class Settings(Frozen):
 
 
 def load_settings(path: Path | None) -> Settings:
-    """Settings from a YAML file, or the defaults; raises ConfigurationError naming the file and every wrong key."""
+    """Settings from a YAML file, or the defaults; raises ConfigurationError naming the file and every wrong key.
+
+    A plain name (`paper`) stands for the configuration of that name that is shipped with the program.
+    """
     if path is None:
         return Settings()
+    shipped = files("config") / f"{path}.yaml"
     try:
-        content = yaml.safe_load(path.read_text()) or {}
+        content = yaml.safe_load((shipped if shipped.is_file() else path).read_text()) or {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -82,13 +87,16 @@ def paper_settings() -> Settings:
 
 
 def to_yaml(settings: Settings, title: str) -> str:
-    """Commented YAML of `settings`, every key with its description."""
-    return f"# {title}\n" + "".join(f"{line}\n" for line in _lines(settings, 0))
+    """Commented YAML of `settings`, every key with its description; without the sandbox where that is not used."""
+    unused = () if settings.profile == "sandbox" else ("sandbox",)
+    return f"# {title}\n" + "".join(f"{line}\n" for line in _lines(settings, 0, unused))
 
 
-def _lines(model: Frozen, depth: int) -> list[str]:
+def _lines(model: Frozen, depth: int, without: tuple[str, ...] = ()) -> list[str]:
     indent, lines = "  " * depth, []
     for name, field in type(model).model_fields.items():
+        if name in without:
+            continue
         value = getattr(model, name)
         lines.append(f"{indent}# {field.description}")
         if isinstance(value, Frozen):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from bot.cli.tables import print_json, show
@@ -41,7 +42,7 @@ async def _collect(settings: Settings, bounds: Bounds, as_json: bool) -> None:
     if as_json:
         print_json({"lake": str(world.lake), "until": iso(tick), "rows": vars(report), "instruments": rows})
     else:
-        show(_table(rows), _told(report, str(world.lake)))
+        show(_shown(rows), _told(report, str(world.lake)))
 
 
 def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> dict[str, object]:
@@ -59,10 +60,11 @@ def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> 
     }
 
 
-def _table(rows: list[dict[str, object]]) -> Table:
-    table = Table(title="the lake's newest history", title_justify="left")
-    for name in rows[0]:
-        table.add_column(name.replace("_", " "))
+def _shown(rows: list[dict[str, object]]) -> Table:
+    headings = ("venue", "symbol", "bars", "missing", "settlements", "newest bar", "newest settlement")
+    table = Table(title="the lake's newest history", title_justify="left", box=SIMPLE)
+    for heading in headings:
+        table.add_column(heading, no_wrap=heading == "symbol")
     for row in rows:
         table.add_row(*(str(value) for value in row.values()))
     return table

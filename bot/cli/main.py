@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML configuration; none: the embedded sandbox.")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file, or paper; none: the embedded sandbox.")]
 Var = Annotated[Path | None, typer.Option("--var", help="Folder for everything written at run time.")]
 Replay = Annotated[Path | None, typer.Option("--replay", help="Replay recorded files of this folder.")]
 Venues = Annotated[str | None, typer.Option("--venues", help="Venues, separated by commas.")]

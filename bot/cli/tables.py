@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +23,7 @@ def print_json(content: Any) -> None:
 
 def money_table(title: str, split: dict[str, float], capital: float) -> Table:
     """P&L by cause, in quote currency and % of capital."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE)
     table.add_column("P&L by")
     table.add_column("quote", justify="right")
     table.add_column("% of capital", justify="right")
@@ -35,7 +36,7 @@ def money_table(title: str, split: dict[str, float], capital: float) -> Table:
 
 def metrics_table(metrics: Metrics) -> Table:
     """Every figure of a run, named."""
-    table = Table()
+    table = Table(box=SIMPLE)
     table.add_column("figure")
     table.add_column("value", justify="right")
     for name, value in asdict(metrics).items():
@@ -49,16 +50,12 @@ def metrics_table(metrics: Metrics) -> Table:
 def positions_table(positions: Sequence[Position]) -> Table:
     """Open positions, a line per leg."""
     table = _table(
-        f"{len(positions)} open positions", ("position", "leg"), ("quantity", "entry", "mark", "unrealised", "P&L")
+        f"{len(positions)} open positions", ("asset", "leg"), ("quantity", "entry", "mark", "unrealised", "P&L")
     )
     for p in positions:
         for side, leg in (("long", p.long), ("short", p.short)):
             figures = (f"{leg.quantity:g}", f"{leg.entry_price:g}", f"{leg.mark:g}", f"{leg.unrealised:+.2f}")
-            head, total = (
-                (p.asset, f"{p.pnl:+.2f}")
-                if side == "long"
-                else (f"slot {p.slot}, {p.hours:g} h", f"{p.pnl_pct:+.2f} %")
-            )
+            head, total = (p.asset, f"{p.pnl:+.2f}") if side == "long" else (f"{p.hours:g} h", f"{p.pnl_pct:+.2f} %")
             table.add_row(head, f"{side} {leg.venue}", *figures, total, end_section=side == "short")
     return table
 
@@ -66,14 +63,18 @@ def positions_table(positions: Sequence[Position]) -> Table:
 def trades_table(trades: Sequence[Trade]) -> Table:
     """Closed positions, two lines each."""
     table = _table(
-        f"{len(trades)} closed positions", ("position", "opened, closed"), ("funding", "basis", "fees", "slip", "P&L")
+        f"{len(trades)} closed positions", ("asset", "long, short", "times"), ("funding", "basis", "costs", "P&L")
     )
     for t in trades:
-        money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees, t.slippage, t.pnl))
-        table.add_row(f"{t.asset} {t.hours:g} h, {t.reason}", iso(t.opened_ms), *money)
-        legs = f"{t.long_venue} / {t.short_venue}"
-        table.add_row(legs, iso(t.closed_ms), "", "", "", "", f"{t.pnl_pct:+.2f} %", end_section=True)
+        money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees + t.slippage, t.pnl))
+        table.add_row(t.asset, t.long_venue, _short_time(t.opened_ms), *money)
+        reason = ("", "", t.reason if t.reason != "policy" else "", f"{t.pnl_pct:+.2f} %")
+        table.add_row(f"{t.hours:g} h", t.short_venue, _short_time(t.closed_ms), *reason, end_section=True)
     return table
+
+
+def _short_time(ms: int) -> str:
+    return iso(ms)[2:16].replace("T", " ")
 
 
 def show(*parts: Any) -> None:
@@ -84,7 +85,7 @@ def show(*parts: Any) -> None:
 
 
 def _table(title: str, words: Sequence[str], figures: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE)
     for name in words:
         table.add_column(name, no_wrap=True)
     for name in figures:

@@ -1,0 +1,36 @@
+# Everything a developer or a new user runs. The virtual environment lives in .venv; VENV=... names another.
+VENV ?= .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: paper test check bench config soak clean
+
+paper: $(INSTALLED) ## ten market days on the embedded sandbox, with nothing configured
+	$(BIN)/bot run --paper --hours 240 --fresh
+
+test: $(INSTALLED) ## every test
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## style, types, architecture
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## what is fast, as ratios measured in one run
+	$(BIN)/python -m benchmarks
+
+soak: $(INSTALLED) ## what takes too long for every change: many more kills
+	SOAK=1 $(BIN)/python -m pytest tests/functional/test_kill.py
+
+config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in docs/
+	$(BIN)/python -m bot.cli.generated
+
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) var build *.egg-info

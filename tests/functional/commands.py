@@ -1,0 +1,64 @@
+"""The `bot` command as a user runs it: a subprocess with its own folder for run-time files."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BOT = Path(sys.executable).parent / "bot"
+SMALL = """\
+data:
+  assets: [BTC, INJ, XRP]
+"""
+"""Three assets: a market hour takes a fraction of the default's time."""
+
+
+def bot(*arguments: object, timeout_s: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run to the end, whatever the exit code."""
+    return subprocess.run(
+        [BOT, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd
+    )
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    """Start in the background."""
+    return subprocess.Popen(
+        [BOT, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def said(process: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a successful command printed."""
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+def eventually(condition: Callable[[], Any], timeout_s: float = 90) -> Any:
+    """The first true value of `condition`, or a failure after the deadline."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"not true within {timeout_s} s: {condition}")
+
+
+def small_config(folder: Path) -> Path:
+    """A configuration file for quick runs."""
+    path = folder / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+def recorded_market() -> Path:
+    """The folder of recorded files; skips the test, saying so, where there is none."""
+    folder = os.environ.get("RECORDED_MARKET")
+    if not folder:
+        pytest.skip("RECORDED_MARKET is not set: no recorded market to replay")
+    return Path(folder)

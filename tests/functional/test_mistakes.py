@@ -1,0 +1,72 @@
+"""Mistakes and bad luck end in one clear line and a documented exit code, without a traceback."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.functional.commands import bot, small_config
+
+
+def failure(*arguments: object) -> tuple[int, str]:
+    """Exit code and the one line on stderr."""
+    process = bot(*arguments, timeout_s=60)
+    assert "Traceback" not in process.stderr
+    return process.returncode, process.stderr.strip()
+
+
+def test_an_unreachable_venue(tmp_path: Path) -> None:
+    config = tmp_path / "paper.yaml"
+    config.write_text(
+        "profile: paper\n"
+        "data:\n"
+        "  venues:\n"
+        "    binance: {base_url: 'http://127.0.0.1:9'}\n"
+        "    hyperliquid: {base_url: 'http://127.0.0.1:9'}\n"
+    )
+    code, line = failure("run", "--paper", "--config", config, "--var", tmp_path)
+    assert 3 == code
+    assert "cannot be reached" in line
+    assert 1 == len(line.splitlines())
+
+
+def test_an_unknown_key_in_the_configuration(tmp_path: Path) -> None:
+    config = tmp_path / "wrong.yaml"
+    config.write_text("environment:\n  max_position: 3\n")
+    code, line = failure("run", "--paper", "--config", config, "--var", tmp_path)
+    assert (2, True) == (code, "environment.max_position" in line and "wrong.yaml" in line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("run", "--paper", "--venues", "binance"), 2, "two different venues"),
+        (("run", "--paper", "--venues", "binance,binanse"), 2, "unknown venue 'binanse'"),
+        (("run",), 2, "--paper"),
+        (("run", "--paper", "--hours", 5, "--to", "2025-02-01"), 2, "give one of them"),
+        (("run", "--paper", "--from", "2025-02-02", "--to", "2025-02-01"), 2, "later than --from"),
+        (("run", "--paper", "--from", "2019-01-01", "--hours", 5), 2, "2019"),
+        (("run", "--paper", "--hours", 1_000_000), 2, "would end"),
+        (("backtest", "--policy", "best"), 2, "flat, rule, random"),
+        (("backtest", "--from", "2019-01-01"), 4, "2019"),
+        (("backtest", "--replay", "nowhere"), 4, "nowhere"),
+        (("run", "--paper", "--replay", "nowhere"), 4, "nowhere"),
+        (("status",), 5, "bot run --paper"),
+        (("trades",), 5, "bot run --paper"),
+    ],
+)
+def test_arguments_that_cannot_work(tmp_path: Path, arguments: tuple, code: int, says: str) -> None:
+    where = () if arguments[0] == "backtest" else ("--var", tmp_path)
+    got, line = failure(*arguments, *where)
+    assert (code, True) == (got, says in line), line
+
+
+def test_a_database_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_text("this is not a database, and never was one" * 100)
+    code, line = failure("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path, "--hours", 2)
+    assert (5, True) == (code, "ledger" in line)
+
+
+def test_help_names_every_command() -> None:
+    shown = bot("--help").stdout
+    for command in ("run", "collect", "backtest", "status", "positions", "trades", "sandbox"):
+        assert command in shown

@@ -1,0 +1,136 @@
+"""`bot run --paper` from end to end: embedded sandbox over HTTP, stock ccxt, real database."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.functional.commands import bot, eventually, recorded_market, said, small_config, started
+
+
+@pytest.fixture(scope="module")
+def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of ten market days with no configuration at all."""
+    var = tmp_path_factory.mktemp("ten-days")
+    finished = bot("run", "--paper", "--hours", 240, "--var", var)
+    assert finished.returncode == 0, finished.stderr
+    (var / "summary.txt").write_text(finished.stdout)
+    return var
+
+
+def test_ten_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(ten_days: Path) -> None:
+    summary = (ten_days / "summary.txt").read_text()
+    for word in ("closed positions", "funding", "basis", "fees", "champion rule", "episode: INJ"):
+        assert word in summary
+    trades = said(bot("trades", "--var", ten_days, "--json"))
+    assert len(trades) >= 1
+    for trade in trades:
+        split = trade["funding"] + trade["basis"] + trade["fees"] + trade["slippage"]
+        assert trade["pnl"] == pytest.approx(split)
+        assert trade["fees"] < 0
+
+
+def test_a_backtest_of_the_same_market_gives_the_same_trades_and_equity(ten_days: Path) -> None:
+    backtest = said(bot("backtest", "--policy", "rule", "--hours", 240, "--json"))
+    status = said(bot("status", "--var", ten_days, "--json"))
+    assert backtest["trades"] == said(bot("trades", "--var", ten_days, "--json"))
+    assert status["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
+
+
+def test_status_shows_equity_positions_with_both_legs_champion_and_funding(ten_days: Path) -> None:
+    status = said(bot("status", "--var", ten_days, "--json"))
+    assert (False, "finished") == (status["running"], status["state"])
+    assert status["champion"].startswith("rule")
+    assert status["pnl"]["total"] == pytest.approx(status["equity"] - status["initial_capital"])
+    assert status["funding_earned"] == status["pnl"]["funding"]
+    for position in status["positions"]:
+        assert position["long"]["quantity"] == -position["short"]["quantity"] > 0
+        assert position["long"]["venue"] != position["short"]["venue"]
+    assert status["positions"] == said(bot("positions", "--var", ten_days, "--json"))
+
+
+def test_people_get_tables(ten_days: Path) -> None:
+    for command, word in (("status", "equity"), ("positions", "open positions"), ("trades", "closed positions")):
+        shown = bot(command, "--var", ten_days)
+        assert (0, True) == (shown.returncode, word in shown.stdout)
+
+
+def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 60, "--var", tmp_path / "var")
+    first, second = said(bot(*arguments, "--json")), said(bot(*arguments, "--json"))
+    assert (1, 2) == (first.pop("run"), second.pop("run"))
+    assert first == second
+
+
+def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: Path) -> None:
+    last = "2025-02-28T06:00"
+    window = ("--replay", recorded_market(), "--venues", "binance,hyperliquid", "--from", "2025-02-14")
+    run = said(bot("run", "--paper", *window, "--to", last, "--var", tmp_path, "--json", timeout_s=400))
+    backtest = said(bot("backtest", "--policy", "rule", *window, "--to", last, "--json"))
+    assert len(run["trades"]) >= 2
+    assert run["trades"] == backtest["trades"] == said(bot("trades", "--var", tmp_path, "--json"))
+    assert run["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
+
+
+def test_ctrl_c_ends_cleanly_with_a_summary_and_the_next_run_continues(tmp_path: Path) -> None:
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", tmp_path / "var")
+    process = started(*arguments)
+    eventually(lambda: _market_time(tmp_path / "var") > "2025-01-16")
+    process.send_signal(signal.SIGINT)
+    summary, _ = process.communicate(timeout=30)
+    assert (0, True) == (process.returncode, "open positions" in summary)
+    reached = _market_time(tmp_path / "var")
+    process = started(*arguments)
+    try:
+        eventually(lambda: _market_time(tmp_path / "var") > reached)
+        assert 1 == said(bot("status", "--var", tmp_path / "var", "--json"))["run"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused(tmp_path: Path) -> None:
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path / "var")
+    process = started(*arguments)
+    try:
+        status = eventually(lambda: _status_with_positions(tmp_path / "var"))
+        assert (True, "running") == (status["running"], status["state"])
+        second = bot(*arguments)
+        assert (5, True) == (second.returncode, "another bot is running" in second.stderr)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def test_a_sandbox_that_runs_by_itself_is_traded_in_its_own_time(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    server = started("sandbox", "--config", config, "--speed", 36_000, "--port", 0, "--var", tmp_path / "served")
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1].removesuffix("/binance")
+        run = bot("run", "--paper", "--config", config, "--sandbox", url, "--hours", 24, "--var", tmp_path, "--json")
+        assert run.returncode == 0, run.stderr
+        assert "sandbox at http://127.0.0.1" in json.loads(run.stdout)["world"]
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+
+
+def test_nothing_is_left_running_after_a_run(ten_days: Path) -> None:
+    found = subprocess.run(["pgrep", "-f", str(ten_days)], capture_output=True, text=True, check=False)
+    others = [pid for pid in found.stdout.split() if int(pid) != os.getpid()]
+    assert [] == others
+
+
+def _market_time(var: Path) -> str:
+    shown = bot("status", "--var", var, "--json")
+    return json.loads(shown.stdout)["market_time"] if shown.returncode == 0 else ""
+
+
+def _status_with_positions(var: Path) -> dict | None:
+    shown = bot("status", "--var", var, "--json")
+    status = json.loads(shown.stdout) if shown.returncode == 0 else {}
+    return status if status.get("positions") else None
