@@ -14,6 +14,8 @@ from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
 
 OPEN_PLATEAU_MS = 5 * 60_000
 """The price stays at a bar's open for this long, so that an order sent minutes after the hour fills at the open."""
+TURNS_MS = 20 * 60_000, 40 * 60_000
+"""When the price is at the nearer and at the further extreme of its bar."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Market:
         first, last = float(bars.open[index]), float(bars.close[index])
         low, high = float(bars.low[index]), float(bars.high[index])
         turns = (low, high) if abs(first - low) <= abs(high - first) else (high, low)
-        times = (0, OPEN_PLATEAU_MS, 20 * 60_000, 40 * 60_000, HOUR_MS)
+        times = (0, OPEN_PLATEAU_MS, *TURNS_MS, HOUR_MS)
         return float(np.interp(now_ms - int(bars.open_time[index]), times, (first, first, *turns, last)))
 
 
@@ -77,8 +79,8 @@ def lot_step(price: float, max_decimals: int) -> float:
 
 
 def tick_size(price: float) -> float:
-    """A plausible tick for a contract at `price`: five significant figures, Hyperliquid's rule."""
-    return 10.0 ** (math.floor(math.log10(price)) - 4)
+    """A plausible tick for a contract at `price`: five significant figures or whole units, Hyperliquid's rule."""
+    return 10.0 ** min(math.floor(math.log10(price)) - 4, 0)
 
 
 def touch(

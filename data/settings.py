@@ -18,7 +18,7 @@ class VenueSettings(Frozen):
         None, ge=0, le=100, description="Taker fee, bps of notional; empty: the venue's lowest tier."
     )
     half_spread_bps: float = Field(
-        0.25, ge=0, le=100, description="Assumed distance from mid to touch, bps; the simulated venue quotes it."
+        0.25, gt=0, le=100, description="Assumed distance from mid to touch, bps; the simulated venue quotes it."
     )
     maintenance_margin: float = Field(
         0.05, gt=0, lt=1, description="Equity below this share of gross notional is liquidated."

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtest.sandbox.text import Rows
-from data.market import OPEN_PLATEAU_MS, Market
+from data.market import OPEN_PLATEAU_MS, TURNS_MS, Market
 from data.types import HOUR_MS, Instrument
 
 DAY_MS = 24 * HOUR_MS
-TURNS_MS = (OPEN_PLATEAU_MS, 20 * 60_000, 40 * 60_000)
+BENDS_MS = (OPEN_PLATEAU_MS, *TURNS_MS)
 """Where within its bar the price of `Market.path` may turn."""
 INTERVALS_HOURS = (1, 2, 4, 8)
 
@@ -111,7 +111,7 @@ class CandleFeed:
 
     def _forming(self, index: int, now_ms: int) -> Candle:
         open_time = int(self._bars.open_time[index])
-        turned = (open_time + turn for turn in TURNS_MS if open_time + turn < now_ms)
+        turned = (open_time + turn for turn in BENDS_MS if open_time + turn < now_ms)
         prices = [self._market.path(self._key, index, when) for when in (open_time, *turned, now_ms)]
         volume = float(self._bars.volume[index]) * (now_ms - open_time) / HOUR_MS
         return Candle(open_time, prices[0], max(prices), min(prices), prices[-1], volume)

@@ -1,4 +1,4 @@
-"""Writes what is generated, `config/*.yaml` from the settings models and tables in `docs/` from the code: `make config`.
+"""Writes what is generated: `config/*.yaml` from the settings models, tables in `docs/` from the code (`make config`).
 
 A test holds the files equal to this.
 """
