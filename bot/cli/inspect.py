@@ -18,18 +18,18 @@ def show_status(settings: Settings, *, as_json: bool) -> None:
         print_json(status.as_json() | {"running": running})
         return
     show(
-        headline(status, "running" if running else "not running"),
+        headline(status, "running now" if running else "no bot running"),
         money_table("", status.pnl, status.initial_capital),
         metrics_table(status.metrics),
         positions_table(status.positions),
     )
 
 
-def headline(status: Status, process: str) -> str:
+def headline(status: Status, state: str) -> str:
     """The account in three lines."""
     episode = f"\nepisode: {status.episode}" if status.episode else ""
     return (
-        f"[bold]run {status.run}[/bold] ({status.state}, {process}) on {status.world}\n"
+        f"[bold]run {status.run}[/bold] ({state}) on {status.world}\n"
         f"champion {status.champion}, market time {status.market_time}\n"
         f"equity [bold]{status.equity:,.2f}[/bold] ({status.pnl_pct:+.3f} %), drawdown {status.drawdown_pct:.3f} %, "
         f"funding earned {status.funding_earned:+.2f}{episode}"

@@ -71,5 +71,5 @@ def _summary(settings: Settings, *, as_json: bool) -> None:
         positions_table(status.positions),
         money_table("", status.pnl, status.initial_capital),
         metrics_table(status.metrics),
-        headline(status, "stopped"),
+        headline(status, "reached its bound" if status.state == "finished" else "stopped; the next start continues"),
     )

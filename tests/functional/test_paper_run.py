@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,29 @@ def test_a_sandbox_that_runs_by_itself_is_traded_in_its_own_time(tmp_path: Path)
         run = bot("run", "--paper", "--config", config, "--sandbox", url, "--hours", 24, "--var", tmp_path, "--json")
         assert run.returncode == 0, run.stderr
         assert "sandbox at http://127.0.0.1" in json.loads(run.stdout)["world"]
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+
+
+def test_the_paper_profile_trades_venues_in_real_time(tmp_path: Path) -> None:
+    """What `config/paper.yaml` does, with the addresses of a sandbox whose market time is the time of day."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    synthetic = f"{{assets: [BTC, INJ], start: '{(hour - timedelta(days=20)).isoformat()}'}}"
+    world = tmp_path / "world.yaml"
+    world.write_text(f"sandbox:\n  begin: '{datetime.now(UTC).isoformat()}'\n  synthetic: {synthetic}\n")
+    server = started("sandbox", "--config", world, "--speed", 1, "--port", 0, "--var", tmp_path / "served")
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1].removesuffix("/binance")
+        venues = "".join(f"    {venue}: {{base_url: '{url}/{venue}'}}\n" for venue in ("binance", "hyperliquid"))
+        config = tmp_path / "paper.yaml"
+        config.write_text(f"profile: paper\ndata:\n  decision_delay_s: 1\n  venues:\n{venues}")
+        process = started("run", "--paper", "--config", config, "--var", tmp_path / "var")
+        assert hour.strftime("%Y-%m-%dT%H") <= eventually(lambda: _market_time(tmp_path / "var"))
+        process.send_signal(signal.SIGINT)
+        summary, _ = process.communicate(timeout=30)
+        assert (0, True) == (process.returncode, "real venues" in summary)
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=30)
