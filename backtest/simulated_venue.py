@@ -65,7 +65,7 @@ class Closed(NamedTuple):
     opened_at: NDArray[np.int64]
     """[B, S] tick of the entry, ms."""
     quantity: NDArray[np.float64]
-    """[B, S] of the larger leg, at the exit."""
+    """[B, S] of a leg at the exit; 0 where both had been liquidated."""
     entry: NDArray[np.float64]
     """[B, S, 2] average entry prices."""
     exit: NDArray[np.float64]
@@ -214,6 +214,7 @@ def _exit(
     for leg in range(2):
         if books.quantity[b, slot, leg] != 0.0 and not np.isfinite(quotes.mid[books.instrument[b, slot, leg]]):
             return
+    closed.quantity[b, slot] = 0.0
     for leg in range(2):
         held, quantity = books.instrument[b, slot, leg], books.quantity[b, slot, leg]
         closed.exit[b, slot, leg] = books.mark[b, slot, leg]

@@ -37,6 +37,8 @@ class Progress:
     """What a run shows while it goes on."""
 
     run: Run
+    last: int | None
+    """The last tick, ms; None for a run without a bound."""
     record: TickRecord
     trader: Trader
 
@@ -89,7 +91,7 @@ async def run(
             async with open_world(settings, bounds, fresh=known is None) as world:
                 registry = Registry(settings.var / "registry")
                 account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
-                await _drive(settings, account, trader, world, ledger, stop, watch)
+                await _drive(settings, bounds, account, trader, world, ledger, stop, watch)
                 return account.id
         finally:
             ledger.close()
@@ -143,15 +145,6 @@ async def _new_run(
     settings: Settings, bounds: Bounds, world: World, champion: str, instruments: tuple[Instrument, ...]
 ) -> Run:
     first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
-    last = bounds.to_ms if bounds.hours is None else first + bounds.hours * HOUR_MS
-    if world.end_ms is not None:
-        newest = (world.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
-        last = newest if last is None else last
-        if not first < last <= newest:
-            raise ConfigurationError(
-                f"the run would end at {iso(last)}, but this market is traded from {iso(first)} to {iso(newest)}: "
-                "choose --to or --hours between them"
-            )
     return Run(
         world=identity(settings, bounds),
         profile=settings.profile,
@@ -160,14 +153,28 @@ async def _new_run(
         champion=champion,
         capital=settings.environment.initial_capital,
         from_ms=first,
-        to_ms=last,
+        to_ms=None if world.end_ms is None else _bound(settings, bounds, first, world.end_ms),
         state="running",
         instruments=instruments_to_json(instruments),
     )
 
 
+def _bound(settings: Settings, bounds: Bounds, first: int, end_ms: int) -> int:
+    """The last tick of a run in a simulated market; raises ConfigurationError where the market has none there."""
+    newest = (end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
+    wanted = newest if bounds.to_ms is None else bounds.to_ms
+    last = wanted if bounds.hours is None else first + bounds.hours * HOUR_MS
+    if not first < last <= newest:
+        raise ConfigurationError(
+            f"the run would end at {iso(last)}, but this market is traded from {iso(first)} to {iso(newest)}: "
+            "choose --to or --hours between them"
+        )
+    return last
+
+
 async def _drive(
     settings: Settings,
+    bounds: Bounds,
     account: Run,
     trader: Trader,
     world: World,
@@ -175,11 +182,15 @@ async def _drive(
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
 ) -> None:
+    """Tick after tick to the bound: of the run in a simulated market, of this process on real venues."""
     saved = ledger.snapshot(account.id)
     tick = account.from_ms if saved is None else saved[0] + HOUR_MS
+    last = account.to_ms
+    if world.end_ms is None and bounds.hours is not None:
+        last = await world.clock.now_ms() // HOUR_MS * HOUR_MS + bounds.hours * HOUR_MS
     kind = Kind.STARTED if saved is None else Kind.RESUMED
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
-    while account.to_ms is None or tick <= account.to_ms:
+    while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
         late = await world.clock.now_ms() >= tick + HOUR_MS
@@ -191,7 +202,7 @@ async def _drive(
             LOG.warning("%s; asking again in %g s", error, RETRY_S)
             await _stopped(stop, asyncio.sleep(RETRY_S))
             continue
-        watch(Progress(account, record, trader))
+        watch(Progress(account, last, record, trader))
         tick += HOUR_MS
     if world.end_ms is not None:
         ledger.finish(account.id)

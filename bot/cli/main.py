@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.options import Options
-from data.errors import ConfigurationError, FundingBotError
+from data.errors import ConfigurationError, FundingBotError, StateError
 
 app = typer.Typer(
     help="Funding-rate arbitrage across venues. Start with: bot run --paper",
@@ -158,3 +158,8 @@ def main() -> None:
             raise
         typer.secho(f"bot: {error}", err=True, fg=typer.colors.RED)
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if debug:
+            raise
+        typer.secho(f"bot: {error}: make room or mend the permissions, and start again", err=True, fg=typer.colors.RED)
+        raise SystemExit(StateError.exit_code) from None

@@ -44,7 +44,7 @@ def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool)
             state = f"equity {equity(books, 0):,.2f}, {int((books.opened_at[0] != 0).sum())} positions"
             if not console.is_terminal and tick // HOUR_MS % 24 == 0:
                 console.print(f"{iso(tick)}  {state}", highlight=False, soft_wrap=True)
-            total = None if account.to_ms is None else (account.to_ms - account.from_ms) / HOUR_MS
+            total = None if progress.last is None else (progress.last - account.from_ms) / HOUR_MS
             done = (tick - account.from_ms) / HOUR_MS
             bar.update(task, description=iso(tick), total=total, completed=done, state=state)
 
@@ -54,8 +54,13 @@ def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool)
 
 async def _until_signal(settings: Settings, bounds: Bounds, fresh: bool, watch: Callable[[Progress], None]) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)  # a second Ctrl-C does not wait for the hour to be done
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end, number)
     await run(settings, bounds, fresh=fresh, stop=stop, watch=watch)
 
 

@@ -1,6 +1,7 @@
 """Reads and writes the ledger: intents before they are acted on, and each tick's outcome in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import create_engine, delete, event, func, select, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.orm import Session
 
 from backtest.accounting import Books
@@ -55,9 +56,21 @@ class Ledger:
         """Release the database."""
         self._engine.dispose()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        """All or nothing; a database that cannot be written is a StateError, and what was committed before is kept."""
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            raise StateError(
+                f"the ledger cannot be written ({error.orig}): make room, or end the program that holds it, and start "
+                "again; every complete hour is kept"
+            ) from error
+
     def start_run(self, run: Run) -> Run:
         """Store a new run; unfinished runs of the same world are marked abandoned."""
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with self._transaction() as session:
             session.execute(update(Run).where(Run.state == "running", Run.world == run.world).values(state="abandoned"))
             session.add(run)
         return run
@@ -75,13 +88,13 @@ class Ledger:
 
     def finish(self, run_id: int) -> None:
         """The run has reached its bound."""
-        with Session(self._engine) as session, session.begin():
+        with self._transaction() as session:
             session.execute(update(Run).where(Run.id == run_id).values(state="finished"))
 
     def record_intents(self, run_id: int, proposal: Proposal, client_ids: Sequence[str]) -> None:
         """Write an approved order's legs, durably, before it is acted on. Written again after a crash, they are the
         same rows."""
-        with Session(self._engine) as session, session.begin():
+        with self._transaction() as session:
             for client_id, leg in zip(client_ids, proposal.legs, strict=True):
                 session.merge(
                     Intent(
@@ -101,13 +114,13 @@ class Ledger:
 
     def expire_pending(self, run_id: int) -> None:
         """Close the intents of a process that died before it recorded a fill: on paper, such an order never was."""
-        with Session(self._engine) as session, session.begin():
+        with self._transaction() as session:
             pending = (Intent.run_id == run_id, Intent.state == "pending")
             session.execute(update(Intent).where(*pending).values(state="unfilled"))
 
     def record_tick(self, run_id: int, record: TickRecord, books: Books) -> None:
         """Write everything the tick did and the books it left, all or nothing."""
-        with Session(self._engine) as session, session.begin():
+        with self._transaction() as session:
             session.add(Tick(run_id=run_id, tick=record.tick, equity=record.equity, action=record.action))
             for instrument, payment in record.payments:
                 session.add(

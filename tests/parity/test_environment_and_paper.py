@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from backtest.environment import FundingArbitrageEnv
-from backtest.policies import RandomLegal, Scripted
+from backtest.policies import RandomLegal
 from backtest.replay import replay
 from backtest.tape import Tape, tape_of_market
 from bot.ledger.store import Ledger
@@ -17,6 +17,7 @@ from bot.worlds import Bounds
 from data.settings import DataSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
+from tests.fakes.scripted_policy import Scripted
 
 HOURS = 120
 
