@@ -32,10 +32,9 @@ async def _collect(settings: Settings, bounds: Bounds, as_json: bool) -> None:
             raise MissingData(f"no asset is listed on two of the venues {', '.join(world.venues)}: check data.assets")
         lake = Lake(world.lake)
         collector = Collector(world.venues, lake, instruments, settings.data.history_hours)
-        tick = await world.clock.now_ms() // HOUR_MS * HOUR_MS
-        report = await collector.collect(tick)
-        for _ in range(bounds.hours or 0):
-            tick += HOUR_MS
+        first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
+        report = Appended()
+        for tick in range(first, first + (bounds.hours or 0) * HOUR_MS + 1, HOUR_MS):
             await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)
             report += await collector.collect(tick)
     rows = [_held(lake, instrument, tick, settings.data.history_hours) for instrument in instruments]
@@ -61,12 +60,13 @@ def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> 
 
 
 def _shown(rows: list[dict[str, object]]) -> Table:
-    headings = ("venue", "symbol", "bars", "missing", "settlements", "newest bar", "newest settlement")
     table = Table(title="the lake's newest history", title_justify="left", box=SIMPLE)
-    for heading in headings:
-        table.add_column(heading, no_wrap=heading == "symbol")
+    for heading in ("instrument", "bars", "gaps", "settled", "newest bar", "settlement"):
+        table.add_column(heading, no_wrap=True, justify="left" if heading == "instrument" else "right")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        newest = (str(row[name] or "-")[5:16].replace("T", " ") for name in ("newest_bar", "newest_settlement"))
+        counts = (str(row[name]) for name in ("bars", "bars_missing", "settlements"))
+        table.add_row(f"{row['venue']} {row['symbol']}", *counts, *newest)
     return table
 
 
