@@ -26,9 +26,12 @@ from backtest.accounting import (
 )
 from data.compiled import compiled
 
-NOT_CLOSED, POLICY, STOP_LOSS, LIQUIDATED = range(-1, 3)
+NOT_CLOSED, POLICY, STOP_LOSS, LIQUIDATED, MARGIN = range(-1, 4)
 """Why a position was closed."""
-REASONS = ("policy", "stop_loss", "liquidated")
+REASONS = ("policy", "stop_loss", "liquidated", "margin")
+ENTRY_MARGIN, EXIT_MARGIN = 4.0, 2.0
+"""Multiples of the maintenance margin: no entry may leave a venue below the first, and below the second the position
+that loses most there is closed, both legs together, before the venue would liquidate one of them."""
 
 
 class Rules(NamedTuple):
@@ -159,7 +162,7 @@ def _rebalance(books: Books, b: int, rules: Rules) -> None:
     share = worth.sum() / venues
     if worth[poor] >= rules.rebalance_below * share:
         return
-    needed = 2.0 * rules.maintenance[rich] * venue_gross(books, b, rich, rules.venue_of)
+    needed = ENTRY_MARGIN * rules.maintenance[rich] * venue_gross(books, b, rich, rules.venue_of)
     spare = min(worth[rich] - max(share, needed), books.cash[b, rich]) - rules.transfer_cost
     amount = min(spare, share - worth[poor])
     if amount > rules.transfer_cost:
@@ -179,7 +182,7 @@ def trade(
     ranks = len(offers.ranked)
     for b in range(books.cash.shape[0]):
         for slot in range(books.quantity.shape[1]):
-            reason = forced_exit(books, b, slot, rules.stop_loss)
+            reason = forced_exit(books, b, slot, rules)
             closed.reason[b, slot] = NOT_CLOSED
             if reason != NOT_CLOSED:
                 _exit(books, b, slot, reason, tick, quotes, rules, closed)
@@ -193,15 +196,36 @@ def trade(
 
 
 @compiled
-def forced_exit(books: Books, b: int, slot: int, stop_loss: float) -> int:
+def forced_exit(books: Books, b: int, slot: int, rules: Rules) -> int:
     """The reason why the position in a slot must be closed whatever the policy says, or NOT_CLOSED."""
     if books.opened_at[b, slot] == 0:
         return NOT_CLOSED
     if books.quantity[b, slot, LONG] == 0.0 or books.quantity[b, slot, SHORT] == 0.0:
         return LIQUIDATED
-    if slot_total(books, b, slot) <= -stop_loss * books.notional[b, slot]:
+    if slot_total(books, b, slot) <= -rules.stop_loss * books.notional[b, slot]:
         return STOP_LOSS
+    for venue in range(books.cash.shape[1]):
+        if _margin_victim(books, b, venue, rules) == slot:
+            return MARGIN
     return NOT_CLOSED
+
+
+@compiled
+def _margin_victim(books: Books, b: int, venue: int, rules: Rules) -> int:
+    """The slot whose leg loses most on a venue that is short of margin, or -1."""
+    gross = venue_gross(books, b, venue, rules.venue_of)
+    needed = EXIT_MARGIN * rules.maintenance[venue] * gross
+    if gross == 0.0 or venue_equity(books, b, venue, rules.venue_of) >= needed:
+        return -1
+    victim, worst = -1, np.inf
+    for slot in range(books.quantity.shape[1]):
+        for leg in range(2):
+            held, quantity = books.instrument[b, slot, leg], books.quantity[b, slot, leg]
+            if quantity != 0.0 and rules.venue_of[held] == venue:
+                gained = quantity * (books.mark[b, slot, leg] - books.entry_price[b, slot, leg])
+                if gained < worst:
+                    victim, worst = slot, gained
+    return victim
 
 
 @compiled
@@ -304,10 +328,10 @@ def pair_quantity(long: int, short: int, close: NDArray[np.float64], rules: Rule
 def margin_allows(
     books: Books, b: int, long: int, short: int, quantity: float, close: NDArray[np.float64], rules: Rules
 ) -> bool:
-    """Whether both venues would still be at twice their maintenance margin after the entry."""
+    """Whether both venues would still be at ENTRY_MARGIN times their maintenance margin after the entry."""
     for held in (long, short):
         venue = rules.venue_of[held]
         gross = venue_gross(books, b, venue, rules.venue_of) + quantity * close[held]
-        if venue_equity(books, b, venue, rules.venue_of) < 2.0 * rules.maintenance[venue] * gross:
+        if venue_equity(books, b, venue, rules.venue_of) < ENTRY_MARGIN * rules.maintenance[venue] * gross:
             return False
     return True

@@ -31,7 +31,7 @@ class Trade:
     fees: float
     slippage: float
     reason: str
-    """Why it was closed: policy, stop_loss, liquidated."""
+    """Why it was closed: policy, stop_loss, margin, liquidated."""
 
     @property
     def pnl(self) -> float:

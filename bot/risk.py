@@ -23,7 +23,7 @@ class Denial(StrEnum):
     GROSS_NOTIONAL = "all legs together would be larger than max_gross_notional"
     DRAWDOWN = "equity is further below its peak than max_drawdown_pct"
     STALE_DATA = "a leg has had no price for max_data_age_hours"
-    MARGIN = "a venue would be left with less than twice its maintenance margin"
+    MARGIN = "a venue would be left with too little above its maintenance margin"
     NOT_FINITE = "a quantity or price is not a finite positive number"
 
 

@@ -4,7 +4,7 @@ Paper and live differ in the executor alone. Everything that a tick changes is w
 a process that dies in the middle of a tick does the whole tick again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,18 +122,14 @@ class Trader:
         observation = np.empty((1, self._account.schema.size), dtype=np.float32)
         write_observations(observation, books, features, -1, record.tick, self._account.capital, self._rules)
         record.action = int(self._policy.decide(observation)[0])
-        for proposal in self._forced_exits(books, record.tick):
-            books = await self._carry_out(proposal, books, panel, record)
+        for slot in range(books.opened_at.shape[1]):
+            reason = forced_exit(books, 0, slot, self._rules)
+            if reason != NOT_CLOSED:
+                books = await self._carry_out(self._exit(books, slot, reason, record.tick), books, panel, record)
         wanted = self._wanted(record.action, books, panel, features, record.tick)
         if wanted is not None:
             books = await self._carry_out(wanted, books, panel, record)
         return books
-
-    def _forced_exits(self, books: Books, tick: int) -> Iterator[Proposal]:
-        for slot in range(books.opened_at.shape[1]):
-            reason = forced_exit(books, 0, slot, self._rules.stop_loss)
-            if reason != NOT_CLOSED:
-                yield self._exit(books, slot, reason, tick)
 
     def _wanted(self, action: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
         """The action as a proposal; None where it cannot be carried out."""

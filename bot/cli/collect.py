@@ -64,7 +64,7 @@ def _shown(rows: list[dict[str, object]]) -> Table:
     for heading in ("instrument", "bars", "gaps", "settled", "newest bar", "settlement"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "instrument" else "right")
     for row in rows:
-        newest = (str(row[name] or "-")[5:16].replace("T", " ") for name in ("newest_bar", "newest_settlement"))
+        newest = (str(row[name] or "-")[5:13].replace("T", " ") + "h" for name in ("newest_bar", "newest_settlement"))
         counts = (str(row[name]) for name in ("bars", "bars_missing", "settlements"))
         table.add_row(f"{row['venue']} {row['symbol']}", *counts, *newest)
     return table
