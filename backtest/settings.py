@@ -20,7 +20,10 @@ class EnvironmentSettings(Frozen):
     )
     full_range: bool = Field(False, description="Play the whole tape as one episode, as evaluation does.")
     max_position_loss_pct: float = Field(
-        1.5, gt=0, le=100, description="Stop-loss: (basis + funding - fees) below minus this share of leg notional, %."
+        1.5,
+        gt=0,
+        le=100,
+        description="Stop-loss: (basis + funding - fees - slippage) below minus this share of leg notional, %.",
     )
     price_collar_bps: float = Field(
         300.0, gt=0, description="No entry where the price is further than this from the last close, bps."

@@ -215,7 +215,7 @@ def _margin_victim(books: Books, b: int, venue: int, rules: Rules) -> int:
     """The slot whose leg loses most on a venue that is short of margin, or -1."""
     gross = venue_gross(books, b, venue, rules.venue_of)
     needed = EXIT_MARGIN * rules.maintenance[venue] * gross
-    if gross == 0.0 or venue_equity(books, b, venue, rules.venue_of) >= needed:
+    if gross == 0.0 or venue_equity(books, b, venue, rules.venue_of) + books.in_transit[b, venue] >= needed:
         return -1
     victim, worst = -1, np.inf
     for slot in range(books.quantity.shape[1]):

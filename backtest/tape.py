@@ -62,8 +62,8 @@ def make_tape(
 def make_rules(
     instruments: Sequence[Instrument], venues: Mapping[str, VenueSettings], settings: EnvironmentSettings
 ) -> Rules:
-    """The rules of a panel's instruments; venues are numbered in the order of the settings."""
-    names = list(venues)
+    """The rules of a panel's instruments; venues are numbered by name, whatever order they are given in."""
+    names = sorted(venues)
     return Rules(
         venue_of=np.array([names.index(i.venue) for i in instruments], dtype=np.int64),
         fee_rate=np.array([taker_fee_bps(i.venue, venues) * 1e-4 for i in instruments]),
@@ -90,8 +90,6 @@ def tape_of_market(
             f"leaves {data.history_hours} h of history before it (asked for {date(first_tick)} to {date(last_tick)})"
         )
     instruments = tradable(market.listed(first_tick), data.assets)
-    if not instruments:
-        raise MissingData(f"at {date(first_tick)} no asset is listed on two of the venues {', '.join(data.venues)}")
     panel = build_panel(
         instruments, market.bars, market.settlements, first_tick - history, last_tick, data.decision_delay_s
     )

@@ -55,8 +55,9 @@ class Unfilled:
 
 @dataclass(frozen=True)
 class Payment:
-    """Funding received on one leg (negative: paid)."""
+    """Funding received on one leg (negative: paid) for what settled in the hour before the tick `due`."""
 
+    due: int
     slot: int
     leg: int
     column: int

@@ -27,7 +27,11 @@ class Denial(StrEnum):
     NOT_FINITE = "a quantity or price is not a finite positive number"
 
 
-_SEAL = object()
+class _Seal:
+    """Ties an approval to the very proposal that was reviewed."""
+
+    def __init__(self, proposal: Proposal) -> None:
+        self.proposal = proposal
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class ApprovedOrder:
     seal: object
 
     def __post_init__(self) -> None:
-        if self.seal is not _SEAL:
+        if not isinstance(self.seal, _Seal) or self.seal.proposal is not self.proposal:
             raise TypeError("an ApprovedOrder is made by RiskGate.review only")
 
 
@@ -66,7 +70,7 @@ class RiskGate:
             return Denied(proposal, denial)
         kind = "in" if proposal.entry else "out"
         stem = f"{self._run}-{proposal.tick // HOUR_MS}-{proposal.slot}-{kind}"
-        return ApprovedOrder(proposal, tuple(f"{stem}-{leg.leg}" for leg in proposal.legs), _SEAL)
+        return ApprovedOrder(proposal, tuple(f"{stem}-{leg.leg}" for leg in proposal.legs), _Seal(proposal))
 
     def _broken_limit(self, proposal: Proposal, books: Books, panel: Panel) -> Denial | None:
         limits = self._settings

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +22,14 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.trader import Account, Trader
 from bot.worlds import Bounds, World, describe, identity, open_world
-from data.errors import ConfigurationError, MissingData, StateError, VenueError
+from data.errors import ConfigurationError, StateError, VenueError
 from data.ingest import Collector
 from data.lake import Lake
 from data.panel import tradable
-from data.types import HOUR_MS, Instrument
+from data.types import HOUR_MS, Asset, Instrument
 from pbt_online.registry import Registry
 
+LOCK_ATTEMPTS = 10
 RETRY_S = 30.0
 """A venue that fails in the middle of a run on real venues is asked again after this long."""
 
@@ -53,20 +55,26 @@ def single_instance(var: Path) -> Iterator[None]:
     """Hold `var` for this process alone; raises StateError while another bot holds it."""
     var.mkdir(parents=True, exist_ok=True)
     with (var / "bot.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StateError(f"another bot is running on {var}: stop it first, or choose another --var") from None
+        for attempt in range(LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if attempt == LOCK_ATTEMPTS - 1:
+                    message = f"another bot is running on {var}: stop it first, or choose another --var"
+                    raise StateError(message) from None
+                time.sleep(0.05)  # somebody may just be asking whether a bot runs
         yield
 
 
 def is_running(var: Path) -> bool:
     """Whether a bot holds `var` now."""
-    try:
-        with single_instance(var):
-            return False
-    except StateError:
-        return True
+    with (var / "bot.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
 
 
 async def run(
@@ -112,6 +120,9 @@ async def _assemble(
     listed = await _instruments(world, settings)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
     instruments = instruments_from_json(account.instruments)
+    if settings.data.assets and {i.asset for i in instruments} != {Asset.parse(code) for code in settings.data.assets}:
+        traded = ", ".join(sorted({str(i.asset) for i in instruments}))
+        raise StateError(f"this account trades {traded}: restore data.assets, or begin a new account by --fresh")
     rules = make_rules(instruments, settings.data.venues, environment)
     ledger.expire_pending(account.id)
     saved = ledger.snapshot(account.id)
@@ -123,11 +134,12 @@ async def _assemble(
         policy=policy or registry.policy(champion, schema, settings.seed),
         collector=Collector(world.venues, lake, instruments, settings.data.history_hours),
         lake=lake,
-        executor=PaperExecutor(world.venues, rules),
+        executor=PaperExecutor(world.venues, rules, ledger.paid(account.id)),
         gate=RiskGate(settings.risk, rules, account.id),
         ledger=ledger,
         settings=settings,
         rules=rules,
+        clock=world.clock,
         publish=log_event,
     )
     return account, trader
@@ -135,10 +147,7 @@ async def _assemble(
 
 async def _instruments(world: World, settings: Settings) -> tuple[Instrument, ...]:
     listings = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()))
-    found = tradable([instrument for listing in listings for instrument in listing], settings.data.assets)
-    if not found:
-        raise MissingData(f"no asset is listed on two of the venues {', '.join(world.venues)}: check data.assets")
-    return found
+    return tradable([instrument for listing in listings for instrument in listing], settings.data.assets)
 
 
 async def _new_run(
@@ -193,9 +202,8 @@ async def _drive(
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
-        late = await world.clock.now_ms() >= tick + HOUR_MS
         try:
-            record = await trader.tick(tick, decide=not late and tick != account.to_ms)
+            record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:
             if world.end_ms is not None:  # a simulated venue that fails is a defect, not weather
                 raise

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
@@ -42,6 +42,23 @@ class Settings(Frozen):
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile."
     )
 
+    @model_validator(mode="after")
+    def _limits_fit_the_slots(self) -> Self:
+        leg = self.environment.initial_capital / self.environment.max_positions
+        gross = 2 * self.environment.initial_capital
+        if leg > self.risk.max_leg_notional or gross > self.risk.max_gross_notional:
+            raise ValueError(
+                f"a leg of {leg:,.0f} and {gross:,.0f} in all would be denied by risk.max_leg_notional "
+                f"({self.risk.max_leg_notional:,.0f}) or risk.max_gross_notional "
+                f"({self.risk.max_gross_notional:,.0f}): raise those, or lower environment.initial_capital"
+            )
+        if self.profile == "sandbox" and leg > self.sandbox.touch_depth_quote:
+            raise ValueError(
+                f"a leg of {leg:,.0f} is more than sandbox.touch_depth_quote ({self.sandbox.touch_depth_quote:,.0f}) "
+                "offers at the touch, and backtests fill at the touch: raise it, or lower environment.initial_capital"
+            )
+        return self
+
 
 def load_settings(path: Path | None) -> Settings:
     """Settings from a YAML file, or the defaults; raises ConfigurationError naming the file and every wrong key.
@@ -55,6 +72,8 @@ def load_settings(path: Path | None) -> Settings:
         content = yaml.safe_load((shipped if shipped.is_file() else path).read_text()) or {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {str(error).replace(chr(10), ' ')}") from error
     try:

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from backtest.accounting import BASIS, FUNDING, LONG, SHORT, Books, equity, slot_total, slot_unrealised_basis
 from backtest.metrics import Metrics, measure
 from backtest.replay import pnl_split
@@ -79,6 +81,7 @@ def read_status(ledger: Ledger) -> Status:
     tick, books = saved
     worth, capital = float(equity(books, 0)), float(run.capital)
     _, curve = ledger.equity(run.id)
+    curve = np.append(curve, worth)  # the last hour's trades come after its equity
     return Status(
         run=run.id,
         state=run.state,

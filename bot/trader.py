@@ -30,6 +30,7 @@ from bot.ledger.store import Ledger, TickRecord
 from bot.orders import LegFill, LegOrder, Proposal, Unfilled
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
+from data.clock import Clock
 from data.ingest import Collector
 from data.lake import Lake
 from data.panel import Panel, build_panel
@@ -61,6 +62,7 @@ class Trader:
         ledger: Ledger,
         settings: Settings,
         rules: Rules,
+        clock: Clock,
         publish: Callable[[Event], None],
     ) -> None:
         self.books = books
@@ -73,24 +75,35 @@ class Trader:
         self._ledger = ledger
         self._settings = settings
         self._rules = rules
+        self._clock = clock
         self._publish = publish
 
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
-        """Bring the account to `tick`; with `decide`, also trade. Raises VenueError with the account as it was."""
-        collected = await self._collector.collect(tick)
-        record = TickRecord(tick, equity=0.0)
-        if collected.conflicting:
-            note = f"{collected.conflicting} rows came back with other values; the first ones were kept"
-            record.events.append(Event(tick, Kind.DATA, note))
+        """Bring the account to `tick`; with `decide`, also trade unless that hour is over. Raises VenueError with the
+        account as it was."""
+        record = await self._collect(tick)
         panel = self._panel(tick)
         books = self._settle(self.books, panel, record)
         record.equity = float(equity(books, 0))
-        if decide:
+        # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
+        if decide and await self._clock.now_ms() < tick + HOUR_MS:
             books = await self._trade(books, panel, record)
         self._ledger.record_tick(self._account.run_id, record, books)
         self.books = books
         for event in record.events:
             self._publish(event)
+        return record
+
+    async def _collect(self, tick: int) -> TickRecord:
+        collected = await self._collector.collect(tick)
+        record = TickRecord(tick, equity=0.0)
+        if collected.rows.conflicting:
+            note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
+            record.events.append(Event(tick, Kind.DATA, note))
+        if collected.rows.rejected:
+            note = f"{collected.rows.rejected} rows with impossible numbers were left out"
+            record.events.append(Event(tick, Kind.DATA, note))
+        record.events += [Event(tick, Kind.DATA, trouble) for trouble in collected.troubles]
         return record
 
     def _panel(self, tick: int) -> Panel:
@@ -122,12 +135,14 @@ class Trader:
         observation = np.empty((1, self._account.schema.size), dtype=np.float32)
         write_observations(observation, books, features, -1, record.tick, self._account.capital, self._rules)
         record.action = int(self._policy.decide(observation)[0])
+        forced = set()
         for slot in range(books.opened_at.shape[1]):
             reason = forced_exit(books, 0, slot, self._rules)
             if reason != NOT_CLOSED:
+                forced.add(slot)
                 books = await self._carry_out(self._exit(books, slot, reason, record.tick), books, panel, record)
         wanted = self._wanted(record.action, books, panel, features, record.tick)
-        if wanted is not None:
+        if wanted is not None and (wanted.entry or wanted.slot not in forced):
             books = await self._carry_out(wanted, books, panel, record)
         return books
 

@@ -98,7 +98,15 @@ async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> Asyn
                 "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
             )
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, settings.var / "lake" / (name if end_ms is not None else "venues"), end_ms, episode)
+        yield World(clock, opened, settings.var / "lake" / _market(settings), end_ms, episode)
+
+
+def _market(settings: Settings) -> str:
+    """Names the market whose rows a lake holds: real venues, or a simulated market wherever a run begins in it."""
+    if settings.profile != "sandbox":
+        return "venues"
+    shown = settings.sandbox.model_dump_json(include={"synthetic", "replay", "url"})
+    return hashlib.sha256(shown.encode()).hexdigest()[:12]
 
 
 def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> SandboxProcess:

@@ -4,7 +4,8 @@
     ├── ConfigurationError   2   a setting, an argument or a file the user wrote is wrong
     ├── VenueError           3   a venue cannot be used now
     │   ├── VenueUnreachable     no answer: network, DNS, timeout, maintenance
-    │   └── VenueRefused         an answer that says no: rate limit, ban, unknown symbol
+    │   ├── VenueThrottled       an answer that says: slow down
+    │   └── VenueRefused         an answer that says no: unknown or delisted symbol
     ├── DataError            4   market data cannot be trusted
     │   ├── MissingData          rows that are needed are not there
     │   └── CorruptData          rows that are there contradict each other or are not numbers
@@ -34,6 +35,10 @@ class VenueError(FundingBotError):
 
 class VenueUnreachable(VenueError):
     """No answer: network, DNS, timeout, maintenance."""
+
+
+class VenueThrottled(VenueError):
+    """An answer that says: slow down."""
 
 
 class VenueRefused(VenueError):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import ccxt.async_support as ccxt
 import numpy as np
 
-from data.errors import ConfigurationError, VenueError, VenueRefused, VenueUnreachable
+from data.errors import ConfigurationError, VenueError, VenueRefused, VenueThrottled, VenueUnreachable
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 from data.venues import VenueProfile, venue_profile
@@ -50,8 +50,8 @@ class Venue:
             {
                 "timeout": round(timeout_s * 1000),
                 "enableRateLimit": not local,  # a local sandbox has no limits to respect
-                "options": dict(self.profile.ccxt_options),
             }
+            | self.profile.ccxt_config
         )
         if settings.base_url is not None:
             self._client.urls["api"] = _moved(self._client.urls["api"], settings.base_url.rstrip("/"))
@@ -155,7 +155,7 @@ class Venue:
     def _translated(self, error: ccxt.BaseError) -> VenueError:
         detail = str(error).splitlines()[0][:200]
         if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-            return VenueRefused(f"{self.name} asks to slow down ({detail}): wait a few minutes and try again")
+            return VenueThrottled(f"{self.name} asks to slow down ({detail}): wait a few minutes and try again")
         if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed):
             return VenueUnreachable(
                 f"{self.name} cannot be reached ({detail}): check the network, "

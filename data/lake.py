@@ -6,6 +6,7 @@ Rows are only ever added: the first value seen for a key (symbol, time) stays, b
 day's file is replaced whole and atomically, so neither a reader nor a crash sees half of one. One process writes.
 """
 
+import math
 import os
 import uuid
 from collections.abc import Iterable, Mapping
@@ -42,9 +43,16 @@ class Appended:
     known: int = 0
     conflicting: int = 0
     """Rows whose key was known with other values; the first values were kept."""
+    rejected: int = 0
+    """Rows that were left out: a price that is not positive, a number that is not finite."""
 
     def __add__(self, other: "Appended") -> "Appended":
-        return Appended(self.new + other.new, self.known + other.known, self.conflicting + other.conflicting)
+        return Appended(
+            self.new + other.new,
+            self.known + other.known,
+            self.conflicting + other.conflicting,
+            self.rejected + other.rejected,
+        )
 
 
 class Lake:
@@ -125,8 +133,11 @@ class Lake:
     def _merge(self, table: str, venue: str, day: int, rows: pa.Table) -> Appended:
         stored = self._day(table, venue, day)
         values = {_key(row): row for row in stored.to_pylist()}
-        fresh, known, conflicting = [], 0, 0
+        fresh, known, conflicting, rejected = [], 0, 0, 0
         for row in rows.to_pylist():
+            if not _sound(row):
+                rejected += 1
+                continue
             first = values.setdefault(_key(row), row)
             if first is row:
                 fresh.append(row)
@@ -139,7 +150,7 @@ class Lake:
             self._replace(
                 self._path(table, venue, day), merged.sort_by([("symbol", "ascending"), ("time", "ascending")])
             )
-        return Appended(len(fresh), known, conflicting)
+        return Appended(len(fresh), known, conflicting, rejected)
 
     def _day(self, table: str, venue: str, day: int) -> pa.Table:
         path = self._path(table, venue, day)
@@ -151,7 +162,7 @@ class Lake:
             return cached[1]
         try:
             rows = pq.read_table(path, partitioning=None)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise CorruptData(
                 f"{path} cannot be read as parquet ({error}): move it away and collect that day again"
             ) from error
@@ -180,6 +191,12 @@ class Lake:
     def _path(self, table: str, venue: str, day: int) -> Path:
         date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date().isoformat()
         return self._root / table / f"venue={venue}" / f"day={date}" / "rows.parquet"
+
+
+def _sound(row: Mapping[str, object]) -> bool:
+    numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+    prices = (value for name, value in numbers.items() if name in {"open", "high", "low", "close"})
+    return all(map(math.isfinite, numbers.values())) and all(price > 0 for price in prices)
 
 
 def _key(row: Mapping[str, object]) -> tuple[object, object]:

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import CorruptData
+from data.errors import CorruptData, MissingData
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 Matrix = NDArray[np.float64]
@@ -73,14 +73,22 @@ class Panel:
 
 
 def tradable(instruments: Sequence[Instrument], assets: Sequence[str] = ()) -> tuple[Instrument, ...]:
-    """The instruments whose asset is on at least two venues (and among `assets`, if any are named), in panel order."""
+    """The instruments whose asset is on at least two venues (and among `assets`, if any are named), in panel order.
+
+    Raises MissingData where there are none, or where one of `assets` is not on two venues.
+    """
     wanted = {Asset.parse(code) for code in assets}
     venues: dict[Asset, set[str]] = {}
     for instrument in instruments:
         venues.setdefault(instrument.asset, set()).add(instrument.venue)
+    shared = {asset for asset, names in venues.items() if len(names) > 1}
+    if missing := wanted - shared:
+        raise MissingData(f"{', '.join(map(str, sorted(missing)))} not listed on two of the venues: mend data.assets")
+    if not shared:
+        raise MissingData("no asset is listed on two of the venues: choose other venues, or another time")
     return tuple(
         sorted(
-            (i for i in instruments if len(venues[i.asset]) > 1 and (not wanted or i.asset in wanted)),
+            (i for i in instruments if i.asset in (wanted or shared)),
             key=lambda i: (i.asset, i.venue, i.symbol),
         )
     )

@@ -55,7 +55,7 @@ class DataSettings(Frozen):
     )
     history_hours: int = Field(336, ge=192, description="Hours of history before now that features are made from.")
     decision_delay_s: int = Field(
-        60, ge=1, le=900, description="Seconds after the full hour at which the market is read and traded."
+        60, ge=1, le=240, description="Seconds after the full hour at which the market is read and traded."
     )
     timeout_s: float = Field(10.0, gt=0, description="Longest wait for one answer of a venue.")
     concurrency: int = Field(8, ge=1, le=64, description="Requests in flight per venue.")

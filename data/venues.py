@@ -27,7 +27,8 @@ class VenueProfile:
     """Most settlements in one answer."""
     candle_page: int
     """Most candles in one answer."""
-    ccxt_options: dict[str, object]
+    ccxt_config: dict[str, object]
+    """Laid over the configuration of the ccxt class."""
 
 
 VENUES = {
@@ -44,7 +45,7 @@ VENUES = {
             max_lot_decimals=3,
             funding_page=1000,
             candle_page=1000,
-            ccxt_options={},
+            ccxt_config={},
         ),
         VenueProfile(
             name="hyperliquid",
@@ -57,7 +58,11 @@ VENUES = {
             max_lot_decimals=5,
             funding_page=500,
             candle_page=5000,
-            ccxt_options={"fetchMarkets": {"types": ["swap"]}},
+            ccxt_config={
+                "options": {"fetchMarkets": {"types": ["swap"]}},
+                # The venue's published weights: 20, and 1 more for every 20 settlements or 60 candles.
+                "api": {"public": {"post": {"info": {"byType": {"candleSnapshot": 21, "fundingHistory": 21}}}}},
+            },
         ),
     )
 }

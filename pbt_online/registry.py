@@ -38,7 +38,10 @@ class Registry:
         if not alias.exists():
             rule = self.register_plain("rule", schema)
             self.promote(rule.name)
-        return self.version(self._read(alias)["name"])
+        try:
+            return self.version(str(self._read(alias)["name"]))
+        except (KeyError, TypeError) as error:
+            raise StateError(f"{alias} names no champion: delete it to start from the rule") from error
 
     def register_plain(self, policy: str, schema: Schema) -> Version:
         """Register a policy that needs no training; the same policy and schema give the same version."""
@@ -48,7 +51,11 @@ class Registry:
 
     def version(self, name: str) -> Version:
         """A version by name; raises StateError if it is not there or cannot be read."""
-        return Version(**self._read(self._root / "versions" / name / "manifest.json"))
+        path = self._root / "versions" / name / "manifest.json"
+        try:
+            return Version(**self._read(path))
+        except TypeError as error:
+            raise StateError(f"{path} is not a manifest: restore it from a backup, or delete the registry") from error
 
     def promote(self, name: str) -> None:
         """Make an existing version the champion, atomically."""
@@ -56,13 +63,7 @@ class Registry:
         self._write(self._root / "champion.json", {"name": name})
 
     def policy(self, version: Version, schema: Schema, seed: int) -> Policy:
-        """The policy of a version, ready to decide; raises StateError if it was made for other observations."""
-        if version.schema_hash != schema.hash:
-            raise StateError(
-                f"champion {version.name} reads observations of schema {version.schema_hash}, the settings make "
-                f"{schema.hash}: restore the environment settings, or delete {self._root / 'champion.json'} to start "
-                "from the rule"
-            )
+        """The policy of a version, ready to decide. A plain policy reads whatever `schema` says stands where."""
         return plain_policy(version.policy, schema, seed)
 
     def _read(self, path: Path) -> dict[str, str]:

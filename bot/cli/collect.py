@@ -11,7 +11,6 @@ from bot.runtime import single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import Bounds, open_world
-from data.errors import MissingData
 from data.ingest import Collector
 from data.lake import Appended, Lake
 from data.panel import tradable
@@ -28,15 +27,13 @@ async def _collect(settings: Settings, bounds: Bounds, as_json: bool) -> None:
     async with open_world(settings, bounds, fresh=False) as world:
         listings = [await venue.instruments() for venue in world.venues.values()]
         instruments = tradable([i for listing in listings for i in listing], settings.data.assets)
-        if not instruments:
-            raise MissingData(f"no asset is listed on two of the venues {', '.join(world.venues)}: check data.assets")
         lake = Lake(world.lake)
         collector = Collector(world.venues, lake, instruments, settings.data.history_hours)
         first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
         report = Appended()
         for tick in range(first, first + (bounds.hours or 0) * HOUR_MS + 1, HOUR_MS):
             await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)
-            report += await collector.collect(tick)
+            report += (await collector.collect(tick)).rows
     rows = [_held(lake, instrument, tick, settings.data.history_hours) for instrument in instruments]
     if as_json:
         print_json({"lake": str(world.lake), "until": iso(tick), "rows": vars(report), "instruments": rows})
@@ -71,4 +68,7 @@ def _shown(rows: list[dict[str, object]]) -> Table:
 
 
 def _told(report: Appended, lake: str) -> str:
-    return f"{report.new} new rows, {report.known} known, {report.conflicting} conflicting; in {lake}"
+    return (
+        f"{report.new} new rows, {report.known} known, {report.conflicting} conflicting, "
+        f"{report.rejected} rejected; in {lake}"
+    )

@@ -15,7 +15,7 @@ from bot.cli.tables import metrics_table, money_table, positions_table, print_js
 from bot.ledger.store import Ledger
 from bot.runtime import Progress, ledger_path, run
 from bot.settings import Settings
-from bot.status import iso, read_status, trade_as_json
+from bot.status import iso, newest_run, read_status, trade_as_json
 from bot.worlds import Bounds
 from data.types import HOUR_MS
 
@@ -66,6 +66,9 @@ async def _until_signal(settings: Settings, bounds: Bounds, fresh: bool, watch: 
 
 def _summary(settings: Settings, *, as_json: bool) -> None:
     ledger = Ledger(ledger_path(settings))
+    if ledger.snapshot(newest_run(ledger).id) is None:
+        Console(stderr=True).print("stopped before the first hour was complete; the next start continues")
+        return
     status = read_status(ledger)
     trades = ledger.trades(status.run)
     if as_json:

@@ -96,14 +96,17 @@ class FillRow(Base):
 
 
 class FundingRow(Base):
-    """A funding payment on one leg; positive is received."""
+    """A funding payment on one leg; positive is received. Keyed by what was settled, so nothing is paid twice."""
 
     __tablename__ = "funding"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    tick: Mapped[int] = mapped_column(primary_key=True)
+    due: Mapped[int] = mapped_column(primary_key=True)
+    """The tick that the settlement belongs to."""
     venue: Mapped[str] = mapped_column(String(32), primary_key=True)
     symbol: Mapped[str] = mapped_column(String(64), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
+    tick: Mapped[int]
+    """The tick at which it was booked: later than `due` if the venue published late."""
     rate: Mapped[Decimal]
     amount: Mapped[Decimal]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import create_engine, delete, event, func, select, update
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from backtest.accounting import Books
@@ -62,11 +62,19 @@ class Ledger:
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except OperationalError as error:
+        except DatabaseError as error:
             raise StateError(
                 f"the ledger cannot be written ({error.orig}): make room, or end the program that holds it, and start "
                 "again; every complete hour is kept"
             ) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with Session(self._engine) as session:
+                yield session
+        except DatabaseError as error:
+            raise StateError(f"the ledger cannot be read ({error.orig}): restore it from a backup") from error
 
     def start_run(self, run: Run) -> Run:
         """Store a new run; unfinished runs of the same world are marked abandoned."""
@@ -78,12 +86,12 @@ class Ledger:
     def unfinished(self, world: str) -> Run | None:
         """The newest run of this world that has not reached its bound."""
         newest = select(Run).where(Run.world == world, Run.state == "running").order_by(Run.id.desc()).limit(1)
-        with Session(self._engine) as session:
+        with self._reading() as session:
             return session.scalar(newest)
 
     def latest(self) -> Run | None:
         """The newest run of all."""
-        with Session(self._engine) as session:
+        with self._reading() as session:
             return session.scalar(select(Run).order_by(Run.id.desc()).limit(1))
 
     def finish(self, run_id: int) -> None:
@@ -126,6 +134,7 @@ class Ledger:
                 session.add(
                     FundingRow(
                         run_id=run_id,
+                        due=payment.due,
                         tick=record.tick,
                         venue=instrument.venue,
                         symbol=instrument.symbol,
@@ -152,29 +161,30 @@ class Ledger:
 
     def snapshot(self, run_id: int) -> tuple[int, Books] | None:
         """The last complete tick of a run and the books after it."""
-        with Session(self._engine) as session:
+        with self._reading() as session:
             row = session.get(Snapshot, run_id)
             return None if row is None else (row.tick, _books_from_json(row.books))
 
     def trades(self, run_id: int) -> list[Trade]:
         """Closed positions of a run, oldest first."""
-        with Session(self._engine) as session:
+        with self._reading() as session:
             rows = session.scalars(select(TradeRow).where(TradeRow.run_id == run_id).order_by(TradeRow.number))
             return [_trade(row) for row in rows]
 
     def equity(self, run_id: int) -> tuple[np.ndarray, np.ndarray]:
         """Ticks [T] (ms) and equity [T] of a run."""
-        with Session(self._engine) as session:
+        with self._reading() as session:
             rows = session.execute(
                 select(Tick.tick, Tick.equity).where(Tick.run_id == run_id).order_by(Tick.tick)
             ).all()
         return np.array([row[0] for row in rows], dtype=np.int64), np.array([float(row[1]) for row in rows])
 
-    def events(self, run_id: int, last: int) -> list[EventRow]:
-        """The newest events of a run, oldest first."""
-        with Session(self._engine) as session:
-            newest = select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id.desc()).limit(last)
-            return list(session.scalars(newest))[::-1]
+    def paid(self, run_id: int) -> set[tuple[int, int, str, str]]:
+        """Which funding is booked already, as (due, slot, venue, symbol)."""
+        columns = (FundingRow.due, FundingRow.slot, FundingRow.venue, FundingRow.symbol)
+        with self._reading() as session:
+            rows = session.execute(select(*columns).where(FundingRow.run_id == run_id)).all()
+            return {(due, slot, venue, symbol) for due, slot, venue, symbol in rows}
 
 
 def instruments_to_json(instruments: Sequence[Instrument]) -> dict[str, Any]:

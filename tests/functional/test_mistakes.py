@@ -60,6 +60,28 @@ def test_arguments_that_cannot_work(tmp_path: Path, arguments: tuple, code: int,
     assert (code, True) == (got, says in line), line
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("environment: {initial_capital: 20000}", "risk.max_leg_notional"),
+        ("data: {decision_delay_s: 600}", "data.decision_delay_s"),
+        ("data: [", "not valid YAML"),
+    ],
+)
+def test_settings_that_do_not_fit_together(tmp_path: Path, text: str, says: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    code, line = failure("backtest", "--config", config, "--hours", 5)
+    assert (2, True) == (code, says in line), line
+
+
+def test_an_asset_that_no_two_venues_list(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("data: {assets: [BTC, PEPE]}")
+    code, line = failure("backtest", "--config", config, "--hours", 5)
+    assert (4, True) == (code, "PEPE" in line), line
+
+
 def test_a_database_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("this is not a database, and never was one" * 100)
     code, line = failure("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path, "--hours", 2)

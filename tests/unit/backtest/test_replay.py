@@ -1,0 +1,102 @@
+"""One policy over one tape: the curve, the trades and where the money came from."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from backtest.accounting import equity
+from backtest.metrics import measure
+from backtest.policies import plain_policy
+from backtest.replay import Result, pnl_split, replay
+from backtest.settings import EnvironmentSettings
+from backtest.tape import Tape, tape_of_market
+from data.errors import MissingData
+from data.settings import DataSettings, SyntheticSettings
+from data.synthetic import synthetic_market
+from data.types import HOUR_MS
+from tests.fakes.scripted_policy import Scripted
+from tests.unit.backtest.markets import HISTORY_H, hour, pair_market, play_tape
+
+DAYS = 12
+CAPITAL = 10_000.0
+
+
+@cache
+def tape() -> Tape:
+    data = DataSettings(assets=("BTC", "INJ", "XRP", "1000PEPE"))
+    market = synthetic_market(SyntheticSettings(days=14 + DAYS + 1, assets=data.assets))
+    first = market.start_ms + data.history_hours * HOUR_MS
+    return tape_of_market(market, data, EnvironmentSettings(), first, first + DAYS * 24 * HOUR_MS)
+
+
+def played(name: str) -> Result:
+    return replay(tape(), plain_policy(name, tape().schema, seed=1))
+
+
+@pytest.mark.parametrize("name", ["rule", "random", "flat"])
+def test_the_split_of_the_pnl_adds_up_to_what_was_gained(name: str) -> None:
+    result = played(name)
+    split = pnl_split(result.books)
+    causes = [split[cause] for cause in ("funding", "basis", "fees", "slippage", "transfers")]
+    assert split["total"] == pytest.approx(sum(causes))
+    assert result.equity[-1] - CAPITAL == pytest.approx(split["total"], abs=1e-6)
+    assert equity(result.books, 0) == result.equity[-1]
+
+
+def test_open_positions_are_in_the_split_at_their_marks() -> None:
+    hours = 20
+    tape = play_tape(pair_market(HISTORY_H + hours), EnvironmentSettings(max_positions=1, max_opportunities=1), hours)
+    result = replay(tape, Scripted(np.array([1], dtype=np.int64)))
+    assert ([], 100.0) == (result.trades, result.books.quantity[0, 0, 0])
+    result.books.mark[0, 0] = 101.0, 100.5
+    expected = {"funding": 40.0, "basis": 100 * 0.5, "fees": -10.0, "slippage": -20.0, "transfers": 0.0, "total": 60.0}
+    assert expected == pytest.approx(pnl_split(result.books))
+
+
+def test_closed_trades_and_open_positions_are_all_that_was_gained() -> None:
+    result = played("random")
+    split, books = pnl_split(result.books), result.books
+    closed = {cause: sum(getattr(trade, cause) for trade in result.trades) for cause in ("funding", "fees")}
+    still_open = books.slot_pnl[0].sum(axis=0)
+    assert len(result.trades) > 20
+    assert split["funding"] == pytest.approx(closed["funding"] + still_open[0])
+    assert split["fees"] == pytest.approx(closed["fees"] + still_open[2])
+
+
+@pytest.mark.parametrize("name", ["rule", "random"])
+def test_a_replay_repeats_to_the_bit(name: str) -> None:
+    one, other = played(name), played(name)
+    assert one.equity.tobytes() == other.equity.tobytes()
+    assert one.trades == other.trades
+    assert [array.tobytes() for array in one.books] == [array.tobytes() for array in other.books]
+
+
+def test_the_curve_has_a_value_for_every_tick_from_the_first_decision_to_the_end() -> None:
+    result = played("random")
+    assert tape().panel.ticks[tape().first :].tolist() == result.ticks.tolist()
+    assert (DAYS * 24 + 1, CAPITAL) == (len(result.equity), result.equity[0])
+    assert ("random", measure(result.equity, result.trades)) == (result.policy, result.metrics)
+
+
+def test_flat_keeps_the_capital() -> None:
+    assert {CAPITAL} == set(played("flat").equity.tolist())
+
+
+def test_a_replay_plays_the_whole_tape_whatever_the_length_of_an_episode() -> None:
+    settings = EnvironmentSettings(max_positions=1, max_opportunities=1, episode_hours=2)
+    result = replay(play_tape(pair_market(HISTORY_H + 30), settings, 30), Scripted(np.array([1], dtype=np.int64)))
+    assert [hour(HISTORY_H + number) for number in range(31)] == result.ticks.tolist()
+
+
+@pytest.mark.parametrize(("first", "last"), [(HISTORY_H - 1, HISTORY_H + 5), (HISTORY_H, HISTORY_H + 31)])
+def test_a_window_that_the_market_does_not_cover_is_refused(first: int, last: int) -> None:
+    data = DataSettings(history_hours=HISTORY_H)
+    with pytest.raises(MissingData, match="2025-01-06 00h to 2025-01-15 06h"):
+        tape_of_market(pair_market(HISTORY_H + 30), data, EnvironmentSettings(), hour(first), hour(last))
+
+
+def test_a_window_without_a_pair_is_refused() -> None:
+    data = DataSettings(history_hours=HISTORY_H, assets=("BBB",))
+    with pytest.raises(MissingData, match="listed on two of the venues"):
+        tape_of_market(pair_market(HISTORY_H + 30), data, EnvironmentSettings(), hour(HISTORY_H), hour(HISTORY_H + 5))
