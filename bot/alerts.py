@@ -23,6 +23,7 @@ class Kind(StrEnum):
     DENIED = "denied"
     LIQUIDATED = "liquidated"
     DATA = "data"
+    TROUBLE = "trouble"
     FINISHED = "finished"
 
 

@@ -76,6 +76,8 @@ class Trader:
         self._settings = settings
         self._rules = rules
         self._clock = clock
+        self._troubles: set[str] = set()
+        """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
 
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
@@ -103,7 +105,9 @@ class Trader:
         if collected.rows.rejected:
             note = f"{collected.rows.rejected} rows with impossible numbers were left out"
             record.events.append(Event(tick, Kind.DATA, note))
-        record.events += [Event(tick, Kind.DATA, trouble) for trouble in collected.troubles]
+        fresh = [trouble for trouble in collected.troubles if trouble not in self._troubles]
+        self._troubles = set(collected.troubles)
+        record.events += [Event(tick, Kind.TROUBLE, trouble) for trouble in fresh]
         return record
 
     def _panel(self, tick: int) -> Panel:
