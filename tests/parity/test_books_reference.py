@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from backtest.environment import FundingArbitrageEnv
+from backtest.observation import Schema
 from backtest.policies import Actions, Observations, Policy, plain_policy
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
@@ -366,8 +367,8 @@ class EnterAndStay:
 
     name = "stay"
 
-    def __init__(self, where: World) -> None:
-        self._schema = where.tape.schema
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
 
     def decide(self, observations: Observations) -> Actions:
         ranks = range(self._schema.opportunities)
@@ -380,13 +381,13 @@ class EnterAndStay:
 
 def compare(where: World, policy: Policy) -> tuple[Run, SecondAccount]:
     """Play both accounts; they must agree to the cent at every tick and in every cause of every trade."""
-    first_books = run(where, policy)
+    played = run(where, policy)
     second = SecondAccount(where.market, where.data, where.settings)
-    assert_cent(first_books.equity[min(first_books.equity)], second.equity, "at the start")
-    for tick, decided in first_books.decisions.items():
+    assert_cent(played.equity[min(played.equity)], second.equity, "at the start")
+    for tick, decided in played.decisions.items():
         second.trade(tick, decided)
         second.settle(tick + HOUR_MS)
-        assert_cent(first_books.equity[tick + HOUR_MS], second.equity, f"at {tick + HOUR_MS}")
+        assert_cent(played.equity[tick + HOUR_MS], second.equity, f"at {tick + HOUR_MS}")
     assert [(one.reason, one.opened_ms, one.closed_ms, one.long, one.short) for one in second.done] == [
         (
             one.reason,
@@ -395,12 +396,12 @@ def compare(where: World, policy: Policy) -> tuple[Run, SecondAccount]:
             (one.long_venue, one.long_symbol),
             (one.short_venue, one.short_symbol),
         )
-        for one in first_books.trades
+        for one in played.trades
     ]
-    for mine, theirs in zip(second.done, first_books.trades, strict=True):
+    for mine, theirs in zip(second.done, played.trades, strict=True):
         for cause, amount in mine.causes.items():
             assert_cent(getattr(theirs, cause), amount, f"{cause} of {theirs}")
-    return first_books, second
+    return played, second
 
 
 def assert_cent(float_amount: float, amount: Decimal, what: str) -> None:
@@ -464,7 +465,7 @@ def with_gaps(bars: Bars, random: np.random.Generator) -> Bars:
 
 
 def test_both_accounts_agree_on_a_market_that_jumps_and_has_gaps() -> None:
-    stay, after_staying = compare(stressed(), EnterAndStay(stressed()))
+    stay, after_staying = compare(stressed(), EnterAndStay(stressed().tape.schema))
     wild, after_random = compare(stressed(), plain_policy("random", stressed().tape.schema, seed=4))
     assert {"policy", "stop_loss", "margin", "liquidated"} == {trade.reason for trade in (*stay.trades, *wild.trades)}
     assert after_staying.transfers + after_random.transfers > 3

@@ -12,7 +12,7 @@ from backtest.replay import Result, pnl_split, replay
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.errors import MissingData
-from data.settings import DataSettings, SyntheticSettings
+from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
@@ -70,6 +70,25 @@ def test_a_replay_repeats_to_the_bit(name: str) -> None:
     assert one.equity.tobytes() == other.equity.tobytes()
     assert one.trades == other.trades
     assert [array.tobytes() for array in one.books] == [array.tobytes() for array in other.books]
+
+
+def test_the_order_in_which_venues_are_named_changes_nothing() -> None:
+    settings, market = EnvironmentSettings(max_positions=1, max_opportunities=1), pair_market(HISTORY_H + 30)
+    # Different in everything that a venue could be confused by.
+    one = VenueSettings(taker_fee_bps=1.0, half_spread_bps=2.0, maintenance_margin=0.03)
+    other = VenueSettings(taker_fee_bps=4.0, half_spread_bps=8.0, maintenance_margin=0.12)
+    ways = {"binance": one, "hyperliquid": other}, {"hyperliquid": other, "binance": one}
+    runs = [
+        replay(
+            play_tape(market, settings, 30, DataSettings(venues=venues, history_hours=HISTORY_H)),
+            Scripted(np.array([1, *[0] * 20, 2])),
+        )
+        for venues in ways
+    ]
+    assert 1 == len(runs[0].trades)
+    assert runs[0].trades == runs[1].trades
+    assert runs[0].equity.tobytes() == runs[1].equity.tobytes()
+    assert runs[0].books.cash.tolist() == runs[1].books.cash.tolist()
 
 
 def test_the_curve_has_a_value_for_every_tick_from_the_first_decision_to_the_end() -> None:

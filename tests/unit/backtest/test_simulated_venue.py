@@ -483,6 +483,14 @@ def test_at_exactly_twice_the_maintenance_nothing_is_closed() -> None:
     assert MARGIN == forced_exit(books, 0, 0, without_stop(0.125))
 
 
+def test_money_on_its_way_to_a_venue_counts_against_its_shortage() -> None:
+    books, rules = short_of_margin(80.0, 45.0), without_stop(0.21)  # 14 short of 714
+    books.in_transit[0] = 13.99, 100.0
+    assert MARGIN == forced_exit(books, 0, 0, rules)
+    books.in_transit[0] = 14.01, 0.0
+    assert NOT_CLOSED == forced_exit(books, 0, 0, rules)
+
+
 def test_a_venue_that_is_still_short_of_margin_closes_the_next_worst_pair() -> None:
     books = short_of_margin(80.0, 45.0)
     # Twice 45 % of the 900 that remain after the first exit is 810, more than the 700 that are left.
