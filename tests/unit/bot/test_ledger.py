@@ -1,0 +1,100 @@
+"""The ledger keeps exact numbers, whole ticks, and one row per intent."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import IntegrityError
+
+from backtest.accounting import Fill, apply, new_books
+from bot.alerts import Event, Kind
+from bot.ledger.models import Exact, Run
+from bot.ledger.store import Ledger, TickRecord
+from bot.orders import LegFill, LegOrder, Payment, Proposal
+from data.errors import StateError
+from data.types import HOUR_MS, Asset, Instrument
+
+TICK = 1_000_000 * HOUR_MS
+ONE = Instrument("binance", "X/USDT:USDT", Asset("X"), "USDT", 1.0, 0.01, 5.0, 8)
+LEG = LegOrder(0, ONE, 0, 0, 3.0, 100.0, 0.03)
+ENTRY = Proposal(entry=True, slot=0, tick=TICK, reason=0, legs=(LEG,))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+def run(ledger: Ledger, world: str = "w") -> int:
+    row = Run(
+        world=world, profile="sandbox", description="", episode="", champion="rule", capital=Decimal(10_000),
+        from_ms=TICK, to_ms=None, state="running", instruments={"instruments": []},
+    )  # fmt: skip
+    return ledger.start_run(row).id
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_comes_back_to_the_bit(number: float) -> None:
+    kind, dialect = Exact(), sqlite.dialect()
+    text = kind.process_bind_param(number, dialect)
+    assert number == float(kind.process_result_value(text, dialect) or 0)
+
+
+def test_books_come_back_to_the_bit(ledger: Ledger) -> None:
+    number = run(ledger)
+    books = apply(new_books(1, 2, 3, 10_000 / 3), Fill(1, 0, 0, 0, 0.1, 1 / 3, 0.3, 1e-4, TICK))
+    ledger.record_tick(number, TickRecord(TICK, 1 / 3), books)
+    tick, back = ledger.snapshot(number) or (0, books)
+    assert TICK == tick
+    for name, array in books._asdict().items():
+        np.testing.assert_array_equal(array, getattr(back, name))
+        assert array.dtype == getattr(back, name).dtype
+
+
+def test_an_intent_written_again_is_the_same_row_and_is_filled_once(ledger: Ledger) -> None:
+    number, fill = run(ledger), LegFill("id", 3.0, 101.0, 100.0, 5e-4)
+    ledger.record_intents(number, ENTRY, ("id",))
+    ledger.record_intents(number, ENTRY, ("id",))
+    ledger.record_tick(number, TickRecord(TICK, 1.0, fills=[fill]), new_books(1, 2, 3, 1.0))
+    with pytest.raises((StateError, IntegrityError)):
+        ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 1.0, fills=[fill]), new_books(1, 2, 3, 1.0))
+
+
+def test_a_tick_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
+    number, books = run(ledger), new_books(1, 2, 3, 1.0)
+    ledger.record_tick(number, TickRecord(TICK, 1.0), books)
+    orphan = LegFill("never intended", 3.0, 101.0, 100.0, 5e-4)
+    event = Event(TICK + HOUR_MS, Kind.DATA, "lost with its tick")
+    with pytest.raises((StateError, IntegrityError)):
+        ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 2.0, fills=[orphan], events=[event]), books)
+    assert ([TICK], [1.0]) == tuple(column.tolist() for column in ledger.equity(number))
+    assert TICK == (ledger.snapshot(number) or (0, None))[0]
+
+
+def test_funding_is_booked_once(ledger: Ledger) -> None:
+    number, books = run(ledger), new_books(1, 2, 3, 1.0)
+    payment = Payment(TICK, 0, 0, 0, 0.001, -0.3)
+    ledger.record_tick(number, TickRecord(TICK, 1.0, payments=[(ONE, payment)]), books)
+    assert {(TICK, 0, "binance", ONE.symbol)} == ledger.paid(number)
+    with pytest.raises((StateError, IntegrityError)):
+        ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 1.0, payments=[(ONE, payment)]), books)
+
+
+def test_a_new_run_ends_the_unfinished_one_of_its_world_only(ledger: Ledger) -> None:
+    first, other, second = run(ledger), run(ledger, "another"), run(ledger)
+    unfinished = [row.id for world in ("w", "another") if (row := ledger.unfinished(world))]
+    assert [second, other] == unfinished
+    assert first not in unfinished
+    ledger.finish(second)
+    assert ledger.unfinished("w") is None
+
+
+def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"nonsense" * 1000)
+    with pytest.raises(StateError, match=r"ledger\.sqlite"):
+        Ledger(path)
