@@ -183,7 +183,7 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
         np.zeros_like(expected),
     )
     values = np.stack(columns, axis=-1)
-    values[np.abs(basis_ab) > MAX_PRICE_RATIO - 1] = np.nan
+    values[np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO] = np.nan
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
     return Features(

@@ -190,7 +190,7 @@ def trade(
         if 1 <= action <= ranks and offers.ranked[action - 1] >= 0:
             if _enter(books, b, offers.ranked[action - 1], tick, quotes, offers, rules):
                 entered[b] = offers.ranked[action - 1]
-        elif action > ranks and closed.reason[b, action - ranks - 1] == NOT_CLOSED:
+        elif ranks < action <= ranks + books.quantity.shape[1] and closed.reason[b, action - ranks - 1] == NOT_CLOSED:
             _exit(books, b, action - ranks - 1, POLICY, tick, quotes, rules, closed)
     return entered
 

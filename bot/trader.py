@@ -153,7 +153,7 @@ class Trader:
     def _wanted(self, action: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
         """The action as a proposal; None where it cannot be carried out."""
         ranked = features.ranked[-1]
-        if action == 0:
+        if not 0 < action < self._account.schema.actions:
             return None
         if action > len(ranked):
             slot = action - len(ranked) - 1

@@ -465,14 +465,7 @@ def test_legs_whose_prices_are_less_than_a_fifth_apart_are_ranked(one: float, ot
     ("one", "other"),
     [
         (100.0, 124.0),
-        pytest.param(
-            124.0,
-            100.0,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="the ratio is taken of leg b to leg a only, so a cheaper b is let through up to a ratio of 1.25",
-            ),
-        ),
+        (124.0, 100.0),
     ],
 )
 def test_the_largest_price_ratio_is_the_same_whichever_leg_is_dearer(one: float, other: float) -> None:

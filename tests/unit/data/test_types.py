@@ -47,9 +47,7 @@ def test_what_an_asset_is_called_is_parsed_to_the_same_asset(base: str, multipli
 
 
 def test_assets_are_ordered_by_coin_then_multiplier() -> None:
-    assert [Asset("A", 1000), Asset("B"), Asset("B", 1000)] == sorted(
-        [Asset("B", 1000), Asset("A", 1000), Asset("B")]
-    )
+    assert [Asset("A", 1000), Asset("B"), Asset("B", 1000)] == sorted([Asset("B", 1000), Asset("A", 1000), Asset("B")])
 
 
 def test_an_instrument_is_filed_under_venue_and_symbol() -> None:
