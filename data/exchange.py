@@ -5,7 +5,7 @@ Used by the collector and the paper executor. Nothing else of the data floor imp
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -55,6 +55,8 @@ class Venue:
         )
         if settings.base_url is not None:
             self._client.urls["api"] = _moved(self._client.urls["api"], settings.base_url.rstrip("/"))
+        # ccxt hands the text of an answer that is not JSON to its parsers, which read it as "no rows".
+        self._client.handle_errors = partial(_json_only, self._client.handle_errors)
         self._slots = asyncio.Semaphore(concurrency)
 
     async def __aenter__(self) -> Self:
@@ -67,15 +69,14 @@ class Venue:
 
     async def time_ms(self) -> int:
         """The venue's own clock."""
-        return int(await self._ask(self._client.fetch_time))
+        return await self._ask(self._client.fetch_time, int)
 
     async def instruments(self) -> tuple[Instrument, ...]:
         """The linear perpetuals that trade now in the venue's quote currency."""
-        markets: Mapping[str, Any] = await self._ask(partial(self._client.load_markets, True))
         intervals: dict[str, int] = {}
+        markets = await self._ask(partial(self._client.load_markets, True), _not_empty)
         if not self.profile.fixed_interval:
-            listed = await self._ask(self._client.fetch_funding_intervals)
-            intervals = {symbol: int(row["interval"].rstrip("h")) for symbol, row in listed.items() if row["interval"]}
+            intervals = await self._ask(self._client.fetch_funding_intervals, _intervals)
         return tuple(
             Instrument(
                 venue=self.name,
@@ -94,13 +95,11 @@ class Venue:
 
     async def next_settlements(self) -> dict[str, int]:
         """When each contract settles next, ms, by symbol: one request for all."""
-        now = await self.time_ms()
         if self.profile.fixed_interval:
             interval = self.profile.default_interval_hours * HOUR_MS
-            symbols = self._client.markets or {}
-            return dict.fromkeys(symbols, (now // interval + 1) * interval)
-        rates = await self._ask(self._client.fetch_funding_rates)
-        return {symbol: int(row["fundingTimestamp"]) for symbol, row in rates.items() if row["fundingTimestamp"]}
+            following = (await self.time_ms() // interval + 1) * interval
+            return dict.fromkeys(self._client.markets or {}, following)
+        return await self._ask(self._client.fetch_funding_rates, _settlement_times)
 
     async def settlements(self, symbol: str, since_ms: int) -> Settlements:
         """Settled funding from `since_ms` to now, oldest first, by our own forward pager."""
@@ -108,8 +107,9 @@ class Venue:
         rows: list[tuple[int, float]] = []
         cursor = since_ms
         while True:
-            answer = await self._ask(partial(self._client.fetch_funding_rate_history, symbol, cursor, page))
-            rows += [(int(row["timestamp"]), float(row["fundingRate"])) for row in answer]
+            ask = partial(self._client.fetch_funding_rate_history, symbol, cursor, page)
+            answer = await self._ask(ask, _settlement_rows)
+            rows += answer
             if len(answer) < page:
                 break
             cursor = rows[-1][0] + 1
@@ -123,9 +123,8 @@ class Venue:
         rows: list[list[float]] = []
         cursor = since_ms
         while cursor < until_ms:
-            answer = await self._ask(
-                partial(self._client.fetch_ohlcv, symbol, "1h", cursor, page, {"until": until_ms - 1})
-            )
+            ask = partial(self._client.fetch_ohlcv, symbol, "1h", cursor, page, {"until": until_ms - 1})
+            answer = await self._ask(ask, _candle_rows)
             rows += answer
             if len(answer) < page:
                 break
@@ -135,33 +134,76 @@ class Venue:
 
     async def book(self, symbol: str, levels: int = 20) -> OrderBook:
         """The order book now, `levels` deep."""
-        answer = await self._ask(partial(self._client.fetch_order_book, symbol, levels))
-        sides = [tuple((float(price), float(size)) for price, size, *_ in answer[side]) for side in ("bids", "asks")]
-        return OrderBook(*sides)
+        return await self._ask(partial(self._client.fetch_order_book, symbol, levels), _order_book)
 
-    async def _ask(self, call: Callable[[], Awaitable[Result]]) -> Result:
-        """One read, repeated on network trouble; ccxt's errors become ours."""
+    async def _ask(self, call: Callable[[], Awaitable[Any]], read: Callable[[Any], Result]) -> Result:
+        """One answer, understood by `read`; asked again on network trouble and nonsense. ccxt's errors become ours."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._slots:
-                    return await call()
+                    return read(await call())
             except ccxt.BaseError as error:
-                failure = self._translated(error)
-                if attempt == ATTEMPTS or not isinstance(failure, VenueUnreachable):
-                    raise failure from error
-                await asyncio.sleep(BACKOFF_S * attempt)
+                failure, cause = self._translated(error), error
+            except (TypeError, ValueError, LookupError, AttributeError) as error:
+                # An answer of status 200 that is empty, cut off or of another kind ends somewhere inside ccxt.
+                failure, cause = self._nonsense(error), error
+            if attempt == ATTEMPTS or not isinstance(failure, VenueUnreachable):
+                raise failure from cause
+            await asyncio.sleep(BACKOFF_S * attempt)
         raise AssertionError("unreachable")
+
+    def _nonsense(self, error: Exception) -> VenueUnreachable:
+        return VenueUnreachable(
+            f"{self.name} gave an answer that makes no sense ({error!r:.150}): try again in a minute"
+        )
 
     def _translated(self, error: ccxt.BaseError) -> VenueError:
         detail = str(error).splitlines()[0][:200]
         if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
             return VenueThrottled(f"{self.name} asks to slow down ({detail}): wait a few minutes and try again")
-        if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed):
+        if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed | ccxt.BadResponse):
             return VenueUnreachable(
                 f"{self.name} cannot be reached ({detail}): check the network, "
                 "or try the bot without one by `bot run --paper`"
             )
         return VenueRefused(f"{self.name} refused a request ({detail})")
+
+
+def _json_only(
+    handle: Callable[..., Any], code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any,
+    *rest: Any,
+) -> Any:  # fmt: skip
+    """ccxt's `handle_errors`, but an answer of status 200 must be JSON."""
+    if code == 200 and response is None:
+        raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
+    return handle(code, reason, url, method, headers, body, response, *rest)
+
+
+def _not_empty(markets: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not markets:
+        raise ValueError("no market at all")
+    return markets
+
+
+def _intervals(listed: Mapping[str, Any]) -> dict[str, int]:
+    return {symbol: int(row["interval"].rstrip("h")) for symbol, row in listed.items() if row["interval"]}
+
+
+def _settlement_times(rates: Mapping[str, Any]) -> dict[str, int]:
+    return {symbol: int(row["fundingTimestamp"]) for symbol, row in rates.items() if row["fundingTimestamp"]}
+
+
+def _settlement_rows(answer: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    return [(int(row["timestamp"]), float(row["fundingRate"])) for row in answer]
+
+
+def _candle_rows(answer: Sequence[Sequence[Any]]) -> list[list[float]]:
+    return [[float(number) for number in (time, *prices)] for time, *prices in answer]
+
+
+def _order_book(answer: Mapping[str, Any]) -> OrderBook:
+    bids, asks = (tuple((float(price), float(size)) for price, size, *_ in answer[side]) for side in ("bids", "asks"))
+    return OrderBook(bids, asks)
 
 
 def _moved(api: Any, base: str) -> Any:

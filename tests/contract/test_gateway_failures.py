@@ -113,3 +113,11 @@ def test_every_address_is_moved_to_the_one_that_is_set(name: str) -> None:
 
 def _strings(api: object) -> list[str]:
     return [api] if isinstance(api, str) else [url for entry in api.values() for url in _strings(entry)]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "<html>maintenance</html>", '[[1, "2"', "null"], ids=["empty", "html", "cut", "null"]
+)
+def test_an_answer_that_is_not_one_is_never_read_as_no_rows(text: str) -> None:
+    error, count = asked(always(200, text))
+    assert (VenueUnreachable, ATTEMPTS) == (type(error), count)
