@@ -54,7 +54,7 @@ def positions_table(positions: Sequence[Position]) -> Table:
     )
     for p in positions:
         for side, leg in (("long", p.long), ("short", p.short)):
-            figures = (f"{leg.quantity:g}", f"{leg.entry_price:.5g}", f"{leg.mark:.5g}", f"{leg.unrealised:+.2f}")
+            figures = (f"{leg.quantity:g}", f"{leg.entry_price:.6g}", f"{leg.mark:.6g}", f"{leg.unrealised:+.2f}")
             head, total = (p.asset, f"{p.pnl:+.2f}") if side == "long" else (f"{p.hours:g} h", f"{p.pnl_pct:+.2f} %")
             table.add_row(head, f"{side} {leg.venue}", *figures, total, end_section=side == "short")
     return table
