@@ -81,6 +81,8 @@ class RiskGate:
         if any(np.isnan(recent[:, leg.column]).all() for leg in proposal.legs):
             return Denial.STALE_DATA
         notionals = [abs(leg.quantity) * float(panel.close[-1, leg.column]) for leg in proposal.legs]
+        if not np.all(np.isfinite(notionals)):
+            return Denial.NOT_FINITE
         if max(notionals) > limits.max_leg_notional:
             return Denial.LEG_NOTIONAL
         if float(np.sum(np.abs(books.quantity) * books.mark)) + sum(notionals) > limits.max_gross_notional:

@@ -68,8 +68,9 @@ def load_settings(path: Path | None) -> Settings:
     if path is None:
         return Settings()
     shipped = files("config") / f"{path}.yaml"
+    named = path.name == str(path) and shipped.is_file()
     try:
-        content = yaml.safe_load((shipped if shipped.is_file() else path).read_text()) or {}
+        content = yaml.safe_load((shipped if named else path).read_text()) or {}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -132,4 +133,4 @@ def _lines(model: Frozen, depth: int, without: tuple[str, ...] = ()) -> list[str
 def _scalar(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_scalar(entry) for entry in value) + "]"
-    return "" if value is None else str(yaml.safe_dump(value)).split("\n")[0].strip()
+    return "" if value is None else str(yaml.safe_dump(value, width=float("inf"))).split("\n")[0].strip()

@@ -198,7 +198,8 @@ def _settlement_rows(answer: Sequence[Mapping[str, Any]]) -> list[tuple[int, flo
 
 
 def _candle_rows(answer: Sequence[Sequence[Any]]) -> list[list[float]]:
-    return [[float(number) for number in (time, *prices)] for time, *prices in answer]
+    # A price that is missing is kept as NaN: the lake leaves out that row alone, and says so.
+    return [[math.nan if number is None else float(number) for number in row] for row in answer]
 
 
 def _order_book(answer: Mapping[str, Any]) -> OrderBook:

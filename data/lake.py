@@ -161,7 +161,7 @@ class Lake:
         if (cached := self._cache.get(path)) and cached[0] == changed:
             return cached[1]
         try:
-            rows = pq.read_table(path, partitioning=None)
+            rows = pq.read_table(path, partitioning=None, page_checksum_verification=True)
         except (pa.ArrowException, OSError) as error:
             raise CorruptData(
                 f"{path} cannot be read as parquet ({error}): move it away and collect that day again"
@@ -179,7 +179,7 @@ class Lake:
         beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
         try:
             with beside.open("wb") as file:
-                pq.write_table(rows, file, compression="zstd")
+                pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)

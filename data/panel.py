@@ -125,7 +125,7 @@ def _fill_bars(panel: Panel, column: int, bars: Bars) -> None:
     opens = (rows >= 0) & (rows < len(panel.ticks))
     closes = (rows >= -1) & (rows < len(panel.ticks) - 1)
     for name, values in (("open", bars.open[opens]), ("close", bars.close[closes])):
-        if not np.all(values > 0):
+        if not np.all((values > 0) & np.isfinite(values)):
             instrument = panel.instruments[column]
             raise CorruptData(f"{instrument.venue} {instrument.symbol}: a bar's {name} is not a positive number")
     panel.open_after[rows[opens], column] = bars.open[opens]

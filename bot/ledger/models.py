@@ -17,7 +17,7 @@ class Exact(TypeDecorator[Decimal]):
 
     def process_bind_param(self, value: Decimal | float | None, dialect: Dialect) -> str | None:
         """To the database."""
-        return None if value is None else str(Decimal(repr(value)) if isinstance(value, float) else value)
+        return None if value is None else str(Decimal(float.__repr__(value)) if isinstance(value, float) else value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
         """From the database."""

@@ -1,5 +1,7 @@
 """The market as a Gymnasium environment: its interface, its reward by hand, its episodes."""
 
+from dataclasses import replace
+
 import gymnasium.utils.env_checker
 import numpy as np
 import pytest
@@ -85,6 +87,21 @@ def test_the_reward_of_an_entry_that_does_not_pay_for_itself_has_the_penalty() -
     # 1 bp every 8 h is 9 in 72 h, and the round trip costs 60.
     env = environment(short_rate=0.0001)
     assert [3 * -15.0 - 0.5] == pytest.approx(rewards(env, ENTER))
+
+
+def test_an_entry_is_judged_by_what_the_decision_saw() -> None:
+    """At the next tick a settlement cancels the three days before it, so that the entry would no longer look good."""
+    market = pair_market(FIRST + HOURS)
+    key = next(leg.key for leg in market.instruments if leg.venue == "hyperliquid")
+    steady, settles = market.settlements[key], FIRST + 8
+    rate = np.where(steady.time == hour(settles), -8 * 0.002, steady.rate)
+    market = replace(market, settlements={**market.settlements, key: replace(steady, rate=rate)})
+    env = FundingArbitrageEnv(play_tape(market, SETTINGS, HOURS))
+    *_, entered = rewards(env, *[HOLD] * 7, ENTER)
+    assert hour(settles) == env.tick
+    assert 3 * (-15.0 - 50 * 100 * 0.016) + 0.5 == pytest.approx(entered)
+    an_hour_later = rewards(env, *[HOLD] * 8, ENTER)[-1]
+    assert 3 * -15.0 - 0.5 == pytest.approx(an_hour_later)
 
 
 def test_the_reward_scales_with_the_capital_and_the_settings() -> None:

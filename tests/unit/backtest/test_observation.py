@@ -282,6 +282,19 @@ def test_the_random_market_has_what_makes_features_hard() -> None:
     assert (lateness > 0).any(), "no settlement became known after its hour"
 
 
+def test_the_next_settlement_comes_nearer_and_is_due_at_once_when_it_is_overdue() -> None:
+    legs = coin("binance", interval_hours=4), coin("hyperliquid", interval_hours=4)
+    regular = steady_funding(HOURS, 0.0001, every=4)
+    kept = regular.time != hour(408)
+    funding = {leg.key: regular for leg in legs}
+    funding[legs[0].key] = Settlements(*(column[kept] for column in vars(regular).values()))
+    features = features_of(legs, {leg.key: flat_bars(HOURS) for leg in legs}, funding)
+    due = {name: (8 * features.values[403:414, 0, NAMES.index(name)]).tolist() for name in ("long_due", "short_due")}
+    expected = {"long_due": [1, 4, 3, 2, 1, 0, 0, 0, 0, 4, 3], "short_due": [1, 4, 3, 2, 1, 4, 3, 2, 1, 4, 3]}
+    assert {1} == set(features.direction[403:414, 0]), "binance is the long leg"
+    assert expected == due
+
+
 # Point in time
 
 

@@ -61,3 +61,24 @@ def test_what_the_ledger_has_is_not_paid_again_after_a_restart() -> None:
     paid = {(START + hour * HOUR_MS, 0, "hyperliquid", LEGS[1].symbol) for hour in (1, 2)}
     _, payments = PaperExecutor({}, RULES, paid).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
     assert [START + 3 * HOUR_MS, START + 4 * HOUR_MS] == [payment.due for payment in payments]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="what is booked is remembered by tick, not by settlement: where two settlements belong to one tick and one "
+    "of them is published later, that one is taken for booked",
+)
+def test_of_two_settlements_of_one_tick_the_one_that_comes_later_is_paid_too() -> None:
+    def seen(hours: int, published: tuple[int, ...]) -> Panel:
+        """Hour 1 is stamped 90 s late, so that it belongs to tick 2 as hour 2 does."""
+        times = START + np.arange(-1, hours + 1) * HOUR_MS
+        flat = np.full(len(times), PRICE)
+        bars = {leg.key: Bars(times, flat, flat, flat, flat, flat) for leg in LEGS}
+        due, late = START + np.array(published) * HOUR_MS, np.array([90_000 * (hour == 1) for hour in published])
+        settlements = {LEGS[1].key: Settlements(due, late, np.full(len(due), RATE))}
+        return build_panel(LEGS, bars, settlements, START, START + hours * HOUR_MS, 60)
+
+    executor, books = PaperExecutor({}, RULES, set()), held_since(START)
+    for hour, published in ((2, (2,)), (3, (1, 2, 3))):
+        books, _ = executor.settle(books, seen(hour, published), START + hour * HOUR_MS)
+    assert pytest.approx(3 * QUANTITY * PRICE * RATE) == books.pnl[0, FUNDING]

@@ -121,3 +121,8 @@ def test_client_ids_are_the_same_for_the_same_order_and_differ_between_orders() 
     assert ids(proposal()) == ids(proposal())
     others = {ids(proposal()), ids(proposal(entry=False)), ids(proposal(slot=1))}
     assert 3 == len(others)
+
+
+def test_an_entry_on_a_leg_without_a_newest_price_passes_no_limit() -> None:
+    verdict = gate().review(proposal(1e9), books(), market(4))
+    assert isinstance(verdict, Denied)

@@ -211,11 +211,6 @@ def test_a_price_that_is_not_positive_is_corrupt(name: str, value: float) -> Non
         panel(bad)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="build_panel checks `values > 0`, which infinity passes: its docstring promises CorruptData for what is not "
-    "a positive number",
-)
 @pytest.mark.parametrize("name", ["open", "close"])
 def test_an_infinite_price_is_corrupt(name: str) -> None:
     bad = candles([0, 1, 2])

@@ -1,0 +1,207 @@
+"""The ledger's promises when a process is killed, a file is damaged, or the database is taken."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from backtest.accounting import new_books
+from bot.ledger.models import Exact, Run
+from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
+from bot.orders import LegFill, LegOrder, Proposal
+from data.errors import StateError
+from data.types import HOUR_MS, Asset, Instrument
+
+ROOT = Path(__file__).resolve().parents[3]
+TICK = 1_000_000 * HOUR_MS
+LEG = Instrument("binance", "1000PEPE/USDT:USDT", Asset("PEPE", 1000), "USDT", 1.0, 1e-7, 5.0, 8)
+
+ENDLESS = """
+import sys
+from pathlib import Path
+from backtest.accounting import new_books
+from bot.alerts import Event, Kind
+from bot.ledger.store import Ledger, TickRecord
+from data.types import HOUR_MS
+
+ledger, run = Ledger(Path(sys.argv[1])), int(sys.argv[2])
+saved = ledger.snapshot(run)
+tick = 1_000_000 * HOUR_MS if saved is None else saved[0] + HOUR_MS
+while True:
+    hours = tick // HOUR_MS - 1_000_000
+    events = [Event(tick, Kind.DATA, str(number)) for number in range(20)]
+    ledger.record_tick(run, TickRecord(tick, float(hours), events=events), new_books(1, 2, 3, float(hours + 1)))
+    print(hours, flush=True)
+    tick += HOUR_MS
+"""
+
+
+def start(ledger: Ledger) -> int:
+    row = Run(
+        world="w", profile="sandbox", description="", episode="", champion="rule", capital=Decimal(1), from_ms=TICK,
+        to_ms=None, state="running", instruments=instruments_to_json([LEG]),
+    )  # fmt: skip
+    return ledger.start_run(row).id
+
+
+def entry(tick: int = TICK) -> Proposal:
+    return Proposal(True, 0, tick, -1, (LegOrder(0, LEG, 0, 0, 3.0, 100.0, 0.03),))
+
+
+def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def states(path: Path) -> dict[str, str]:
+    return dict(query(path, "select client_id, state from intents"))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_committed(path: Path) -> None:
+    ledger = Ledger(path)
+    run, moments = start(ledger), random.Random(1)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, path, str(run)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        assert process.stdout is not None
+        for _ in range(moments.randint(1, 9)):
+            committed = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+        committed = max([committed, *map(int, process.stdout.read().split())])
+        process.wait()
+        process.stdout.close()
+
+        ticks, curve = ledger.equity(run)
+        hours = len(ticks)
+        assert committed + 1 <= hours <= committed + 2
+        assert [(TICK + number * HOUR_MS, number) for number in range(hours)] == list(zip(ticks, curve, strict=True))
+        tick, books = ledger.snapshot(run) or (0, new_books(1, 1, 1, 0.0))
+        assert (TICK + (hours - 1) * HOUR_MS, float(hours)) == (tick, float(books.peak[0]))
+        assert [(20 * hours,)] == query(path, "select count(*) from events")
+
+
+def test_a_second_ledger_on_the_same_file_reads_what_the_first_has_committed(path: Path) -> None:
+    first, second = Ledger(path), Ledger(path)
+    run = start(first)
+    for number in range(3):
+        first.record_tick(run, TickRecord(TICK + number * HOUR_MS, float(number)), new_books(1, 2, 3, 1.0))
+
+        assert list(range(number + 1)) == second.equity(run)[1].tolist()
+
+
+def test_intents_of_a_process_that_died_are_unfilled_and_those_that_filled_stay_filled(path: Path) -> None:
+    ledger = Ledger(path)
+    run = start(ledger)
+    ledger.record_intents(run, entry(), ("filled",))
+    fill = LegFill("filled", 3.0, 101.0, 100.0, 5e-4)
+    ledger.record_tick(run, TickRecord(TICK, 1.0, fills=[fill]), new_books(1, 2, 3, 1.0))
+    ledger.record_intents(run, entry(TICK + HOUR_MS), ("died",))
+    assert {"filled": "filled", "died": "pending"} == states(path)
+    ledger.expire_pending(run)
+
+    assert {"filled": "filled", "died": "unfilled"} == states(path)
+
+
+def test_an_intent_is_on_disk_before_its_tick_is(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record_intents(start(ledger), entry(), ("a",))
+
+    assert {"a": "pending"} == states(path)
+    assert ledger.snapshot(1) is None
+
+
+@pytest.mark.parametrize("value", [np.float64(1 / 3), np.float64(1e-300)])
+def test_a_number_of_numpy_is_kept_like_any_other(value: np.float64) -> None:
+    assert str(Decimal(repr(float(value)))) == Exact().process_bind_param(value, None)  # type: ignore[arg-type]
+
+
+def test_what_the_database_holds_is_the_shortest_exact_notation(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record_tick(start(ledger), TickRecord(TICK, 0.1 + 0.2), new_books(1, 2, 3, 1.0))
+
+    assert [("0.30000000000000004",)] == query(path, "select equity from ticks")
+
+
+def test_instruments_come_back_the_same(path: Path) -> None:
+    ledger = Ledger(path)
+    start(ledger)
+    run = ledger.latest()
+
+    assert run is not None
+    assert (LEG,) == instruments_from_json(run.instruments)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda ledger, run: ledger.equity(run),
+        lambda ledger, run: ledger.snapshot(run),
+        lambda ledger, run: ledger.trades(run),
+        lambda ledger, run: ledger.paid(run),
+        lambda ledger, run: ledger.latest(),
+        lambda ledger, run: ledger.unfinished("w"),
+    ],
+    ids=["equity", "snapshot", "trades", "paid", "latest", "unfinished"],
+)
+def test_a_damaged_database_is_a_state_error_wherever_it_is_read(
+    path: Path, read: Callable[[Ledger, int], object]
+) -> None:
+    ledger = Ledger(path)
+    run = start(ledger)
+    for number in range(3):
+        ledger.record_tick(run, TickRecord(TICK + number * HOUR_MS, 1.0), new_books(1, 2, 3, 1.0))
+    ledger.close()
+    query(path, "pragma wal_checkpoint(truncate)")
+    pages = [page for (page,) in query(path, "select rootpage from sqlite_master where rootpage > 0")]
+    size = query(path, "pragma page_size")[0][0]
+    damaged = bytearray(path.read_bytes())
+    for page in pages:
+        damaged[(page - 1) * size : page * size] = b"\xa5" * size
+    path.write_bytes(damaged)
+
+    with pytest.raises(StateError):
+        read(Ledger(path), run)
+
+
+def test_a_database_whose_tables_are_not_these_is_a_state_error_when_it_is_written(path: Path) -> None:
+    ledger = Ledger(path)
+    run = start(ledger)
+    ledger.close()
+    query(path, "drop table snapshots")
+    query(path, "create table snapshots (other integer)")
+
+    with pytest.raises(StateError, match="cannot be written"):
+        Ledger(path).record_tick(run, TickRecord(TICK, 1.0), new_books(1, 2, 3, 1.0))
+    assert [] == query(path, "select * from ticks")
+
+
+def test_what_is_written_needs_a_run_that_exists(path: Path) -> None:
+    ledger = Ledger(path)
+    run = start(ledger)
+
+    with pytest.raises((StateError, IntegrityError)):
+        ledger.record_tick(run + 1, TickRecord(TICK, 1.0), new_books(1, 2, 3, 1.0))
+    with pytest.raises((StateError, IntegrityError)):
+        ledger.record_intents(run + 1, entry(), ("a",))
+    assert [] == query(path, "select tick from ticks union all select tick from intents")

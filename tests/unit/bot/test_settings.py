@@ -1,0 +1,218 @@
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backtest.sandbox.settings import SandboxSettings
+from backtest.settings import EnvironmentSettings
+from bot.settings import RiskSettings, Settings, load_settings, paper_settings, to_yaml
+from data.errors import ConfigurationError
+from data.settings import DataSettings, Frozen, SyntheticSettings, VenueSettings
+
+CHANGED = Settings(
+    profile="paper",
+    var=Path("/somewhere/else"),
+    seed=3,
+    data=DataSettings(
+        venues={"hyperliquid": VenueSettings(taker_fee_bps=1.25), "binance": VenueSettings(base_url="http://[::1]:9")},
+        assets=("BTC", "1000PEPE", "NO", "1E3"),
+        timeout_s=0.1,
+    ),
+    environment=EnvironmentSettings(initial_capital=999.5, quality_entry_penalty=-1e-7, full_range=True),
+    risk=RiskSettings(max_drawdown_pct=100.0),
+)
+SANDBOXED = Settings(
+    sandbox=SandboxSettings(
+        synthetic=SyntheticSettings(seed=11, start=datetime(2024, 2, 29, 5, tzinfo=UTC), episode=False),
+        begin=datetime(2024, 4, 1, tzinfo=UTC),
+        replay=Path("recordings: all #1"),
+        speed=60.0,
+    )
+)
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "some.yaml"
+    path.write_text(text)
+    return path
+
+
+def problem(path: Path) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    assert 2 == caught.value.exit_code
+    return str(caught.value)
+
+
+def test_without_a_file_everything_is_as_the_models_say() -> None:
+    assert Settings() == load_settings(None)
+
+
+def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
+    assert Settings() == load_settings(written(tmp_path, "# nothing set\n"))
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    told = load_settings(written(tmp_path, "environment:\n  max_positions: 4\n"))
+
+    assert Settings(environment=EnvironmentSettings(max_positions=4)) == told
+
+
+def test_a_plain_name_is_a_configuration_that_is_shipped() -> None:
+    assert paper_settings() == load_settings(Path("paper"))
+
+
+@pytest.mark.parametrize(
+    "told", [Settings(), paper_settings(), CHANGED, SANDBOXED], ids=["sandbox", "paper", "changed", "sandboxed"]
+)
+def test_what_is_written_is_read_back_the_same(tmp_path: Path, told: Settings) -> None:
+    assert told == load_settings(written(tmp_path, to_yaml(told, "a title")))
+
+
+NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=8)
+
+
+@given(
+    assets=st.lists(NAMES, max_size=5),
+    seed=st.integers(0, 2**40),
+    fee=st.none() | st.floats(0, 100),
+    horizon=st.integers(1, 168),
+    bonus=st.floats(allow_nan=False),
+)
+def test_any_values_are_read_back_the_same(
+    assets: list[str], seed: int, fee: float | None, horizon: int, bonus: float
+) -> None:
+    venues = {name: VenueSettings(taker_fee_bps=fee) for name in ("binance", "hyperliquid")}
+    told = Settings(
+        seed=seed,
+        data=DataSettings(assets=tuple(assets), venues=venues),
+        environment=EnvironmentSettings(horizon_hours=horizon, quality_entry_bonus=bonus),
+    )
+
+    assert told == Settings.model_validate(yaml.safe_load(to_yaml(told, "any")))
+
+
+def test_a_long_path_with_spaces_is_read_back_the_same(tmp_path: Path) -> None:
+    told = Settings(var=Path("a folder whose name is long " * 5))
+
+    assert told == load_settings(written(tmp_path, to_yaml(told, "long")))
+
+
+def documented(lines: list[str], model: type[Frozen]) -> set[str]:
+    """The fields of a model, all of which must stand in the YAML right after their description."""
+    missing = set()
+    for name, field in model.model_fields.items():
+        pairs = [(above.strip(), line.strip()) for above, line in zip(lines, lines[1:], strict=False)]
+        if not any(above == f"# {field.description}" and line.startswith(f"{name}:") for above, line in pairs):
+            missing.add(name)
+    return missing
+
+
+def test_every_key_is_explained_in_the_line_above_it() -> None:
+    lines = to_yaml(Settings(), "a title").splitlines()
+    models = (
+        Settings, DataSettings, VenueSettings, EnvironmentSettings, RiskSettings, SandboxSettings, SyntheticSettings,
+    )  # fmt: skip
+
+    assert "# a title" == lines[0]
+    assert {model: set() for model in models} == {model: documented(lines, model) for model in models}
+
+
+def test_the_sandbox_is_left_out_where_it_is_not_used() -> None:
+    assert "sandbox" in yaml.safe_load(to_yaml(Settings(), ""))
+    assert "sandbox" not in yaml.safe_load(to_yaml(paper_settings(), ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("sed: 1", "sed: Extra inputs are not permitted"),
+        ("risk:\n  max_leg: 1", "risk.max_leg: Extra inputs are not permitted"),
+        ("seed: many", "seed: Input should be a valid integer"),
+        ("seed: -1", "seed: Input should be greater than or equal to 0"),
+        ("profile: live", "profile: Input should be 'sandbox' or 'paper'"),
+        ("data:\n  assets: BTC", "data.assets: Input should be a valid tuple"),
+        (
+            "data:\n  venues:\n    binance:\n      half_spread_bps: 0",
+            "data.venues.binance.half_spread_bps: Input should",
+        ),
+        ("data:\n  venues:\n    binance: {}", "data.venues: Dictionary should have at least 2 items"),
+        ("environment:\n  max_positions: .nan", "environment.max_positions: Input should be a finite number"),
+        ("sandbox:\n  synthetic:\n    start: yesterday", "sandbox.synthetic.start: Input should be a valid datetime"),
+        ("- a list", "file: Input should be a valid dictionary"),
+        ("just text", "file: Input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_file(tmp_path: Path, text: str, key: str) -> None:
+    path = written(tmp_path, text)
+
+    assert f"{path}: {key}" in problem(path)
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    said = problem(written(tmp_path, "seed: x\nvar: 5\nrisk:\n  nonsense: 1\n"))
+
+    assert all(key in said for key in ("seed:", "var:", "risk.nonsense:"))
+
+
+@pytest.mark.parametrize("content", [b"a: [1", b"a: b: c", b"\ta: 1", b"a: \x00", b"\xff\xfe\x00"])
+def test_what_is_not_yaml_is_said_in_one_line_with_the_file(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_bytes(content)
+    said = problem(path)
+
+    assert said.startswith(str(path)) and "\n" not in said
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert f"{tmp_path / 'none.yaml'} cannot be read: No such file or directory" == problem(tmp_path / "none.yaml")
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path) -> None:
+    assert f"{tmp_path} cannot be read: Is a directory" == problem(tmp_path)
+
+
+def test_the_file_that_is_named_is_the_one_that_is_read(tmp_path: Path) -> None:
+    (tmp_path / "conf").write_text("seed: 1")
+    (tmp_path / "conf.yaml").write_text("seed: 2")
+
+    assert 1 == load_settings(tmp_path / "conf").seed
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"environment": {"initial_capital": 15_001.0}}, "risk.max_leg_notional"),
+        (
+            {"environment": {"initial_capital": 15_000.0}, "risk": {"max_gross_notional": 29_999.0}},
+            "max_gross_notional",
+        ),
+        (
+            {
+                "environment": {"initial_capital": 90_000.0},
+                "risk": {"max_leg_notional": 1e6, "max_gross_notional": 1e6},
+            },
+            "sandbox.touch_depth_quote",
+        ),
+    ],
+)
+def test_limits_that_would_deny_every_entry_are_refused_at_once(
+    tmp_path: Path, changes: dict[str, Any], named: str
+) -> None:
+    assert named in problem(written(tmp_path, yaml.safe_dump(changes)))
+
+
+def test_limits_that_just_fit_are_taken(tmp_path: Path) -> None:
+    assert (
+        15_000.0
+        == load_settings(written(tmp_path, "environment:\n  initial_capital: 15000")).environment.initial_capital
+    )
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().seed = 5  # type: ignore[misc]
