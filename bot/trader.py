@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.accounting import EMPTY, LONG, SHORT, Books, Fill, SlotCleared, apply, equity
+from backtest.accounting import LONG, SHORT, Books, Fill, SlotCleared, apply, equity
 from backtest.observation import Features, Schema, make_features, write_observations
 from backtest.policies import Policy
 from backtest.simulated_venue import (
@@ -231,7 +231,5 @@ class Trader:
         return f"slot {proposal.slot}, {sides}"
 
     def _name(self, column: int) -> str:
-        if column == EMPTY:
-            return "nothing"
         instrument = self._account.instruments[column]
         return f"{instrument.asset} on {instrument.venue}"
