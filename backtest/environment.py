@@ -1,14 +1,16 @@
 """`FundingArbitrageEnv`: the market as a Gymnasium environment, over the same books, venue and observation as the bot.
 
-A step is one hour: the action of tick t fills just after t, then the market moves to t + 1. The reward is
+A step is one decision: the action of tick t fills just after t, then the market moves on to the next decision, an hour
+later by default; positions are closed by force at any hour. The reward is
 
-    pnl_reward_scale x change of equity from tick to tick, in basis points of initial capital (1 of 10,000)
+    pnl_reward_scale x gain in basis points of initial capital (1 of 10,000)
     + quality_entry_bonus     for an entry whose expected net carry was positive: its trailing 72 h funding spread, held
                               over the horizon, pays more than the round trip costs (this is a high-quality entry)
     + quality_entry_penalty   for any other entry
 
-Fees and slippage are in the change of equity. An episode that reaches its length is truncated, never terminated; it is
-terminated only when equity is gone.
+where the gain is the change of equity (fees and slippage are in it), by setting less what the carry rule gained from
+the same start, or less a penalty for its square. An episode that reaches its length is truncated, never terminated; it
+is terminated only when equity is gone. `docs/reward.md` has the details.
 """
 
 from typing import Any
@@ -18,76 +20,87 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from backtest.accounting import equity, new_books
-from backtest.observation import EXPECTED_NET, write_observations
-from backtest.simulated_venue import NOT_CLOSED, new_closed, settle, trade
+from backtest.accounting import Books
+from backtest.policies import legal_actions
+from backtest.simulation import Simulation
 from backtest.tape import Tape
-from backtest.trades import Trade, closed_trade
+from backtest.trades import Trade, closed_trades
 
 Observation = NDArray[np.float32]
+Action = np.int64 | NDArray[np.int64]
 
 
-class FundingArbitrageEnv(gymnasium.Env[Observation, np.int64]):
+class FundingArbitrageEnv(gymnasium.Env[Observation, Action]):
     """Single account on a tape. `trades` lists the positions closed in the current episode."""
 
     metadata = {"render_modes": []}  # noqa: RUF012 - the interface of gymnasium
 
     def __init__(self, tape: Tape) -> None:
         self.tape = tape
-        self.observation_space = spaces.Box(-np.inf, np.inf, (tape.schema.size,), np.float32)
-        self.action_space = spaces.Discrete(tape.schema.actions)
+        self.observation_space: spaces.Space[Observation]
+        self.action_space: spaces.Space[Action]
+        self.observation_space, self.action_space = spaces_of(tape)
         self.trades: list[Trade] = []
-        self._closed = new_closed(1, tape.settings.max_positions)
-        self._row = self._last = 0
+        self._simulation = Simulation(tape, 1)
+        self._progress = self._simulation.accounts.progress[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode: the whole tape if `full_range` is set (in settings or `options`), else a random window."""
         super().reset(seed=seed)
-        settings, rows = self.tape.settings, len(self.tape.panel.ticks)
-        full = (options or {}).get("full_range", settings.full_range)
-        first, length = self.tape.first, min(settings.episode_hours, rows - 1 - self.tape.first)
-        if full:
-            self._row, self._last = first, rows - 1
-        else:
-            self._row = int(self.np_random.integers(first, rows - length))
-            self._last = self._row + length
-        self.books = new_books(1, len(self.tape.rules.maintenance), settings.max_positions, settings.initial_capital)
+        full = (options or {}).get("full_range", self.tape.settings.full_range)
+        first, last = whole(self.tape) if full else random_window(self.tape, self.np_random)
+        self._simulation.begin(0, first, last)
         self.trades = []
         return self._observation(), self._info()
 
-    def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Trade at this tick, move to the next."""
-        tape, settings = self.tape, self.tape.settings
-        before, row = equity(self.books, 0), self._row
-        entered = trade(
-            self.books, np.array([action], dtype=np.int64), self.tick, tape.quotes_at(row), tape.offers_at(row),
-            tape.rules, self._closed,
-        )  # fmt: skip
-        for slot in np.flatnonzero(self._closed.reason[0] != NOT_CLOSED):
-            self.trades.append(closed_trade(self._closed, int(slot), self.tick, tape.panel.instruments))
-        self._row += 1
-        settle(self.books, tape.panel.settled[self._row], tape.panel.close[self._row], tape.rules)
-        worth = equity(self.books, 0)
-        reward = settings.pnl_reward_scale * 1e4 * (worth - before) / settings.initial_capital
-        if entered[0] >= 0:
-            good = tape.features.values[row, entered[0], EXPECTED_NET] > 0
-            reward += settings.quality_entry_bonus if good else settings.quality_entry_penalty
-        return self._observation(), float(reward), worth <= 0, self._row >= self._last, self._info()
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Trade at this tick, move to the next decision."""
+        self._simulation.step(np.asarray(action, dtype=np.int64).reshape(1, -1))
+        self.trades += closed_trades(self._simulation.accounts.closings[0], self.tape.panel.instruments)
+        gone = bool(self._progress.equity <= 0)
+        ended = bool(self._progress.row >= self._progress.last)
+        return self._observation(), float(self._progress.reward), gone, ended, self._info()
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """[A] (or [P, 3]) which actions can be carried out."""
+        return legal_actions(self.tape.schema, self._simulation.observations)[0]
 
     @property
     def tick(self) -> int:
         """The current tick, ms."""
-        return int(self.tape.panel.ticks[self._row])
+        return int(self.tape.panel.ticks[self._progress.row])
+
+    @property
+    def books(self) -> Books:
+        """The account, as it is now."""
+        return self._simulation.accounts.books[0]
 
     def _observation(self) -> Observation:
-        out = np.empty((1, self.tape.schema.size), dtype=np.float32)
-        tape = self.tape
-        write_observations(
-            out, self.books, tape.features, self._row, self.tick, tape.settings.initial_capital, tape.rules
-        )
-        return out[0]
+        return self._simulation.observations[0].copy()
 
     def _info(self) -> dict[str, Any]:
-        return {"tick": self.tick, "equity": equity(self.books, 0)}
+        return {"tick": self.tick, "equity": float(self._progress.equity)}
+
+
+def spaces_of(tape: Tape) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+    """What is seen and what can be answered: a vector and a number, or one of each for every pair."""
+    schema, pairs = tape.schema, len(tape.features.legs)
+    if schema.formulation == "pairs":
+        shape: tuple[int, ...] = (pairs, schema.size)
+        return spaces.Box(-np.inf, np.inf, shape, np.float32), spaces.MultiDiscrete([schema.actions] * pairs)
+    return spaces.Box(-np.inf, np.inf, (schema.size,), np.float32), spaces.Discrete(schema.actions)
+
+
+def whole(tape: Tape) -> tuple[int, int]:
+    """First and last row of an episode over the whole tape."""
+    return tape.first, len(tape.panel.ticks) - 1
+
+
+def random_window(tape: Tape, random: np.random.Generator) -> tuple[int, int]:
+    """First and last row of an episode of the set length that begins anywhere; shorter only if the tape is."""
+    first, last = whole(tape)
+    length = min(tape.settings.episode_hours, last - first)
+    row = int(random.integers(first, last - length + 1))
+    return row, row + length

@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import LONG, SHORT, Books, equity, slot_total, venue_equity, venue_gross
-from backtest.settings import EnvironmentSettings
-from backtest.simulated_venue import Rules, holds
-from data.compiled import compiled
+from backtest.accounting import LONG, SHORT, Books, slot_total
+from backtest.settings import EnvironmentSettings, Formulation
+from data.compiled import compiled, inlined
 from data.panel import Panel
 from data.settings import VenueSettings
 from data.types import HOUR_MS
@@ -79,14 +78,21 @@ _BPS_8H = 8e4
 
 @dataclass(frozen=True)
 class Schema:
-    """Which number stands where in the vector, for given sizes; 14 + 5 x 22 = 124 by default."""
+    """Which number stands where in what a policy sees, and what it can answer.
+
+    ranked: one vector of the account, the slots and the best opportunities, 14 + 5 x 22 = 124 by default; one action.
+    pairs: for each pair a vector of its 22 features and 3 of the position on it; one action each.
+    """
 
     slots: int
     opportunities: int
+    formulation: Formulation = "ranked"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """One name per number: account, then slots, then opportunities."""
+        """One name per number of a vector, in order."""
+        if self.formulation == "pairs":
+            return (*(f"pair.{f.name}" for f in OPPORTUNITY), *(f"position.{f.name}" for f in POSITION))
         return (
             *(feature.name for feature in ACCOUNT),
             *(f"slot{slot}.{feature.name}" for slot in range(self.slots) for feature in POSITION),
@@ -95,13 +101,13 @@ class Schema:
 
     @property
     def size(self) -> int:
-        """Length of the vector."""
-        return len(ACCOUNT) + self.slots * len(POSITION) + self.opportunities * len(OPPORTUNITY)
+        """Length of a vector."""
+        return len(self.names)
 
     @property
     def actions(self) -> int:
-        """Hold, enter each opportunity, exit each slot."""
-        return 1 + self.opportunities + self.slots
+        """ranked: hold, enter each opportunity, exit each slot. pairs: KEEP, IN, FLAT."""
+        return 3 if self.formulation == "pairs" else 1 + self.opportunities + self.slots
 
     @property
     def hash(self) -> str:
@@ -118,13 +124,24 @@ class Schema:
         return self.names.index(f"opportunity{rank}.{name}")
 
 
+def schema_of(settings: EnvironmentSettings) -> Schema:
+    """The schema of everything that trades under these settings."""
+    return Schema(settings.max_positions, settings.max_opportunities, settings.formulation)
+
+
 class Features(NamedTuple):
     """Everything of the observation that does not depend on the books: T ticks, P pairs, K ranks."""
 
     values: NDArray[np.float32]
     """[T, P, 22], oriented: the long leg is the one with the lower trailing funding. NaN where data is missing."""
+    known: NDArray[np.bool_]
+    """[T, P] whether every feature of the pair is."""
+    order: NDArray[np.int64]
+    """[T, P] known pairs by expected net carry, best first; -1 after the last one."""
     ranked: NDArray[np.int64]
-    """[T, K] pairs by expected net carry, best first, or -1."""
+    """[T, K] the first K of them."""
+    shown: NDArray[np.float32]
+    """[T, K x 22] their features as policies see them, zero where there is none; nothing is held yet."""
     direction: NDArray[np.int64]
     """[T, P] +1: the long leg is a; -1: it is b."""
     carry: Matrix
@@ -186,9 +203,17 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
     values[np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO] = np.nan
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
+    known = np.isfinite(values).all(axis=-1)
+    order = _order(values, known)
+    ranked = _ranked(order, settings.max_opportunities)
+    seen = np.take_along_axis(values, np.maximum(ranked, 0)[:, :, None], axis=1)
+    shown = np.where(ranked[:, :, None] >= 0, seen, 0.0).astype(np.float32)
     return Features(
         values=values.astype(np.float32),
-        ranked=_ranked(values, settings.max_opportunities),
+        known=known,
+        order=order,
+        ranked=ranked,
+        shown=shown.reshape(len(shown), -1),
         direction=sign.astype(np.int64),
         carry=_BPS_8H * carry[72],
         legs=legs,
@@ -232,13 +257,17 @@ def _other_quote(panel: Panel, legs: NDArray[np.int64]) -> Matrix:
     return np.array([float(quotes[a] != quotes[b]) for a, b in legs])
 
 
-def _ranked(values: Matrix, ranks: int) -> NDArray[np.int64]:
-    """[T, K] pairs whose features are all known, by expected net carry; ties go to the earlier pair."""
-    score = np.where(np.isfinite(values).all(axis=-1), np.round(values[:, :, EXPECTED_NET], 9), -np.inf)
-    order = np.argsort(-score, axis=1, kind="stable")[:, :ranks]
-    ranked = np.where(np.take_along_axis(score, order, axis=1) > -np.inf, order, -1)
-    missing = np.full((len(values), max(ranks - ranked.shape[1], 0)), -1)
-    return np.concatenate([ranked, missing], axis=1).astype(np.int64)
+def _order(values: Matrix, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[T, P] known pairs by expected net carry; ties go to the earlier pair."""
+    score = np.where(known, np.round(values[:, :, EXPECTED_NET], 9), -np.inf)
+    order = np.argsort(-score, axis=1, kind="stable")
+    return np.where(np.take_along_axis(score, order, axis=1) > -np.inf, order, -1).astype(np.int64)
+
+
+def _ranked(order: NDArray[np.int64], ranks: int) -> NDArray[np.int64]:
+    """[T, K] the first K of `order`, -1 where there are not so many pairs."""
+    missing = np.full((len(order), max(ranks - order.shape[1], 0)), -1, dtype=np.int64)
+    return np.ascontiguousarray(np.concatenate([order[:, :ranks], missing], axis=1))
 
 
 @compiled
@@ -275,44 +304,98 @@ def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
     return means, deviations
 
 
-@compiled
-def write_observations(
-    out: NDArray[np.float32], books: Books, features: Features, row: int, tick: int, capital: float, rules: Rules
+def observe(
+    seen: NDArray[np.float32], books: Books, features: Features, tick: int, capital: float, by_pair: bool
 ) -> None:
-    """Fill [B, O] with what each account sees at `row` of the features."""
-    slots, ranks, width = books.opened_at.shape[1], features.ranked.shape[1], features.values.shape[2]
-    venues = books.cash.shape[1]
-    for b in range(books.cash.shape[0]):
-        worth = equity(books, b)
-        gross, poorest, free = 0.0, np.inf, 0
-        for venue in range(venues):
-            gross += venue_gross(books, b, venue, rules.venue_of)
-            poorest = min(poorest, venue_equity(books, b, venue, rules.venue_of))
-        for slot in range(slots):
-            free += books.opened_at[b, slot] == 0
-        out[b, 0] = 100.0 * (worth / capital - 1.0)
-        out[b, 1] = gross / max(worth, 1e-9)
-        out[b, 2] = free / slots
-        out[b, 3] = 100.0 * (1.0 - worth / books.peak[b])
-        out[b, 4] = poorest * venues / max(worth, 1e-9)
-        at = 5
-        for slot in range(slots):
-            out[b, at : at + 3] = 0.0
-            if books.opened_at[b, slot] != 0:
-                long, short = books.instrument[b, slot, LONG], books.instrument[b, slot, SHORT]
-                pair = features.pair_of[long, short]
-                carry = features.carry[row, pair]
-                out[b, at] = 100.0 * slot_total(books, b, slot) / books.notional[b, slot]
-                out[b, at + 1] = (tick - books.opened_at[b, slot]) / (168.0 * HOUR_MS)
-                if not np.isnan(carry):
-                    out[b, at + 2] = carry if long == features.legs[pair, 0] else -carry
-            at += 3
-        for rank in range(ranks):
-            pair = features.ranked[row, rank]
-            if pair < 0:
-                out[b, at : at + width] = 0.0
-            else:
-                for column in range(width):
-                    out[b, at + column] = features.values[row, pair, column]
-                out[b, at + width - 1] = holds(books, b, features.legs[pair, 0], features.legs[pair, 1])
-            at += width
+    """Fill seen[0] with what one account sees at the last row of the features."""
+    if by_pair:
+        write_pair_observation(seen, 0, books, features, len(features.values) - 1, tick)
+    else:
+        write_observation(seen, 0, books, features, len(features.values) - 1, tick, capital)
+
+
+@inlined
+def write_observation(
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, row: int, tick: int, capital: float
+) -> None:
+    """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities."""
+    _write_account(seen, b, books, capital)
+    slots, width = books.opened_at.shape[0], features.values.shape[2]
+    first = 5 + 3 * slots
+    for column in range(features.shown.shape[1]):
+        seen[b, first + column] = features.shown[row, column]
+    for slot in range(slots):
+        at = 5 + 3 * slot
+        if books.opened_at[slot] == 0:
+            seen[b, at] = seen[b, at + 1] = seen[b, at + 2] = 0.0
+            continue
+        carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
+        _write_position(seen, b, at, books, slot, carry, tick)
+        pair = features.pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
+        for rank in range(features.ranked.shape[1]):
+            if features.ranked[row, rank] == pair:
+                seen[b, first + (rank + 1) * width - 1] = 1.0
+
+
+@compiled
+def _write_account(seen: NDArray[np.float32], b: int, books: Books, capital: float) -> None:
+    worth, gross, poorest, free = 0.0, 0.0, np.inf, 0
+    for venue in range(books.cash.shape[0]):
+        worth += books.worth[venue] + books.in_transit[venue]
+        gross += books.gross[venue]
+        poorest = min(poorest, books.worth[venue])
+    for slot in range(books.opened_at.shape[0]):
+        free += books.opened_at[slot] == 0
+    seen[b, 0] = 100.0 * (worth / capital - 1.0)
+    seen[b, 1] = gross / max(worth, 1e-9)
+    seen[b, 2] = free / books.opened_at.shape[0]
+    seen[b, 3] = 100.0 * (1.0 - worth / books.peak)
+    seen[b, 4] = poorest * books.cash.shape[0] / max(worth, 1e-9)
+
+
+@compiled
+def write_pair_observation(
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, row: int, tick: int
+) -> None:
+    """Fill seen[b] [P x (22 + 3)] with what an account sees of every pair: its features, all zero where one of them is
+    unknown, and the position on it, all zero where there is none."""
+    width = features.values.shape[2]
+    for pair in range(features.values.shape[1]):
+        at = pair * (width + 3)
+        for column in range(width):
+            seen[b, at + column] = features.values[row, pair, column] if features.known[row, pair] else 0.0
+        for column in range(width, width + 3):
+            seen[b, at + column] = 0.0
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] != 0:
+            pair = features.pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
+            at = pair * (width + 3) + width
+            carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
+            _write_position(seen, b, at, books, slot, carry, tick)
+            if features.known[row, pair]:
+                seen[b, at - 1] = 1.0
+
+
+@compiled
+def _write_position(
+    seen: NDArray[np.float32], b: int, at: int, books: Books, slot: int, carry: float, tick: int
+) -> None:
+    seen[b, at] = 100.0 * slot_total(books, slot) / books.notional[slot]
+    seen[b, at + 1] = (tick - books.opened_at[slot]) / (168.0 * HOUR_MS)
+    seen[b, at + 2] = carry
+
+
+@compiled
+def position_carry(
+    books: Books, slot: int, carry: Matrix, legs: NDArray[np.int64], pair_of: NDArray[np.int64], row: int
+) -> float:
+    """Mean of 72 h of the spread in the direction that the slot holds, bps per 8 h; 0 where it is not known.
+
+    `carry` [T, P] is that of long a, short b.
+    """
+    long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
+    pair = pair_of[long, short]
+    mean = carry[row, pair]
+    if np.isnan(mean):
+        return 0.0
+    return mean if long == legs[pair, 0] else -mean

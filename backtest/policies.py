@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.observation import Schema
+from backtest.simulated_venue import FLAT, IN, KEEP
 from data.errors import ConfigurationError
 
 Observations = NDArray[np.float32]
@@ -19,8 +20,12 @@ class Policy(Protocol):
     def name(self) -> str:
         """What reports call it."""
 
+    @property
+    def schema(self) -> Schema:
+        """What it sees and answers; it is never shown anything else."""
+
     def decide(self, observations: Observations) -> Actions:
-        """Actions [B] for observations [B, O] of the schema that the policy was made for."""
+        """Actions [B] for observations [B, O]; or, by pair, [B, P] of KEEP, IN, FLAT for [B, P, O]."""
 
 
 class Flat:
@@ -28,30 +33,42 @@ class Flat:
 
     name = "flat"
 
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
     def decide(self, observations: Observations) -> Actions:
         """Hold."""
-        return np.zeros(len(observations), dtype=np.int64)
+        return np.zeros(_decisions(self.schema, observations), dtype=np.int64)
 
 
 class CarryRule:
     """The plain carry rule: enter when 72 h of the trailing 72 h spread beats the round-trip cost, leave when it turns.
 
-    One action an hour: exits first, then the best-ranked entry. The first champion, and the bar for every challenger.
+    One change an hour, exits first, then the best-ranked entry; by pair, all of them at once. The first champion, and
+    the bar for every challenger.
     """
 
     name = "rule"
 
     def __init__(self, schema: Schema) -> None:
-        self._schema = schema
-        self._carry = [schema.slot(slot, "carry_72h") for slot in range(schema.slots)]
-        self._entries = _Entries(schema)
+        self.schema = schema
+        if schema.formulation == "ranked":
+            self._carry = [schema.slot(slot, "carry_72h") for slot in range(schema.slots)]
+            self._net = [schema.opportunity(rank, "expected_net") for rank in range(schema.opportunities)]
 
     def decide(self, observations: Observations) -> Actions:
         """Exit the first slot whose carry has turned, else enter the best opportunity that pays, else hold."""
+        legal = legal_actions(self.schema, observations)
+        if self.schema.formulation == "pairs":
+            turned = observations[..., self.schema.names.index("position.carry_72h")] < 0
+            pays = observations[..., self.schema.names.index("pair.expected_net")] > 0
+            actions = np.where(legal[..., FLAT] & turned, FLAT, np.where(legal[..., IN] & pays, IN, KEEP))
+            return actions.astype(np.int64)
+        opportunities = self.schema.opportunities
         turned = observations[:, self._carry] < 0
-        pays = self._entries.possible(observations) & (self._entries.expected_net(observations) > 0)
+        pays = legal[:, 1 : 1 + opportunities] & (observations[:, self._net] > 0)
         actions = np.where(pays.any(axis=1), 1 + pays.argmax(axis=1), 0)
-        exits = 1 + self._schema.opportunities + turned.argmax(axis=1)
+        exits = 1 + opportunities + turned.argmax(axis=1)
         return np.where(turned.any(axis=1), exits, actions).astype(np.int64)
 
 
@@ -61,43 +78,48 @@ class RandomLegal:
     name = "random"
 
     def __init__(self, schema: Schema, seed: int) -> None:
+        self.schema = schema
         self._random = np.random.default_rng(seed)
-        self._entries = _Entries(schema)
-        self._held = [schema.slot(slot, "held_time") for slot in range(schema.slots)]
 
     def decide(self, observations: Observations) -> Actions:
-        """Draw among hold, possible entries and occupied slots."""
-        hold = np.ones((len(observations), 1), dtype=bool)
-        legal = np.concatenate([hold, self._entries.possible(observations), observations[:, self._held] > 0], axis=1)
+        """Draw among what is legal."""
+        legal = legal_actions(self.schema, observations)
         draws = np.where(legal, self._random.random(legal.shape), -1.0)
-        return draws.argmax(axis=1).astype(np.int64)
+        return draws.argmax(axis=-1).astype(np.int64)
 
 
-class _Entries:
-    """Reads the opportunities out of an observation."""
+def legal_actions(schema: Schema, observations: Observations) -> NDArray[np.bool_]:
+    """The action mask: [B, A] for observations [B, O], or [B, P, 3] for [B, P, O].
 
-    def __init__(self, schema: Schema) -> None:
-        ranks = range(schema.opportunities)
-        self._cost = [schema.opportunity(rank, "round_trip_cost") for rank in ranks]
-        self._net = [schema.opportunity(rank, "expected_net") for rank in ranks]
-        self._held = [schema.opportunity(rank, "held") for rank in ranks]
-        self._free = schema.names.index("free_slots")
+    Holding always is legal; an entry where a slot is free and the pair is shown and not held (by pair, the allocator
+    looks for the slot); an exit where there is a position. Margin or a market that moves can still refuse an entry.
+    """
+    if schema.formulation == "pairs":
+        return _legal_by_pair(schema, observations)
+    ranks = range(schema.opportunities)
+    shown = observations[:, [schema.opportunity(rank, "round_trip_cost") for rank in ranks]] > 0
+    held = observations[:, [schema.opportunity(rank, "held") for rank in ranks]] > 0
+    occupied = observations[:, [schema.slot(slot, "held_time") for slot in range(schema.slots)]] > 0
+    free = observations[:, [schema.names.index("free_slots")]] > 0
+    hold = np.ones((len(observations), 1), dtype=bool)
+    return np.concatenate([hold, shown & ~held & free, occupied], axis=1)
 
-    def possible(self, observations: Observations) -> NDArray[np.bool_]:
-        """[B, K] where a slot is free and the rank shows a pair that is not held."""
-        shown, held = observations[:, self._cost] > 0, observations[:, self._held] > 0
-        return shown & ~held & (observations[:, [self._free]] > 0)
 
-    def expected_net(self, observations: Observations) -> Observations:
-        """[B, K] bps over the horizon."""
-        return observations[:, self._net]
+def _legal_by_pair(schema: Schema, observations: Observations) -> NDArray[np.bool_]:
+    occupied = observations[..., schema.names.index("position.held_time")] > 0
+    shown = observations[..., schema.names.index("pair.round_trip_cost")] > 0
+    return np.stack([np.ones_like(occupied), shown & ~occupied, occupied], axis=-1)
+
+
+def _decisions(schema: Schema, observations: Observations) -> tuple[int, ...]:
+    return observations.shape[:2] if schema.formulation == "pairs" else observations.shape[:1]
 
 
 def plain_policy(name: str, schema: Schema, seed: int) -> Policy:
     """A policy that needs no training, by name; raises ConfigurationError with the names that exist."""
     match name:
         case "flat":
-            return Flat()
+            return Flat(schema)
         case "rule":
             return CarryRule(schema)
         case "random":

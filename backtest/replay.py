@@ -1,16 +1,19 @@
-"""Plays one policy over one tape from beginning to end: `bot backtest`, and the yardsticks of every report."""
+"""Plays policies over a tape from beginning to end: `bot backtest`, evaluation sweeps, every yardstick."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import Books, slot_unrealised_basis
-from backtest.environment import FundingArbitrageEnv
+from backtest.accounting import Books
+from backtest.environment import whole
 from backtest.metrics import Metrics, measure
 from backtest.policies import Policy
+from backtest.simulation import Simulation
 from backtest.tape import Tape
-from backtest.trades import Trade
+from backtest.trades import Trade, closed_trades
+from data.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -29,29 +32,36 @@ class Result:
 
 
 def replay(tape: Tape, policy: Policy) -> Result:
-    """Trade the whole tape with `policy`, one decision a tick."""
-    env = FundingArbitrageEnv(tape)
-    observation, info = env.reset(options={"full_range": True})
-    curve, done = [info["equity"]], False
-    while not done:
-        action = policy.decide(observation[None, :])[0]
-        observation, _, terminated, truncated, info = env.step(action)
-        curve.append(info["equity"])
-        done = terminated or truncated
-    values = np.array(curve)
-    ticks = tape.panel.ticks[tape.first : tape.first + len(curve)]
-    return Result(policy.name, ticks, values, env.trades, env.books, measure(values, env.trades))
+    """Trade the whole tape with `policy`."""
+    return replay_all(tape, [policy])[0]
 
 
-def pnl_split(books: Books, b: int = 0) -> dict[str, float]:
-    """P&L of an account by cause, open positions included at their marks; sums to equity minus initial capital."""
-    funding, basis, fees, slippage, transfers = (float(amount) for amount in books.pnl[b])
-    open_basis = sum(slot_unrealised_basis(books, b, slot) for slot in range(books.opened_at.shape[1]))
-    return {
-        "funding": funding,
-        "basis": basis + open_basis,
-        "fees": fees,
-        "slippage": slippage,
-        "transfers": transfers,
-        "total": funding + basis + open_basis + fees + slippage + transfers,
-    }
+def replay_all(tape: Tape, policies: Sequence[Policy]) -> list[Result]:
+    """Trade the whole tape with every policy, each on an account of its own, side by side.
+
+    Raises ConfigurationError for a policy that was made for another schema.
+    """
+    for policy in policies:
+        if policy.schema != tape.schema:
+            raise ConfigurationError(f"policy {policy.name} was made for {policy.schema}, not for {tape.schema}")
+    first, last = whole(tape)
+    simulation = Simulation(tape, len(policies), keep_curve=True)
+    trades: list[list[Trade]] = [[] for _ in policies]
+    actions = np.zeros(simulation.action_shape, dtype=np.int64)
+    for b in range(len(policies)):
+        simulation.begin(b, first, last)
+    while not simulation.accounts.progress["done"].all():
+        seen = simulation.observations
+        for b, policy in enumerate(policies):
+            actions[b] = policy.decide(seen[b : b + 1])[0]
+        simulation.step(actions)
+        for b in np.flatnonzero(simulation.accounts.closings["count"]).tolist():
+            trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
+    return [_result(policy.name, tape, simulation, b, trades[b]) for b, policy in enumerate(policies)]
+
+
+def _result(name: str, tape: Tape, simulation: Simulation, b: int, trades: list[Trade]) -> Result:
+    reached = int(simulation.accounts.progress[b].row) + 1
+    equity = simulation.accounts.curve[b, tape.first : reached].copy()
+    ticks = tape.panel.ticks[tape.first : reached]
+    return Result(name, ticks, equity, trades, simulation.accounts.books[b].copy(), measure(equity, trades))

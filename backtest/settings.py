@@ -1,8 +1,14 @@
 """Settings of the environment: what an agent trades with, what it is rewarded for, how long an episode is."""
 
+from typing import Literal, get_args
+
 from pydantic import Field
 
 from data.settings import Frozen
+
+Formulation = Literal["ranked", "pairs"]
+Reward = Literal["pnl", "excess", "risk_adjusted"]
+REWARDS: tuple[Reward, ...] = get_args(Reward)
 
 
 class EnvironmentSettings(Frozen):
@@ -15,6 +21,14 @@ class EnvironmentSettings(Frozen):
         3, ge=1, le=20, description="Slots: pair positions held at once; each leg is capital / slots."
     )
     max_opportunities: int = Field(5, ge=1, le=50, description="Best-ranked opportunities shown per tick.")
+    formulation: Formulation = Field(
+        "ranked",
+        description="ranked: one choice of hold, enter a ranked opportunity, exit a slot; pairs: keep, in or flat for "
+        "every pair, by one shared policy.",
+    )
+    decision_hours: int = Field(
+        1, ge=1, le=24, description="Hours between decisions, counted from 00:00 UTC; forced exits run every hour."
+    )
     episode_hours: int = Field(
         336, ge=2, description="Length of a training episode; its end is a truncation, to be bootstrapped."
     )
@@ -34,8 +48,23 @@ class EnvironmentSettings(Frozen):
     rebalance_below: float = Field(
         0.6, ge=0, lt=1, description="Move money to a venue whose equity is below this share of an even split."
     )
-    transfer_cost_quote: float = Field(
-        1.0, ge=0, description="Cost of moving money between venues, quote currency; it arrives a tick later."
+    transfer_cost_quote: float = Field(1.0, ge=0, description="Cost of moving money between venues, quote currency.")
+    transfer_hours: int = Field(1, ge=1, le=168, description="How long money is on its way between venues, hours.")
+    second_leg_delay_s: int = Field(
+        0, ge=0, lt=3600, description="Backtests only: how long after the first leg the second one fills, seconds."
+    )
+    delisted_after_hours: int = Field(
+        24,
+        ge=2,
+        description="A market without a trade for this long is taken as delisted: positions settle at the last price.",
+    )
+    reward: Reward = Field(
+        "pnl",
+        description="pnl: change of equity; excess: minus the carry rule's from the same start; risk_adjusted: minus "
+        "risk_aversion / 2 x its square.",
+    )
+    risk_aversion: float = Field(
+        0.02, ge=0, description="Weight of the squared change of equity in the risk-adjusted reward, per bp."
     )
     pnl_reward_scale: float = Field(3.0, gt=0, description="Reward per basis point of initial capital gained.")
     quality_entry_bonus: float = Field(

@@ -1,7 +1,7 @@
-"""The simulated venue: what the market does to held positions at a tick, and how pairs are sized, entered and left.
+"""The simulated venue: how a plan for every pair is carried out on the market just after a decision.
 
-`settle` is shared by the environment and the paper executor. `trade` is the environment's side of what risk and the
-paper executor do for the trader; `tests/parity` holds the two to the same books.
+This is the environment's side of what risk and the paper executor do for the trader; `tests/parity` holds the two to
+the same books.
 """
 
 from typing import NamedTuple
@@ -9,329 +9,286 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import (
-    LIQUIDATION_FEE,
-    LONG,
-    SHORT,
-    Books,
-    arrive,
-    clear_slot,
-    equity,
-    fill,
-    pay_funding,
-    slot_total,
-    transfer,
-    venue_equity,
-    venue_gross,
-)
-from data.compiled import compiled
+from backtest.accounting import EMPTY, LONG, OPEN, SHORT, Books, clear_slot, fill
+from backtest.order_book import Quote, depth, walk
+from backtest.rules import Rules, margin_allows, pair_lots, pair_quantity, whole_lots
+from backtest.settlement import POLICY, UNWOUND, mark_forced_exits
+from data.compiled import compiled, inlined, record
+from data.types import HOUR_MS
 
-NOT_CLOSED, POLICY, STOP_LOSS, LIQUIDATED, MARGIN = range(-1, 4)
-"""Why a position was closed."""
-REASONS = ("policy", "stop_loss", "liquidated", "margin")
-ENTRY_MARGIN, EXIT_MARGIN = 4.0, 2.0
-"""Multiples of the maintenance margin: no entry may leave a venue below the first, and below the second the position
-that loses most there is closed, both legs together, before the venue would liquidate one of them."""
+KEEP, IN, FLAT = range(3)
+"""What a plan wants of a pair: as it is, a position, none."""
 
 
-class Rules(NamedTuple):
-    """What an order must obey and what holding costs; N instruments on V venues."""
+class Frames(NamedTuple):
+    """A market window as the simulated venue meets it: T ticks, N instruments, P pairs."""
 
-    venue_of: NDArray[np.int64]
-    """[N]."""
-    fee_rate: NDArray[np.float64]
-    """[N] taker fee, fraction of notional."""
-    lot_step: NDArray[np.float64]
-    """[N]."""
-    min_notional: NDArray[np.float64]
-    """[N]."""
-    maintenance: NDArray[np.float64]
-    """[V] equity below this share of gross notional is liquidated."""
-    slot_notional: float
-    """Notional of one leg, quote currency."""
-    stop_loss: float
-    """Largest loss of a position, as a share of its leg notional."""
-    price_collar: float
-    """Largest move from the last close at which an entry still fills, fraction."""
-    rebalance_below: float
-    """Share of an even split below which a venue is sent money."""
-    transfer_cost: float
+    first_tick: int
+    """Of row 0, ms; rows are hours."""
+    hours: NDArray[np.record]
+    """[T, N] of `settlement.HOUR`."""
+    now: NDArray[np.record]
+    """[T, N] of `order_book.QUOTE`: where first legs fill."""
+    later: NDArray[np.record]
+    """[T, N] where second legs fill; the same array as `now` unless they are delayed."""
+    order: NDArray[np.int64]
+    """[T, P] pairs by expected net carry, best first; -1 after the last one that can be entered."""
+    direction: NDArray[np.int64]
+    """[T, P] +1: long the pair's leg a; -1: long its leg b."""
+    legs: NDArray[np.int64]
+    """[P, 2] instruments a and b of each pair."""
+    pair_of: NDArray[np.int64]
+    """[N, N] the pair of two instruments, or -1."""
 
 
-class Closed(NamedTuple):
-    """What was closed in the last `trade`, by slot."""
-
-    reason: NDArray[np.int64]
-    """[B, S] POLICY, STOP_LOSS or LIQUIDATED; NOT_CLOSED where nothing was."""
-    instrument: NDArray[np.int64]
-    """[B, S, 2]."""
-    opened_at: NDArray[np.int64]
-    """[B, S] tick of the entry, ms."""
-    quantity: NDArray[np.float64]
-    """[B, S] of a leg at the exit; 0 where both had been liquidated."""
-    entry: NDArray[np.float64]
-    """[B, S, 2] average entry prices."""
-    exit: NDArray[np.float64]
-    """[B, S, 2] exit prices; for a leg that was liquidated before, the price of that."""
-    notional: NDArray[np.float64]
-    """[B, S] leg notional at entry."""
-    pnl: NDArray[np.float64]
-    """[B, S, 5] P&L split."""
+Closings = np.record
+"""The positions that an account has closed since `count` was last set to zero; see `closings_layout`."""
 
 
-def new_closed(accounts: int, slots: int) -> Closed:
-    """Room for every slot to close in one tick."""
-    return Closed(
-        reason=np.full((accounts, slots), NOT_CLOSED, dtype=np.int64),
-        instrument=np.zeros((accounts, slots, 2), dtype=np.int64),
-        opened_at=np.zeros((accounts, slots), dtype=np.int64),
-        quantity=np.zeros((accounts, slots)),
-        entry=np.zeros((accounts, slots, 2)),
-        exit=np.zeros((accounts, slots, 2)),
-        notional=np.zeros((accounts, slots)),
-        pnl=np.zeros((accounts, slots, 5)),
+def closings_layout(rows: int) -> np.dtype[np.record]:
+    """Room for `rows` closed positions; more overwrite the last one."""
+    return record(
+        [
+            ("count", np.int64),
+            ("reason", np.int64, (rows,)),
+            ("instrument", np.int64, (rows, 2)),
+            # Ticks, ms.
+            ("opened_at", np.int64, (rows,)),
+            ("closed_at", np.int64, (rows,)),
+            # What was closed of each leg, at which average prices.
+            ("quantity", np.float64, (rows, 2)),
+            ("entry", np.float64, (rows, 2)),
+            ("exit", np.float64, (rows, 2)),
+            # Of the larger leg, at its entry.
+            ("notional", np.float64, (rows,)),
+            # P&L split.
+            ("pnl", np.float64, (rows, 5)),
+        ]
     )
 
 
-class Quotes(NamedTuple):
-    """What can be traded on after the decision, [N] each; NaN where nothing trades."""
-
-    mid: NDArray[np.float64]
-    bid: NDArray[np.float64]
-    ask: NDArray[np.float64]
-
-
-class Offers(NamedTuple):
-    """What the decision saw of the opportunities at its tick."""
-
-    ranked: NDArray[np.int64]
-    """[K] pair by rank, or -1."""
-    direction: NDArray[np.int64]
-    """[P] +1: long the pair's leg a; -1: long its leg b."""
-    legs: NDArray[np.int64]
-    """[P, 2] instruments a and b of each pair."""
-    close: NDArray[np.float64]
-    """[N] last closed price."""
-
-
 @compiled
-def settle(books: Books, settled: NDArray[np.float64], close: NDArray[np.float64], rules: Rules) -> NDArray[np.float64]:
-    """Move every account to a tick: arrivals, funding on what was held, marks, liquidation, rebalancing.
+def tick_of(frames: Frames, row: int) -> int:
+    """The tick of a row, ms."""
+    return frames.first_tick + row * HOUR_MS
 
-    `settled` [N] is the funding settled since the last tick, `close` [N] the newest closed prices (NaN: the old mark
-    stays). Returns the funding received [B, S, 2].
+
+@inlined
+def write_plan(
+    plan: NDArray[np.int64], actions: NDArray[np.int64], b: int, books: Books, ranked: NDArray[np.int64], row: int,
+    pair_of: NDArray[np.int64], by_pair: bool,
+) -> None:  # fmt: skip
+    """Turn what a policy answered into a plan [P] of KEEP, IN, FLAT.
+
+    `actions` [B, P] of account `b` are a plan already if they are `by_pair`. Otherwise [B, 1] is a single number:
+    0 hold; 1..K enter the opportunity of that rank in `ranked` [T, K]; K+1..K+S exit that slot. A number that means
+    nothing keeps everything as it is.
     """
-    paid = np.zeros(books.quantity.shape)
-    for b in range(books.cash.shape[0]):
-        arrive(books, b)
-        for slot in range(books.quantity.shape[1]):
-            for leg in range(2):
-                if books.quantity[b, slot, leg] == 0.0:
-                    continue
-                held = books.instrument[b, slot, leg]
-                price = close[held] if np.isfinite(close[held]) else books.mark[b, slot, leg]
-                paid[b, slot, leg] = pay_funding(books, b, slot, leg, rules.venue_of[held], settled[held], price)
-                books.mark[b, slot, leg] = price
-        for venue in range(books.cash.shape[1]):
-            _liquidate(books, b, venue, rules)
-        _rebalance(books, b, rules)
-        books.peak[b] = max(books.peak[b], equity(books, b))
-    return paid
-
-
-@compiled
-def _liquidate(books: Books, b: int, venue: int, rules: Rules) -> None:
-    gross = venue_gross(books, b, venue, rules.venue_of)
-    if gross == 0.0 or venue_equity(books, b, venue, rules.venue_of) >= rules.maintenance[venue] * gross:
+    if by_pair:
+        for pair in range(len(plan)):
+            plan[pair] = actions[b, pair]
         return
-    for slot in range(books.quantity.shape[1]):
-        for leg in range(2):
-            held, quantity = books.instrument[b, slot, leg], books.quantity[b, slot, leg]
-            if quantity != 0.0 and rules.venue_of[held] == venue:
-                price = books.mark[b, slot, leg]
-                fee_rate = rules.fee_rate[held] + LIQUIDATION_FEE
-                fill(books, b, slot, leg, held, venue, -quantity, price, price, fee_rate, 0)
+    plan[:] = KEEP
+    chosen, ranks = actions[b, 0], ranked.shape[1]
+    if 1 <= chosen <= ranks:
+        if ranked[row, chosen - 1] >= 0:
+            plan[ranked[row, chosen - 1]] = IN
+    elif ranks < chosen <= ranks + books.opened_at.shape[0] and books.opened_at[chosen - ranks - 1] != 0:
+        plan[pair_held(books, chosen - ranks - 1, pair_of)] = FLAT
 
 
-@compiled
-def _rebalance(books: Books, b: int, rules: Rules) -> None:
-    """Send money from the richest venue to the poorest once the latter is below its share; it arrives a tick later."""
-    venues = books.cash.shape[1]
-    worth = np.array([venue_equity(books, b, venue, rules.venue_of) for venue in range(venues)])
-    poor, rich = int(np.argmin(worth)), int(np.argmax(worth))
-    share = worth.sum() / venues
-    if worth[poor] >= rules.rebalance_below * share:
-        return
-    needed = ENTRY_MARGIN * rules.maintenance[rich] * venue_gross(books, b, rich, rules.venue_of)
-    spare = min(worth[rich] - max(share, needed), books.cash[b, rich]) - rules.transfer_cost
-    amount = min(spare, share - worth[poor])
-    if amount > rules.transfer_cost:
-        transfer(books, b, rich, poor, amount, rules.transfer_cost)
+@inlined
+def trade(books: Books, plan: NDArray[np.int64], row: int, frames: Frames, rules: Rules, closings: Closings) -> None:
+    """Carry out a plan [P]: forced exits first, then those that it wants, then its entries by rank.
 
-
-@compiled
-def trade(
-    books: Books, actions: NDArray[np.int64], tick: int, quotes: Quotes, offers: Offers, rules: Rules, closed: Closed
-) -> NDArray[np.int64]:
-    """Carry out one decision per account at `tick`: forced exits first, then the action.
-
-    Actions: 0 hold; 1..K enter the opportunity of that rank; K+1..K+S exit that slot. An action that cannot be carried
-    out does nothing. Writes `closed`; returns the pair entered by each account [B], or -1.
+    What cannot be carried out does nothing. A pair that is closed by force is not entered again at this tick: the plan
+    is changed to KEEP. Positions that leave their slots are written to `closings`.
     """
-    entered = np.full(books.cash.shape[0], -1)
-    ranks = len(offers.ranked)
-    for b in range(books.cash.shape[0]):
-        for slot in range(books.quantity.shape[1]):
-            reason = forced_exit(books, b, slot, rules)
-            closed.reason[b, slot] = NOT_CLOSED
-            if reason != NOT_CLOSED:
-                _exit(books, b, slot, reason, tick, quotes, rules, closed)
-        action = actions[b]
-        if 1 <= action <= ranks and offers.ranked[action - 1] >= 0:
-            if _enter(books, b, offers.ranked[action - 1], tick, quotes, offers, rules):
-                entered[b] = offers.ranked[action - 1]
-        elif ranks < action <= ranks + books.quantity.shape[1] and closed.reason[b, action - ranks - 1] == NOT_CLOSED:
-            _exit(books, b, action - ranks - 1, POLICY, tick, quotes, rules, closed)
-    return entered
+    if not is_flat(books):
+        if mark_forced_exits(books, rules):
+            forced_exits(books, plan, row, frames, rules, closings)
+        for slot in range(books.opened_at.shape[0]):
+            if books.opened_at[slot] != 0 and plan[pair_held(books, slot, frames.pair_of)] == FLAT:
+                _leave_at(books, slot, POLICY, row, frames, rules, closings)
+    if free_slot(books) < 0:
+        return
+    for rank in range(frames.order.shape[1]):
+        pair = frames.order[row, rank]
+        if pair < 0:
+            break
+        if plan[pair] == IN:
+            _enter_at(books, pair, row, frames, rules, closings)
 
 
-@compiled
-def forced_exit(books: Books, b: int, slot: int, rules: Rules) -> int:
-    """The reason why the position in a slot must be closed whatever the policy says, or NOT_CLOSED."""
-    if books.opened_at[b, slot] == 0:
-        return NOT_CLOSED
-    if books.quantity[b, slot, LONG] == 0.0 or books.quantity[b, slot, SHORT] == 0.0:
-        return LIQUIDATED
-    if slot_total(books, b, slot) <= -rules.stop_loss * books.notional[b, slot]:
-        return STOP_LOSS
-    for venue in range(books.cash.shape[1]):
-        if _margin_victim(books, b, venue, rules) == slot:
-            return MARGIN
-    return NOT_CLOSED
-
-
-@compiled
-def _margin_victim(books: Books, b: int, venue: int, rules: Rules) -> int:
-    """The slot whose leg loses most on a venue that is short of margin, or -1."""
-    gross = venue_gross(books, b, venue, rules.venue_of)
-    needed = EXIT_MARGIN * rules.maintenance[venue] * gross
-    if gross == 0.0 or venue_equity(books, b, venue, rules.venue_of) + books.in_transit[b, venue] >= needed:
-        return -1
-    victim, worst = -1, np.inf
-    for slot in range(books.quantity.shape[1]):
-        for leg in range(2):
-            held, quantity = books.instrument[b, slot, leg], books.quantity[b, slot, leg]
-            if quantity != 0.0 and rules.venue_of[held] == venue:
-                gained = quantity * (books.mark[b, slot, leg] - books.entry_price[b, slot, leg])
-                if gained < worst:
-                    victim, worst = slot, gained
-    return victim
-
-
-@compiled
-def _exit(
-    books: Books, b: int, slot: int, reason: int, tick: int, quotes: Quotes, rules: Rules, closed: Closed
+@inlined
+def forced_exits(
+    books: Books, plan: NDArray[np.int64], row: int, frames: Frames, rules: Rules, closings: Closings
 ) -> None:
-    """Close both legs, or neither where one of them has no price now."""
-    if books.opened_at[b, slot] == 0:
+    """Close what is marked as such; the plan cannot enter those pairs again at this tick."""
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] != 0 and books.closing[slot] != OPEN:
+            plan[pair_held(books, slot, frames.pair_of)] = KEEP
+            _leave_at(books, slot, books.closing[slot], row, frames, rules, closings)
+
+
+@inlined
+def _leave_at(books: Books, slot: int, reason: int, row: int, frames: Frames, rules: Rules, closings: Closings) -> None:
+    long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
+    leave(
+        books, slot, reason, tick_of(frames, row), frames.now[row, long], frames.now[row, short],
+        frames.later[row, short], rules, closings,
+    )  # fmt: skip
+
+
+@compiled
+def leave(
+    books: Books, slot: int, reason: int, tick: int, long_now: Quote, short_now: Quote, short_later: Quote,
+    rules: Rules, closings: Closings,
+) -> None:  # fmt: skip
+    """Close both legs as far as the order books allow, in equal parts; nothing where one of them has no price now.
+
+    What is left stays open and is gone on with at the next tick, with the same `reason`.
+    """
+    long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
+    bought, sold = books.quantity[slot, LONG], -books.quantity[slot, SHORT]
+    share = 1.0
+    if bought != 0.0:
+        share = depth(-bought, long_now, rules.instruments[long]) / bought
+    if sold != 0.0:
+        share = min(share, depth(sold, short_now, rules.instruments[short]) / sold)
+    if share == 0.0:
         return
-    for leg in range(2):
-        if books.quantity[b, slot, leg] != 0.0 and not np.isfinite(quotes.mid[books.instrument[b, slot, leg]]):
-            return
-    closed.quantity[b, slot] = 0.0
-    for leg in range(2):
-        held, quantity = books.instrument[b, slot, leg], books.quantity[b, slot, leg]
-        closed.exit[b, slot, leg] = books.mark[b, slot, leg]
-        if quantity != 0.0:
-            closed.quantity[b, slot] = abs(quantity)
-            price = quotes.bid[held] if quantity > 0.0 else quotes.ask[held]
-            closed.exit[b, slot, leg] = price
-            fill(
-                books, b, slot, leg, held, rules.venue_of[held], -quantity, price, quotes.mid[held],
-                rules.fee_rate[held], tick,
-            )  # fmt: skip
-    record_closed(books, b, slot, reason, closed)
-    clear_slot(books, b, slot)
+    books.closing[slot] = reason
+    if bought != 0.0:
+        wanted = bought if share == 1.0 else whole_lots(bought * share, long, short, rules)
+        _take(books, slot, LONG, long, -wanted, long_now, tick, rules)
+    if sold != 0.0:
+        wanted = sold if share == 1.0 else whole_lots(sold * share, long, short, rules)
+        wanted = min(wanted, depth(wanted, short_later, rules.instruments[short]))
+        _take(books, slot, SHORT, short, wanted, short_later, tick, rules)
+    if books.quantity[slot, LONG] == 0.0 and books.quantity[slot, SHORT] == 0.0:
+        note_closed(books, slot, tick, closings)
+        clear_slot(books, slot)
 
 
 @compiled
-def record_closed(books: Books, b: int, slot: int, reason: int, closed: Closed) -> None:
-    """Copy what the slot knows of its position, both legs just closed, into `closed`."""
-    closed.reason[b, slot] = reason
-    closed.opened_at[b, slot] = books.opened_at[b, slot]
-    closed.notional[b, slot] = books.notional[b, slot]
+def note_closed(books: Books, slot: int, tick: int, closings: Closings) -> None:
+    """Copy what the slot knows of its position, both legs just closed, into `closings`."""
+    row = min(closings.count, closings.reason.shape[0] - 1)
+    closings.count = row + 1
+    closings.reason[row] = books.closing[slot]
+    closings.opened_at[row] = books.opened_at[slot]
+    closings.closed_at[row] = tick
+    closings.notional[row] = books.notional[slot]
     for leg in range(2):
-        closed.instrument[b, slot, leg] = books.instrument[b, slot, leg]
-        closed.entry[b, slot, leg] = books.entry_price[b, slot, leg]
-    for column in range(books.slot_pnl.shape[2]):
-        closed.pnl[b, slot, column] = books.slot_pnl[b, slot, column]
+        closings.instrument[row, leg] = books.instrument[slot, leg]
+        closings.quantity[row, leg] = books.closed_quantity[slot, leg]
+        closings.entry[row, leg] = books.entry_price[slot, leg]
+        closings.exit[row, leg] = books.exit_price[slot, leg]
+    for column in range(books.slot_pnl.shape[1]):
+        closings.pnl[row, column] = books.slot_pnl[slot, column]
+
+
+@inlined
+def _enter_at(books: Books, pair: int, row: int, frames: Frames, rules: Rules, closings: Closings) -> None:
+    """Open both legs of `pair` in the first free slot, or nothing."""
+    slot, long, short = free_slot(books), frames.legs[pair, 0], frames.legs[pair, 1]
+    if frames.direction[row, pair] < 0:
+        long, short = short, long
+    if slot < 0 or holds(books, long, short):
+        return
+    enter(
+        books, slot, long, short, tick_of(frames, row), frames.hours[row, long].close, frames.hours[row, short].close,
+        frames.now[row, long], frames.now[row, short], frames.later[row, long], frames.later[row, short], rules,
+        closings,
+    )  # fmt: skip
 
 
 @compiled
-def _enter(books: Books, b: int, pair: int, tick: int, quotes: Quotes, offers: Offers, rules: Rules) -> bool:
-    """Open both legs of `pair` in the first free slot, or nothing; returns whether it did."""
-    first, second = offers.legs[pair, 0], offers.legs[pair, 1]
-    long, short = (first, second) if offers.direction[pair] > 0 else (second, first)
-    slot = free_slot(books, b)
-    if slot < 0 or holds(books, b, first, second):
-        return False
-    for held, price in ((long, quotes.ask[long]), (short, quotes.bid[short])):
-        if not abs(price / offers.close[held] - 1.0) <= rules.price_collar:
+def enter(
+    books: Books, slot: int, long: int, short: int, tick: int, long_close: float, short_close: float,
+    long_now: Quote, short_now: Quote, long_later: Quote, short_later: Quote, rules: Rules, closings: Closings,
+) -> None:  # fmt: skip
+    """Open both legs in a free slot as far as size, margin and order books allow, or nothing.
+
+    The long leg fills first. If the other one is delayed, what it then cannot match of the first is sold again.
+    """
+    wanted = pair_quantity(long, short, long_close, short_close, rules)
+    if wanted == 0.0 or not margin_allows(books, long, short, wanted, long_close, short_close, rules):
+        return
+    bought = _offered(wanted, long, long_now, long_close, rules)
+    matched = min(bought, _offered(-wanted, short, short_now, short_close, rules))
+    if matched < wanted:
+        matched = pair_lots(matched, long, short, long_close, short_close, rules)
+    if matched == 0.0:
+        return
+    _take(books, slot, LONG, long, matched, long_now, tick, rules)
+    sold = _offered(-matched, short, short_later, short_close, rules)
+    if sold < matched:
+        sold = whole_lots(sold, long, short, rules)
+        back = long_later if np.isfinite(long_later.mid) else long_now
+        _take(books, slot, LONG, long, sold - matched, back, tick, rules)
+    if sold == 0.0:
+        books.instrument[slot, SHORT] = short
+        books.closing[slot] = UNWOUND
+        note_closed(books, slot, tick, closings)
+        clear_slot(books, slot)
+        return
+    _take(books, slot, SHORT, short, -sold, short_later, tick, rules)
+
+
+@compiled
+def _offered(quantity: float, instrument: int, quote: Quote, close: float, rules: Rules) -> float:
+    """How much of signed `quantity` an entry could trade: 0 where nothing trades or the price has run away."""
+    rule = rules.instruments[instrument]
+    amount = depth(quantity, quote, rule)
+    if amount == 0.0:
+        return 0.0
+    price = walk(np.sign(quantity) * amount, quote, rule)
+    return amount if abs(price / close - 1.0) <= rules.price_collar else 0.0
+
+
+@compiled
+def _take(
+    books: Books, slot: int, leg: int, instrument: int, quantity: float, quote: Quote, tick: int, rules: Rules
+) -> None:
+    """Trade signed `quantity` at the average price of walking the order book."""
+    if quantity == 0.0:
+        return
+    rule = rules.instruments[instrument]
+    price, leverage = walk(quantity, quote, rule), rules.venues[rule.venue].leverage
+    fill(books, slot, leg, instrument, rule.venue, quantity, price, quote.mid, rule.fee_rate, leverage, tick)
+
+
+@compiled
+def is_flat(books: Books) -> bool:
+    """Whether no slot holds a position."""
+    for slot in range(books.opened_at.shape[0]):  # noqa: SIM110 - compiled
+        if books.opened_at[slot] != 0:
             return False
-    quantity = pair_quantity(long, short, offers.close, rules)
-    if quantity == 0.0 or not margin_allows(books, b, long, short, quantity, offers.close, rules):
-        return False
-    fill(books, b, slot, LONG, long, rules.venue_of[long], quantity, quotes.ask[long], quotes.mid[long],
-         rules.fee_rate[long], tick)  # fmt: skip
-    fill(books, b, slot, SHORT, short, rules.venue_of[short], -quantity, quotes.bid[short], quotes.mid[short],
-         rules.fee_rate[short], tick)  # fmt: skip
     return True
 
 
 @compiled
-def free_slot(books: Books, b: int) -> int:
+def pair_held(books: Books, slot: int, pair_of: NDArray[np.int64]) -> int:
+    """The pair of the position in a slot that is not free."""
+    return pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
+
+
+@compiled
+def free_slot(books: Books) -> int:
     """The first slot that holds nothing, or -1."""
-    for slot in range(books.opened_at.shape[1]):
-        if books.opened_at[b, slot] == 0:
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] == 0:
             return slot
     return -1
 
 
 @compiled
-def holds(books: Books, b: int, first: int, second: int) -> bool:
+def holds(books: Books, first: int, second: int) -> bool:
     """Whether a slot holds a position on these two instruments, in either direction."""
-    for slot in range(books.opened_at.shape[1]):
-        one, other = books.instrument[b, slot, LONG], books.instrument[b, slot, SHORT]
-        if (one == first and other == second) or (one == second and other == first):
+    for slot in range(books.opened_at.shape[0]):
+        one, other = books.instrument[slot, LONG], books.instrument[slot, SHORT]
+        if one != EMPTY and ((one == first and other == second) or (one == second and other == first)):
             return True
     return False
-
-
-@compiled
-def pair_quantity(long: int, short: int, close: NDArray[np.float64], rules: Rules) -> float:
-    """Quantity of both legs: the slot's notional at the dearer leg's last close, in whole steps of the coarser lot.
-
-    0 where that is less than a venue's smallest order.
-    """
-    step = max(rules.lot_step[long], rules.lot_step[short])
-    quantity = np.floor(rules.slot_notional / max(close[long], close[short]) / step + 1e-9) * step
-    if step < 1.0:  # the double nearest to the decimal, as the venue would read it
-        scale = np.round(1.0 / step)
-        quantity = np.round(quantity * scale) / scale
-    for held in (long, short):
-        if not quantity * close[held] >= rules.min_notional[held]:
-            return 0.0
-    return quantity
-
-
-@compiled
-def margin_allows(
-    books: Books, b: int, long: int, short: int, quantity: float, close: NDArray[np.float64], rules: Rules
-) -> bool:
-    """Whether both venues would still be at ENTRY_MARGIN times their maintenance margin after the entry."""
-    for held in (long, short):
-        venue = rules.venue_of[held]
-        gross = venue_gross(books, b, venue, rules.venue_of) + quantity * close[held]
-        if venue_equity(books, b, venue, rules.venue_of) < ENTRY_MARGIN * rules.maintenance[venue] * gross:
-            return False
-    return True

@@ -2,17 +2,33 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backtest.observation import Features, Schema, make_features, taker_fee_bps
+from backtest.observation import Features, Schema, make_features, schema_of, taker_fee_bps
+from backtest.order_book import Quotes, make_quotes
+from backtest.rules import INSTRUMENT, VENUE, Rules
 from backtest.settings import EnvironmentSettings
-from backtest.simulated_venue import Offers, Quotes, Rules
-from data.errors import MissingData
-from data.market import Market, touch
+from backtest.settlement import market_hours
+from backtest.simulated_venue import Frames
+from data.errors import ConfigurationError, MissingData
+from data.market import OPEN_PLATEAU_MS, Market
 from data.panel import Panel, build_panel, tradable
 from data.settings import DataSettings, VenueSettings
 from data.types import HOUR_MS, Instrument
+
+
+class Fills(StrEnum):
+    """At which price a decision fills. Only NEXT_OPEN can be had; the others show how much a result owes to timing."""
+
+    NEXT_OPEN = "next_open"
+    """The open of the bar that begins at the decision: what the bot gets."""
+    SAME_CLOSE = "same_close"
+    """The close that the decision saw: the trap. It is a stale last trade, and half of what it promises is gone."""
+    HOUR_LATER = "hour_later"
+    """The open an hour after the decision."""
 
 
 @dataclass(frozen=True)
@@ -22,41 +38,63 @@ class Tape:
     panel: Panel
     features: Features
     rules: Rules
-    quotes: Quotes
-    """Each [T, N]: the market just after the decision at that tick."""
+    frames: Frames
     schema: Schema
     settings: EnvironmentSettings
     first: int
     """Row of the first decision."""
 
-    def quotes_at(self, row: int) -> Quotes:
-        """Where a decision at `row` fills."""
-        return Quotes(*(side[row] for side in self.quotes))
-
-    def offers_at(self, row: int) -> Offers:
-        """What the decision at `row` chooses from."""
-        features = self.features
-        return Offers(features.ranked[row], features.direction[row], features.legs, self.panel.close[row])
+    @property
+    def quotes(self) -> Quotes:
+        """Each [T, N]: the market just after the decision at that tick."""
+        return Quotes(*(self.frames.now[side] for side in Quotes._fields))
 
 
 def make_tape(
-    panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings, first_tick: int
+    panel: Panel,
+    venues: Mapping[str, VenueSettings],
+    settings: EnvironmentSettings,
+    first_tick: int,
+    *,
+    fills: Fills = Fills.NEXT_OPEN,
+    delayed: NDArray[np.float64] | None = None,
 ) -> Tape:
-    """The tape of `panel`, whose decisions begin at `first_tick`."""
-    sides = [
-        touch(panel.open_after[:, column], venues[instrument.venue].half_spread_bps, instrument.tick_size)
-        for column, instrument in enumerate(panel.instruments)
-    ]
-    bid, ask = (np.stack(side, axis=1) for side in zip(*sides, strict=True))
+    """The tape of `panel`, whose decisions begin at `first_tick`. `delayed` [T, N] are the mids at which second legs
+    fill, where that is not at once."""
+    features = make_features(panel, venues, settings)
+    rules = make_rules(panel.instruments, venues, settings)
+    spreads = [venues[instrument.venue].half_spread_bps for instrument in panel.instruments]
+    now = make_quotes(_fill_mids(panel, fills), spreads, rules)
+    frames = Frames(
+        first_tick=int(panel.ticks[0]),
+        hours=market_hours(panel, settings.delisted_after_hours),
+        now=now,
+        later=now if delayed is None else make_quotes(delayed, spreads, rules),
+        order=features.order,
+        direction=features.direction,
+        legs=features.legs,
+        pair_of=features.pair_of,
+    )
     return Tape(
         panel=panel,
-        features=make_features(panel, venues, settings),
-        rules=make_rules(panel.instruments, venues, settings),
-        quotes=Quotes(mid=(bid + ask) / 2, bid=bid, ask=ask),
-        schema=Schema(settings.max_positions, settings.max_opportunities),
+        features=features,
+        rules=rules,
+        frames=frames,
+        schema=schema_of(settings),
         settings=settings,
         first=panel.row(first_tick),
     )
+
+
+def _fill_mids(panel: Panel, fills: Fills) -> NDArray[np.float64]:
+    """[T, N] the price that a decision at each tick fills at, before spreads."""
+    match fills:
+        case Fills.NEXT_OPEN:
+            return panel.open_after
+        case Fills.SAME_CLOSE:
+            return panel.close
+        case Fills.HOUR_LATER:
+            return np.concatenate([panel.open_after[1:], np.full((1, panel.open_after.shape[1]), np.nan)])
 
 
 def make_rules(
@@ -64,36 +102,78 @@ def make_rules(
 ) -> Rules:
     """The rules of a panel's instruments; venues are numbered by name, whatever order they are given in."""
     names = sorted(venues)
+    spot = {instrument.venue for instrument in instruments if instrument.spot}
+    obeyed = [
+        (
+            names.index(i.venue), taker_fee_bps(i.venue, venues) * 1e-4, i.lot_step, i.tick_size, i.min_notional,
+            venues[i.venue].half_spread_bps * 1e-4, venues[i.venue].level_quote, venues[i.venue].levels,
+        )
+        for i in instruments
+    ]  # fmt: skip
+    demanded = [
+        (0.0 if name in spot else venues[name].maintenance_margin, _leverage(venues[name], spot=name in spot))
+        for name in names
+    ]
     return Rules(
-        venue_of=np.array([names.index(i.venue) for i in instruments], dtype=np.int64),
-        fee_rate=np.array([taker_fee_bps(i.venue, venues) * 1e-4 for i in instruments]),
-        lot_step=np.array([i.lot_step for i in instruments]),
-        min_notional=np.array([i.min_notional for i in instruments]),
-        maintenance=np.array([venues[name].maintenance_margin for name in names]),
+        instruments=np.array(obeyed, dtype=INSTRUMENT),
+        venues=np.array(demanded, dtype=VENUE),
         slot_notional=settings.initial_capital / settings.max_positions,
         stop_loss=settings.max_position_loss_pct / 100,
         price_collar=settings.price_collar_bps * 1e-4,
         rebalance_below=settings.rebalance_below,
         transfer_cost=settings.transfer_cost_quote,
+        transfer_ms=settings.transfer_hours * HOUR_MS,
     )
 
 
+def _leverage(venue: VenueSettings, *, spot: bool) -> float:
+    if spot:
+        return 1.0
+    return venue.leverage if venue.margin_mode == "isolated" else 0.0
+
+
 def tape_of_market(
-    market: Market, data: DataSettings, settings: EnvironmentSettings, first_tick: int, last_tick: int
+    market: Market,
+    data: DataSettings,
+    settings: EnvironmentSettings,
+    first_tick: int,
+    last_tick: int,
+    *,
+    fills: Fills = Fills.NEXT_OPEN,
+    late_listings: bool = False,
 ) -> Tape:
-    """A window of a whole market, as the bot would have met it: the instruments listed at `first_tick`, and as much
-    history before it as the bot collects. Raises MissingData where the market does not cover the window."""
+    """A window of a whole market with as much history before it as the bot collects.
+
+    The instruments are those listed at `first_tick`, as a run that began then has them; with `late_listings`, also
+    those listed later in the window: they can be traded once their features have history. Raises
+    MissingData where the market does not cover the window, ConfigurationError for a window without an hour.
+    """
     history = data.history_hours * HOUR_MS
+    if last_tick <= first_tick:
+        raise ConfigurationError(f"a window needs an hour at least: {date(first_tick)} to {date(last_tick)} has none")
     if first_tick - history < market.start_ms or last_tick > market.end_ms:
         raise MissingData(
             f"the market covers {date(market.start_ms)} to {date(market.end_ms)}: choose a window inside it that "
             f"leaves {data.history_hours} h of history before it (asked for {date(first_tick)} to {date(last_tick)})"
         )
-    instruments = tradable(market.listed(first_tick), data.assets)
+    listed = market.listed_within(first_tick, last_tick) if late_listings else market.listed(first_tick)
     panel = build_panel(
-        instruments, market.bars, market.settlements, first_tick - history, last_tick, data.decision_delay_s
+        tradable(listed, data.assets),
+        market.bars,
+        market.settlements,
+        first_tick - history,
+        last_tick,
+        data.decision_delay_s,
     )
-    return make_tape(panel, data.venues, settings, first_tick)
+    delayed = None
+    if settings.second_leg_delay_s * 1000 + data.decision_delay_s * 1000 > OPEN_PLATEAU_MS:
+        delayed = _delayed(market, panel, (data.decision_delay_s + settings.second_leg_delay_s) * 1000)
+    return make_tape(panel, data.venues, settings, first_tick, fills=fills, delayed=delayed)
+
+
+def _delayed(market: Market, panel: Panel, after_ms: int) -> NDArray[np.float64]:
+    """[T, N] mids so long after each tick, along the bars."""
+    return np.array([[market.mid(i.key, int(tick) + after_ms) for i in panel.instruments] for tick in panel.ticks])
 
 
 def date(ms: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backtest.accounting import BASIS, FEES, FUNDING, LONG, SHORT, SLIPPAGE
-from backtest.simulated_venue import REASONS, Closed
+from backtest.settlement import REASONS
+from backtest.simulated_venue import Closings
 from data.types import HOUR_MS, Instrument
 
 
@@ -18,6 +19,7 @@ class Trade:
     short_venue: str
     short_symbol: str
     quantity: float
+    """Of the larger leg, all fills together."""
     opened_ms: int
     closed_ms: int
     long_entry: float
@@ -31,7 +33,7 @@ class Trade:
     fees: float
     slippage: float
     reason: str
-    """Why it was closed: policy, stop_loss, margin, liquidated."""
+    """Why it was closed: policy, stop_loss, liquidated, margin, delisted, unwound."""
 
     @property
     def pnl(self) -> float:
@@ -49,27 +51,31 @@ class Trade:
         return (self.closed_ms - self.opened_ms) / HOUR_MS
 
 
-def closed_trade(closed: Closed, slot: int, tick: int, instruments: Sequence[Instrument], b: int = 0) -> Trade:
-    """The trade that `slot` of account `b` closed at `tick`."""
-    long, short = (instruments[column] for column in closed.instrument[b, slot])
-    pnl = closed.pnl[b, slot]
+def closed_trades(closings: Closings, instruments: Sequence[Instrument]) -> list[Trade]:
+    """The trades of one account's closed positions, in the order in which they were closed."""
+    return [_closed_trade(closings, row, instruments) for row in range(int(closings.count))]
+
+
+def _closed_trade(closings: Closings, row: int, instruments: Sequence[Instrument]) -> Trade:
+    long, short = (instruments[column] for column in closings.instrument[row])
+    pnl = closings.pnl[row]
     return Trade(
         asset=str(long.asset),
         long_venue=long.venue,
         long_symbol=long.symbol,
         short_venue=short.venue,
         short_symbol=short.symbol,
-        quantity=float(closed.quantity[b, slot]),
-        opened_ms=int(closed.opened_at[b, slot]),
-        closed_ms=tick,
-        long_entry=float(closed.entry[b, slot, LONG]),
-        long_exit=float(closed.exit[b, slot, LONG]),
-        short_entry=float(closed.entry[b, slot, SHORT]),
-        short_exit=float(closed.exit[b, slot, SHORT]),
-        notional=float(closed.notional[b, slot]),
+        quantity=float(closings.quantity[row].max()),
+        opened_ms=int(closings.opened_at[row]),
+        closed_ms=int(closings.closed_at[row]),
+        long_entry=float(closings.entry[row, LONG]),
+        long_exit=float(closings.exit[row, LONG]),
+        short_entry=float(closings.entry[row, SHORT]),
+        short_exit=float(closings.exit[row, SHORT]),
+        notional=float(closings.notional[row]),
         funding=float(pnl[FUNDING]),
         basis=float(pnl[BASIS]),
         fees=float(pnl[FEES]),
         slippage=float(pnl[SLIPPAGE]),
-        reason=REASONS[int(closed.reason[b, slot])],
+        reason=REASONS[int(closings.reason[row])],
     )

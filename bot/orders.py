@@ -30,8 +30,10 @@ class Proposal:
     slot: int
     tick: int
     reason: int
-    """Of an exit, as in `backtest.simulated_venue.REASONS`."""
+    """Of an exit, as in `backtest.settlement.REASONS`."""
     legs: tuple[LegOrder, ...]
+    columns: tuple[int, int]
+    """Of the pair's long and short leg, open or not."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class LegFill:
 
     client_id: str
     quantity: float
-    """Signed."""
+    """Signed; less than ordered where the order book held no more."""
     price: float
     mid: float
     fee_rate: float
+    leverage: float
+    """Of isolated margin; 0: cross margin."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from backtest.accounting import Books, equity
-from backtest.simulated_venue import Rules, margin_allows
+from backtest.rules import Rules, margin_allows
 from bot.orders import Proposal
 from bot.settings import RiskSettings
 from data.panel import Panel
@@ -87,9 +87,10 @@ class RiskGate:
             return Denial.LEG_NOTIONAL
         if float(np.sum(np.abs(books.quantity) * books.mark)) + sum(notionals) > limits.max_gross_notional:
             return Denial.GROSS_NOTIONAL
-        if equity(books, 0) < (1 - limits.max_drawdown_pct / 100) * books.peak[0]:
+        if equity(books) < (1 - limits.max_drawdown_pct / 100) * books.peak:
             return Denial.DRAWDOWN
         long, short = (leg.column for leg in proposal.legs)
-        if not margin_allows(books, 0, long, short, abs(proposal.legs[0].quantity), panel.close[-1], self._rules):
+        closes = float(panel.close[-1, long]), float(panel.close[-1, short])
+        if not margin_allows(books, long, short, abs(proposal.legs[0].quantity), *closes, self._rules):
             return Denial.MARGIN
         return None

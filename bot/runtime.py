@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backtest.accounting import new_books
-from backtest.observation import Schema
+from backtest.observation import schema_of
 from backtest.policies import Policy
 from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
@@ -115,7 +115,7 @@ async def _assemble(
     policy: Policy | None,
 ) -> tuple[Run, Trader]:
     environment = settings.environment
-    schema = Schema(environment.max_positions, environment.max_opportunities)
+    schema = schema_of(environment)
     champion = registry.champion(schema)
     listed = await _instruments(world, settings)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
@@ -126,7 +126,7 @@ async def _assemble(
     rules = make_rules(instruments, settings.data.venues, environment)
     ledger.expire_pending(account.id)
     saved = ledger.snapshot(account.id)
-    fresh_books = new_books(1, len(settings.data.venues), environment.max_positions, environment.initial_capital)
+    fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
     lake = Lake(world.lake)
     trader = Trader(
         account=Account(account.id, instruments, schema, environment.initial_capital),
@@ -134,7 +134,7 @@ async def _assemble(
         policy=policy or registry.policy(champion, schema, settings.seed),
         collector=Collector(world.venues, lake, instruments, settings.data.history_hours),
         lake=lake,
-        executor=PaperExecutor(world.venues, rules, ledger.paid(account.id)),
+        executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
         gate=RiskGate(settings.risk, rules, account.id),
         ledger=ledger,
         settings=settings,

@@ -52,11 +52,6 @@ class Settings(Frozen):
                 f"({self.risk.max_leg_notional:,.0f}) or risk.max_gross_notional "
                 f"({self.risk.max_gross_notional:,.0f}): raise those, or lower environment.initial_capital"
             )
-        if self.profile == "sandbox" and leg > self.sandbox.touch_depth_quote:
-            raise ValueError(
-                f"a leg of {leg:,.0f} is more than sandbox.touch_depth_quote ({self.sandbox.touch_depth_quote:,.0f}) "
-                "offers at the touch, and backtests fill at the touch: raise it, or lower environment.initial_capital"
-            )
         return self
 
 

@@ -6,9 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from backtest.accounting import BASIS, FUNDING, LONG, SHORT, Books, equity, slot_total, slot_unrealised_basis
+from backtest.accounting import (
+    BASIS,
+    FUNDING,
+    LONG,
+    SHORT,
+    Books,
+    equity,
+    pnl_split,
+    slot_total,
+    slot_unrealised_basis,
+)
 from backtest.metrics import Metrics, measure
-from backtest.replay import pnl_split
 from backtest.trades import Trade
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, instruments_from_json
@@ -79,7 +88,7 @@ def read_status(ledger: Ledger) -> Status:
     if saved is None:
         raise StateError(f"run {run.id} has not finished its first tick yet: ask again in a moment")
     tick, books = saved
-    worth, capital = float(equity(books, 0)), float(run.capital)
+    worth, capital = float(equity(books)), float(run.capital)
     _, curve = ledger.equity(run.id)
     curve = np.append(curve, worth)  # the last hour's trades come after its equity
     return Status(
@@ -94,8 +103,8 @@ def read_status(ledger: Ledger) -> Status:
         equity=worth,
         pnl_pct=100 * (worth / capital - 1),
         pnl=pnl_split(books),
-        funding_earned=float(books.pnl[0, FUNDING]),
-        drawdown_pct=100 * (1 - worth / float(books.peak[0])),
+        funding_earned=float(books.pnl[FUNDING]),
+        drawdown_pct=100 * (1 - worth / float(books.peak)),
         positions=_positions(books, instruments_from_json(run.instruments), tick),
         metrics=measure(curve, ledger.trades(run.id)),
     )
@@ -122,28 +131,28 @@ def iso(ms: int) -> str:
 
 def _positions(books: Books, instruments: tuple[Instrument, ...], tick: int) -> tuple[Position, ...]:
     found = []
-    for slot, opened_at in enumerate(books.opened_at[0].tolist()):
+    for slot, opened_at in enumerate(books.opened_at.tolist()):
         if opened_at == 0:
             continue
-        total = float(slot_total(books, 0, slot))
+        total = float(slot_total(books, slot))
         found.append(
             Position(
                 slot=slot,
-                asset=str(instruments[books.instrument[0, slot, LONG]].asset),
+                asset=str(instruments[books.instrument[slot, LONG]].asset),
                 opened=iso(opened_at),
                 hours=(tick - opened_at) / HOUR_MS,
                 long=_leg(books, slot, LONG, instruments),
                 short=_leg(books, slot, SHORT, instruments),
-                funding=float(books.slot_pnl[0, slot, FUNDING]),
-                basis=float(books.slot_pnl[0, slot, BASIS] + slot_unrealised_basis(books, 0, slot)),
+                funding=float(books.slot_pnl[slot, FUNDING]),
+                basis=float(books.slot_pnl[slot, BASIS] + slot_unrealised_basis(books, slot)),
                 pnl=total,
-                pnl_pct=100 * total / float(books.notional[0, slot]),
+                pnl_pct=100 * total / float(books.notional[slot]),
             )
         )
     return tuple(found)
 
 
 def _leg(books: Books, slot: int, leg: int, instruments: tuple[Instrument, ...]) -> Leg:
-    instrument = instruments[books.instrument[0, slot, leg]]
-    quantity, entry, mark = (float(a[0, slot, leg]) for a in (books.quantity, books.entry_price, books.mark))
+    instrument = instruments[books.instrument[slot, leg]]
+    quantity, entry, mark = (float(a[slot, leg]) for a in (books.quantity, books.entry_price, books.mark))
     return Leg(instrument.venue, instrument.symbol, quantity, entry, mark, quantity * (mark - entry))

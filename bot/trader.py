@@ -8,26 +8,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backtest.accounting import LONG, SHORT, Books, Fill, SlotCleared, apply, equity
-from backtest.observation import Features, Schema, make_features, write_observations
+from backtest.accounting import LONG, OPEN, SHORT, Books, Closing, Fill, SlotCleared, apply, equity
+from backtest.observation import Features, Schema, make_features, observe
 from backtest.policies import Policy
+from backtest.rules import Rules, pair_quantity
+from backtest.settlement import POLICY, REASONS, mark_forced_exits
 from backtest.simulated_venue import (
-    NOT_CLOSED,
-    POLICY,
-    Rules,
-    forced_exit,
+    FLAT,
+    IN,
+    KEEP,
+    closings_layout,
     free_slot,
     holds,
-    new_closed,
-    pair_quantity,
-    record_closed,
+    note_closed,
+    pair_held,
+    write_plan,
 )
-from backtest.trades import Trade, closed_trade
+from backtest.trades import closed_trades
 from bot.alerts import Event, Kind
 from bot.execution.port import Executor
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import LegFill, LegOrder, Proposal, Unfilled
+from bot.orders import LegOrder, Proposal, Unfilled
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
 from data.clock import Clock
@@ -86,7 +89,7 @@ class Trader:
         record = await self._collect(tick)
         panel = self._panel(tick)
         books = self._settle(self.books, panel, record)
-        record.equity = float(equity(books, 0))
+        record.equity = float(equity(books))
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
             books = await self._trade(books, panel, record)
@@ -126,62 +129,81 @@ class Trader:
     def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
         books, payments = self._executor.settle(before, panel, record.tick)
         record.payments = [(self._account.instruments[payment.column], payment) for payment in payments]
-        lost = (before.quantity[0] != 0) & (books.quantity[0] == 0)
+        lost = (before.quantity != 0) & (books.quantity == 0)
         for slot, leg in np.argwhere(lost).tolist():
-            name = self._name(int(before.instrument[0, slot, leg]))
-            record.events.append(
-                Event(record.tick, Kind.LIQUIDATED, f"{name} was liquidated; its other leg is closed next")
-            )
+            name = self._name(int(before.instrument[slot, leg]))
+            what = REASONS[books.closing[slot]]
+            text = f"{name} was {what} by the venue; what is left of the position is closed next"
+            record.events.append(Event(record.tick, Kind.LIQUIDATED, text))
         return books
 
     async def _trade(self, books: Books, panel: Panel, record: TickRecord) -> Books:
         features = make_features(panel, self._settings.data.venues, self._settings.environment)
-        observation = np.empty((1, self._account.schema.size), dtype=np.float32)
-        write_observations(observation, books, features, -1, record.tick, self._account.capital, self._rules)
-        record.action = int(self._policy.decide(observation)[0])
-        forced = set()
-        for slot in range(books.opened_at.shape[1]):
-            reason = forced_exit(books, 0, slot, self._rules)
-            if reason != NOT_CLOSED:
-                forced.add(slot)
-                books = await self._carry_out(self._exit(books, slot, reason, record.tick), books, panel, record)
-        wanted = self._wanted(record.action, books, panel, features, record.tick)
-        if wanted is not None and (wanted.entry or wanted.slot not in forced):
-            books = await self._carry_out(wanted, books, panel, record)
+        plan = np.zeros(len(features.legs), dtype=np.int64)
+        if record.tick // HOUR_MS % self._settings.environment.decision_hours == 0:
+            self._decide(plan, books, features, record)
+        marked = books.copy()
+        if mark_forced_exits(marked, self._rules):
+            for slot in np.flatnonzero(marked.closing != OPEN).tolist():
+                plan[pair_held(books, slot, features.pair_of)] = KEEP
+                books = apply(books, Closing(slot, int(marked.closing[slot])))
+                books = await self._leave(books, slot, int(marked.closing[slot]), panel, record)
+        for slot in range(len(books.opened_at)):
+            if books.opened_at[slot] != 0 and plan[pair_held(books, slot, features.pair_of)] == FLAT:
+                books = await self._leave(books, slot, POLICY, panel, record)
+        for pair in features.order[-1]:
+            if pair >= 0 and plan[pair] == IN:
+                wanted = self._entry(int(pair), books, panel, features, record.tick)
+                books = books if wanted is None else await self._carry_out(wanted, books, panel, record)
         return books
 
-    def _wanted(self, action: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
-        """The action as a proposal; None where it cannot be carried out."""
-        ranked = features.ranked[-1]
-        if not 0 < action < self._account.schema.actions:
+    def _decide(self, plan: NDArray[np.int64], books: Books, features: Features, record: TickRecord) -> None:
+        """Ask the policy, and write what it wants into `plan` [P]."""
+        schema, by_pair = self._account.schema, self._account.schema.formulation == "pairs"
+        seen = np.empty((1, schema.size * (len(plan) if by_pair else 1)), dtype=np.float32)
+        observe(seen, books, features, record.tick, self._account.capital, by_pair)
+        actions = self._policy.decide(seen.reshape(1, len(plan), -1) if by_pair else seen).reshape(1, -1)
+        record.action = " ".join(map(str, actions[0].tolist()))
+        write_plan(plan, actions, 0, books, features.ranked, len(features.ranked) - 1, features.pair_of, by_pair)
+
+    def _entry(self, pair: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
+        """An entry into the pair; None where it cannot be carried out."""
+        slot = free_slot(books)
+        if slot < 0 or holds(books, *features.legs[pair]):
             return None
-        if action > len(ranked):
-            slot = action - len(ranked) - 1
-            return None if books.opened_at[0, slot] == 0 else self._exit(books, slot, POLICY, tick)
-        pair, slot = int(ranked[action - 1]), free_slot(books, 0)
-        if pair < 0 or slot < 0 or holds(books, 0, *features.legs[pair]):
-            return None
-        long, short = features.legs[pair][:: int(features.direction[-1, pair])]
-        quantity = pair_quantity(long, short, panel.close[-1], self._rules)
+        long, short = (int(column) for column in features.legs[pair][:: int(features.direction[-1, pair])])
+        closes = float(panel.close[-1, long]), float(panel.close[-1, short])
+        quantity = pair_quantity(long, short, *closes, self._rules)
         if quantity == 0:
             return None
-        legs = tuple(
-            self._leg(leg, int(column), sign * quantity, float(panel.close[-1, column]), self._rules.price_collar)
-            for leg, column, sign in ((LONG, long, 1), (SHORT, short, -1))
+        collar = self._rules.price_collar
+        legs = (
+            self._leg(LONG, long, quantity, closes[0], collar),
+            self._leg(SHORT, short, -quantity, closes[1], collar),
         )
-        return Proposal(entry=True, slot=slot, tick=tick, reason=NOT_CLOSED, legs=legs)
+        return Proposal(entry=True, slot=slot, tick=tick, reason=OPEN, legs=legs, columns=(long, short))
+
+    async def _leave(self, books: Books, slot: int, reason: int, panel: Panel, record: TickRecord) -> Books:
+        """Close a position, as far as it can be; one whose legs are both gone is only cleared away."""
+        proposal = self._exit(books, slot, reason, record.tick)
+        if proposal.legs:
+            return await self._carry_out(proposal, books, panel, record)
+        return self._closed(proposal, apply(books, Closing(slot, reason)), record)
 
     def _exit(self, books: Books, slot: int, reason: int, tick: int) -> Proposal:
         legs = tuple(
-            self._leg(leg, int(books.instrument[0, slot, leg]), -quantity, float(books.mark[0, slot, leg]), np.inf)
-            for leg, quantity in enumerate(books.quantity[0, slot].tolist())
+            self._leg(leg, int(books.instrument[slot, leg]), -quantity, float(books.mark[slot, leg]), np.inf)
+            for leg, quantity in enumerate(books.quantity[slot].tolist())
             if quantity != 0
         )
-        return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs)
+        long, short = books.instrument[slot].tolist()
+        return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
 
     def _leg(self, leg: int, column: int, quantity: float, reference: float, collar: float) -> LegOrder:
         instrument = self._account.instruments[column]
-        return LegOrder(leg, instrument, column, int(self._rules.venue_of[column]), quantity, reference, collar)
+        return LegOrder(
+            leg, instrument, column, int(self._rules.instruments[column].venue), quantity, reference, collar
+        )
 
     async def _carry_out(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> Books:
         """Through risk and the executor into the books; the books as they were where nothing was traded."""
@@ -203,26 +225,25 @@ class Trader:
                 after,
                 Fill(
                     proposal.slot, leg.leg, leg.column, leg.venue, fill.quantity, fill.price, fill.mid, fill.fee_rate,
-                    proposal.tick,
+                    fill.leverage, proposal.tick,
                 ),
             )  # fmt: skip
         if proposal.entry:
             record.events.append(Event(record.tick, Kind.ENTERED, f"entered {self._title(proposal)}"))
             return after
-        trade = self._closed(proposal, outcome, books, after)
+        return self._closed(proposal, apply(after, Closing(proposal.slot, proposal.reason)), record)
+
+    def _closed(self, proposal: Proposal, books: Books, record: TickRecord) -> Books:
+        """Note the closed position and free its slot; one that is closed in part stays, and is gone on with."""
+        if np.any(books.quantity[proposal.slot] != 0):
+            return books
+        closings = np.zeros(1, dtype=closings_layout(1))[0]
+        note_closed(books, proposal.slot, record.tick, closings)
+        (trade,) = closed_trades(closings, self._account.instruments)
         record.trades.append(trade)
         text = f"exited {trade.asset} after {trade.hours:g} h: {trade.pnl:+.2f} ({trade.reason})"
         record.events.append(Event(record.tick, Kind.EXITED, text))
-        return apply(after, SlotCleared(proposal.slot))
-
-    def _closed(self, proposal: Proposal, fills: tuple[LegFill, ...], before: Books, after: Books) -> Trade:
-        closed = new_closed(1, after.opened_at.shape[1])
-        closed.exit[0, proposal.slot] = before.mark[0, proposal.slot]
-        for leg, fill in zip(proposal.legs, fills, strict=True):
-            closed.exit[0, proposal.slot, leg.leg] = fill.price
-            closed.quantity[0, proposal.slot] = abs(fill.quantity)
-        record_closed(after, 0, proposal.slot, proposal.reason, closed)
-        return closed_trade(closed, proposal.slot, proposal.tick, self._account.instruments)
+        return apply(books, SlotCleared(proposal.slot))
 
     def _title(self, proposal: Proposal) -> str:
         sides = " and ".join(

@@ -73,8 +73,7 @@ def world_file(settings: Settings, bounds: Bounds) -> WorldFile:
     begin = settings.sandbox.begin if bounds.from_ms is None else datetime.fromtimestamp(bounds.from_ms / 1000, UTC)
     return WorldFile(
         settings=settings.sandbox.model_copy(update={"begin": begin}),
-        half_spread_bps={name: venue.half_spread_bps for name, venue in settings.data.venues.items()},
-        venues=tuple(settings.data.venues),
+        venues=settings.data.venues,
         assets=settings.data.assets,
     )
 

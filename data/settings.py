@@ -23,6 +23,10 @@ class VenueSettings(Frozen):
     maintenance_margin: float = Field(
         0.05, gt=0, lt=1, description="Equity below this share of gross notional is liquidated."
     )
+    margin_mode: str = "cross"
+    leverage: float = 3.0
+    level_quote: float = 25_000.0
+    levels: int = 20
     base_url: str | None = Field(
         None, description="Where to reach the venue instead of its real address, e.g. a sandbox."
     )

@@ -63,6 +63,7 @@ class Instrument:
     """Smallest order, in the quote currency."""
     interval_hours: int
     """Hours between funding settlements, as announced now; history may differ."""
+    spot: bool = False
 
     @property
     def key(self) -> InstrumentKey:

@@ -70,7 +70,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m backtest.sandbox", description="Venues on loopback, over one market."
     )
-    parser.add_argument("--world", type=Path, required=True, help="JSON: settings, half_spread_bps, venues, assets")
+    parser.add_argument("--world", type=Path, required=True, help="JSON: settings, venues, assets")
     parser.add_argument("--state", type=Path, required=True, help="where the clock is kept between runs")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--child", action="store_true", help="end when stdin closes")

@@ -27,5 +27,3 @@ class SandboxSettings(Frozen):
     speed: float = Field(
         0.0, ge=0, le=100_000, description="Market seconds per real second; 0: the clock moves only when the bot asks."
     )
-    touch_depth_quote: float = Field(25_000.0, gt=0, description="Size of every level of the book, in quote currency.")
-    levels: int = Field(10, ge=1, le=100, description="Levels on each side of the book.")

@@ -13,7 +13,7 @@ from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.settings import SandboxSettings
 from data.errors import ConfigurationError
 from data.market import Market
-from data.settings import Frozen, utc_ms
+from data.settings import Frozen, VenueSettings, utc_ms
 from data.types import HOUR_MS, Asset, Instrument, InstrumentKey
 
 WARM_UP_MS = 14 * 24 * HOUR_MS
@@ -24,25 +24,21 @@ class WorldFile(Frozen):
     """What a sandbox process is told: the settings of the world that it shows."""
 
     settings: SandboxSettings = Field(description="Market, clock and depth of the books.")
-    half_spread_bps: dict[str, float] = Field(description="Distance from mid to touch by venue, bps.")
-    venues: tuple[str, ...] = Field(min_length=1, description="The venues that are served.")
+    venues: dict[str, VenueSettings] = Field(min_length=1, description="The venues that are served, with their books.")
     assets: tuple[str, ...] = Field((), description="Base codes that are listed; empty: all that the market has.")
 
 
 class World:
     """A market at the time that its clock shows. One event loop; not thread-safe."""
 
-    def __init__(
-        self, market: Market, clock: MarketClock, half_spread_bps: Mapping[str, float], settings: SandboxSettings
-    ) -> None:
-        """`half_spread_bps` by venue; raises ConfigurationError for a venue that is not in it."""
+    def __init__(self, market: Market, clock: MarketClock, venues: Mapping[str, VenueSettings]) -> None:
+        """`venues` say how their order books look; raises ConfigurationError for a venue that is not among them."""
         self.market = market
         self.clock = clock
         self.venues = tuple(sorted({instrument.venue for instrument in market.instruments}))
-        if missing := [venue for venue in self.venues if venue not in half_spread_bps]:
-            raise ConfigurationError(f"no half spread is given for {', '.join(missing)}: add it to half_spread_bps")
-        self._half_spread_bps = dict(half_spread_bps)
-        self._settings = settings
+        if missing := [venue for venue in self.venues if venue not in venues]:
+            raise ConfigurationError(f"no settings are given for {', '.join(missing)}: add it to data.venues")
+        self._shown = dict(venues)
         self._listed_hour = -1
         self._listed: tuple[Instrument, ...] = ()
         self._listed_keys: frozenset[InstrumentKey] = frozenset()
@@ -63,13 +59,9 @@ class World:
 
     def book(self, instrument: Instrument, now_ms: int) -> Book:
         """The order book at `now_ms`; empty in a gap."""
-        return book_around(
-            self.market.mid(instrument.key, now_ms),
-            instrument,
-            self._half_spread_bps[instrument.venue],
-            self._settings.touch_depth_quote,
-            self._settings.levels,
-        )
+        shown = self._shown[instrument.venue]
+        mid = self.market.mid(instrument.key, now_ms)
+        return book_around(mid, instrument, shown.half_spread_bps, shown.level_quote, shown.levels)
 
     def _list(self, now_ms: int) -> None:
         # Bars open on the hour, so what is listed can change only there.
@@ -99,7 +91,7 @@ def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] =
         speed=settings.speed,
         real_s=real_s,
     )
-    return World(market, clock, told.half_spread_bps, settings)
+    return World(market, clock, told.venues)
 
 
 def fingerprint(market: Market, begin_ms: int) -> str:
@@ -120,10 +112,10 @@ def _market(told: WorldFile) -> Market:
     if told.settings.replay is not None:
         from data.recorded import recorded_market
 
-        return recorded_market(told.settings.replay, told.venues, told.assets)
+        return recorded_market(told.settings.replay, tuple(told.venues), told.assets)
     from data.synthetic import synthetic_market
 
-    return synthetic_market(told.settings.synthetic, told.venues)
+    return synthetic_market(told.settings.synthetic, tuple(told.venues))
 
 
 def _restricted(market: Market, assets: tuple[str, ...]) -> Market:

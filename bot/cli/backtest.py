@@ -1,7 +1,8 @@
 """`bot backtest`: one policy over the market that `bot run` would meet, without servers."""
 
+from backtest.accounting import pnl_split
 from backtest.policies import plain_policy
-from backtest.replay import Result, pnl_split, replay
+from backtest.replay import Result, replay
 from backtest.tape import Tape, tape_of_market
 from bot.cli.tables import metrics_table, money_table, print_json, show, trades_table
 from bot.settings import Settings

@@ -41,7 +41,7 @@ def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool)
             for event in progress.record.events:
                 if event.kind not in QUIET:
                     console.print(f"{iso(event.tick)}  {event.text}", highlight=False, soft_wrap=True)
-            state = f"equity {equity(books, 0):,.2f}, {int((books.opened_at[0] != 0).sum())} positions"
+            state = f"equity {equity(books):,.2f}, {int((books.opened_at != 0).sum())} positions"
             if not console.is_terminal and tick // HOUR_MS % 24 == 0:
                 console.print(f"{iso(tick)}  {state}", highlight=False, soft_wrap=True)
             total = None if progress.last is None else (progress.last - account.from_ms) / HOUR_MS

@@ -15,4 +15,5 @@ class Executor(Protocol):
         """The books at `tick`, a row of `panel`: funding, marks, liquidation and transfers since the tick before."""
 
     async def execute(self, order: ApprovedOrder) -> tuple[LegFill, ...] | Unfilled:
-        """Fill every leg of the order in full, or none. Raises VenueError if a venue cannot be asked."""
+        """Fill the legs of the order in equal parts, as far as the venues can, or not at all. Raises VenueError if a
+        venue cannot be asked."""

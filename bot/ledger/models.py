@@ -61,8 +61,8 @@ class Tick(Base):
     tick: Mapped[int] = mapped_column(primary_key=True)
     equity: Mapped[Decimal]
     """After settlement, before trading."""
-    action: Mapped[int | None]
-    """What the policy decided; empty where it was not asked."""
+    action: Mapped[str | None]
+    """What the policy decided, a number or one per pair; empty where it was not asked."""
 
 
 class Intent(Base):

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine, delete, event, func, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from backtest.accounting import Books
-from backtest.simulated_venue import REASONS
+from backtest.accounting import Books, books_layout
+from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
 from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
@@ -29,7 +29,7 @@ class TickRecord:
     tick: int
     equity: float
     """After settlement, before trading: what a decision at this tick saw."""
-    action: int | None = None
+    action: str | None = None
     payments: list[tuple[Instrument, Payment]] = field(default_factory=list)
     fills: list[LegFill] = field(default_factory=list)
     unfilled: list[str] = field(default_factory=list)
@@ -198,15 +198,14 @@ def instruments_from_json(content: dict[str, Any]) -> tuple[Instrument, ...]:
 
 
 def _books_to_json(books: Books) -> dict[str, Any]:
-    return {name: array.tolist() for name, array in books._asdict().items()}
+    return {name: books[name].tolist() for name in books.dtype.names or ()}
 
 
 def _books_from_json(content: dict[str, Any]) -> Books:
-    whole = {"instrument", "opened_at"}
-    arrays: dict[str, Any] = {
-        name: np.array(rows, dtype=np.int64 if name in whole else np.float64) for name, rows in content.items()
-    }
-    return Books(**arrays)
+    books = np.zeros(1, dtype=books_layout(len(content["cash"]), len(content["opened_at"])))
+    for name, values in content.items():
+        books[name] = values
+    return books[0].copy()
 
 
 def _trade(row: TradeRow) -> Trade:

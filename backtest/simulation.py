@@ -1,0 +1,293 @@
+"""The simulation: many accounts stepped side by side over one tape by one compiled kernel.
+
+Both faces of the environment, Gymnasium's and Stable-Baselines3's, and every backtest run through `Simulation`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest.accounting import Books, equity, new_accounts, slot_total
+from backtest.observation import EXPECTED_NET, Features, position_carry, write_observation, write_pair_observation
+from backtest.rules import Rules
+from backtest.settings import REWARDS
+from backtest.settlement import mark_forced_exits, settle
+from backtest.simulated_venue import (
+    FLAT,
+    IN,
+    KEEP,
+    Closings,
+    Frames,
+    closings_layout,
+    forced_exits,
+    free_slot,
+    holds,
+    is_flat,
+    pair_held,
+    tick_of,
+    trade,
+    write_plan,
+)
+from backtest.tape import Tape
+from data.compiled import Bound, compiled, inlined, record
+from data.types import HOUR_MS
+
+_PNL, _EXCESS, _RISK_ADJUSTED = range(len(REWARDS))
+
+
+PROGRESS = record(
+    [
+        # Where the account is on the tape, and where its episode ends.
+        ("row", np.int64),
+        ("last", np.int64),
+        ("equity", np.float64),
+        # Of the last step.
+        ("reward", np.float64),
+        # The episode is over: it reached its end, or equity is gone.
+        ("done", np.bool_),
+    ]
+)
+"""An account on its way through a tape."""
+
+
+class Accounts(NamedTuple):
+    """B accounts on a tape of T rows and P pairs, changed in place."""
+
+    books: NDArray[np.record]
+    """[B]."""
+    shadow: NDArray[np.record]
+    """[B] books of the carry rule from the same starts, for the excess reward; [0] otherwise."""
+    progress: NDArray[np.record]
+    """[B] of PROGRESS."""
+    closings: NDArray[np.record]
+    """[B] of `closings_layout`: what the last step closed."""
+    pair_reward: NDArray[np.float64]
+    """[B, P] the part of the reward that each pair earned, for actions by pair; [B, 0] otherwise."""
+    curve: NDArray[np.float64]
+    """[B, T] equity by row, where it is kept; [B, 0] otherwise."""
+
+
+class Terms(NamedTuple):
+    """What a step needs of the settings."""
+
+    capital: float
+    decision_hours: int
+    by_pair: bool
+    reward: int
+    """Index into REWARDS."""
+    reward_scale: float
+    risk_aversion: float
+    quality_bonus: float
+    quality_penalty: float
+
+
+class Simulation:
+    """B accounts on a tape. Not thread-safe; the tape is only read, and any number of simulations may share it."""
+
+    def __init__(self, tape: Tape, accounts: int, *, keep_curve: bool = False) -> None:
+        settings, rows = tape.settings, len(tape.panel.ticks)
+        self.tape = tape
+        self.count = accounts
+        self._by_pair = settings.formulation == "pairs"
+        self._pairs = len(tape.features.legs)
+        slots = settings.max_positions
+        self._flat = new_accounts(1, len(tape.rules.venues), slots, settings.initial_capital)
+        books = np.repeat(self._flat, accounts)
+        self.accounts = Accounts(
+            books=books,
+            shadow=books.copy() if settings.reward == "excess" else books[:0].copy(),
+            progress=np.zeros(accounts, dtype=PROGRESS),
+            closings=np.zeros(accounts, dtype=closings_layout(slots * (settings.decision_hours + 1))),
+            pair_reward=np.zeros((accounts, self._pairs if self._by_pair else 0)),
+            curve=np.zeros((accounts, rows if keep_curve else 0)),
+        )
+        self._terms = Terms(
+            capital=settings.initial_capital,
+            decision_hours=settings.decision_hours,
+            by_pair=self._by_pair,
+            reward=REWARDS.index(settings.reward),
+            reward_scale=settings.pnl_reward_scale,
+            risk_aversion=settings.risk_aversion,
+            quality_bonus=settings.quality_entry_bonus,
+            quality_penalty=settings.quality_entry_penalty,
+        )
+        self._seen = np.zeros((accounts, tape.schema.size * (self._pairs if self._by_pair else 1)), dtype=np.float32)
+        self._bound = Bound((self.accounts, self._seen, tape.frames, tape.features, tape.rules, self._terms))
+        for b in range(accounts):
+            self.begin(b, tape.first, rows - 1)
+
+    @property
+    def observations(self) -> NDArray[np.float32]:
+        """[B, O], or [B, P, O] for actions by pair; overwritten by the next step."""
+        return self._seen.reshape(self.count, self._pairs, -1) if self._by_pair else self._seen
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """[B], or [B, P] for actions by pair."""
+        return (self.count, self._pairs) if self._by_pair else (self.count,)
+
+    def begin(self, b: int, row: int, last: int) -> None:
+        """Start an episode of account `b` at the first decision at or after `row`; it ends at row `last`."""
+        accounts, hours = self.accounts, self._terms.decision_hours
+        begun = row
+        while row < last and int(self.tape.panel.ticks[row]) // HOUR_MS % hours:
+            row += 1
+        accounts.books[b] = self._flat[0]
+        if len(accounts.shadow):
+            accounts.shadow[b] = self._flat[0]
+        accounts.progress[b] = (row, last, self._terms.capital, 0.0, row >= last)
+        accounts.closings[b].count = 0
+        accounts.curve[b, begun : row + 1] = self._terms.capital
+        self._observe(slice(b, b + 1))
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """One decision of every account, [B] or [B, P], and the hours until its next one. An account that is done
+        stays as it is. Results are in `accounts` and `observations`."""
+        _step(self._bound, actions.reshape(self.count, -1))
+
+    def _observe(self, which: slice) -> None:
+        books, progress = self.accounts.books[which], self.accounts.progress[which]
+        _observe(self._seen[which], books, progress, self.tape.frames, self.tape.features, self._terms)
+
+
+@compiled
+def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
+    accounts, seen, frames, features, rules, terms = bound.content
+    plan = np.zeros(len(frames.legs), dtype=np.int64)
+    for b in range(len(accounts.books)):
+        progress = accounts.progress[b]
+        if not progress.done:
+            books, closings, row = accounts.books[b], accounts.closings[b], progress.row
+            if terms.by_pair:
+                accounts.pair_reward[b] = 0.0
+                _add_pair_values(accounts.pair_reward, b, books, closings, -1.0, frames.pair_of)
+            closings.count = 0
+            write_plan(plan, actions, b, books, features.ranked, row, frames.pair_of, terms.by_pair)
+            trade(books, plan, row, frames, rules, closings)
+            shaping = _entry_quality(books, row, frames, features, terms)
+            progress.row = _hold(
+                books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
+            )
+            worth = equity(books)
+            gained = worth - progress.equity
+            progress.equity = worth
+            if terms.reward == _EXCESS:
+                gained -= _rule_gain(accounts, b, plan, row, frames, features, rules, terms)
+            progress.reward = _reward(gained, terms) + shaping
+            progress.done = worth <= 0.0 or progress.row >= progress.last
+            if terms.by_pair:
+                _add_pair_values(accounts.pair_reward, b, books, closings, 1.0, frames.pair_of)
+                for pair in range(accounts.pair_reward.shape[1]):
+                    accounts.pair_reward[b, pair] = _reward(accounts.pair_reward[b, pair], terms)
+    _observe(seen, accounts.books, accounts.progress, frames, features, terms)
+
+
+@inlined
+def _hold(
+    books: Books, plan: NDArray[np.int64], row: int, last: int, frames: Frames, rules: Rules, decision_hours: int,
+    closings: Closings, curve: NDArray[np.float64], b: int,
+) -> int:  # fmt: skip
+    """Let the market go on until the next decision or the last row; returns the row reached."""
+    while True:
+        row += 1
+        tick = tick_of(frames, row)
+        settle(books, tick, frames.hours, row, rules)
+        if curve.shape[1] > 0:
+            curve[b, row] = equity(books)
+        if row >= last or tick // HOUR_MS % decision_hours == 0:
+            return row
+        if not is_flat(books) and mark_forced_exits(books, rules):
+            forced_exits(books, plan, row, frames, rules, closings)
+
+
+@compiled
+def _reward(gained: float, terms: Terms) -> float:
+    """The reward of a gain in quote currency, entry quality apart."""
+    bps = 1e4 * gained / terms.capital
+    if terms.reward == _RISK_ADJUSTED:
+        bps -= 0.5 * terms.risk_aversion * bps * bps
+    return terms.reward_scale * bps
+
+
+@inlined
+def _entry_quality(books: Books, row: int, frames: Frames, features: Features, terms: Terms) -> float:
+    """Bonus or penalty for every position that was opened just now."""
+    total, tick = 0.0, tick_of(frames, row)
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] == tick:
+            pays = features.values[row, pair_held(books, slot, frames.pair_of), EXPECTED_NET] > 0.0
+            total += terms.quality_bonus if pays else terms.quality_penalty
+    return total
+
+
+@compiled
+def _add_pair_values(
+    values: NDArray[np.float64], b: int, books: Books, closings: Closings, sign: float, pair_of: NDArray[np.int64]
+) -> None:
+    """Add the P&L of what is held, and at the end of a step of what it has closed, to its pairs [B, P]."""
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] != 0:
+            values[b, pair_held(books, slot, pair_of)] += sign * slot_total(books, slot)
+    if sign > 0.0:
+        for number in range(closings.count):
+            pair = pair_of[closings.instrument[number, 0], closings.instrument[number, 1]]
+            for column in range(closings.pnl.shape[1]):
+                values[b, pair] += closings.pnl[number, column]
+
+
+@compiled
+def _rule_gain(
+    accounts: Accounts, b: int, plan: NDArray[np.int64], row: int, frames: Frames, features: Features, rules: Rules,
+    terms: Terms,
+) -> float:  # fmt: skip
+    """What the carry rule gains over the same hours on books of its own."""
+    books, closings = accounts.shadow[b], accounts.closings[b]
+    before, count = equity(books), closings.count
+    write_rule_plan(plan, books, row, features, terms.by_pair)
+    trade(books, plan, row, frames, rules, closings)
+    _hold(
+        books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
+        np.zeros((0, 0)), b,
+    )  # fmt: skip
+    closings.count = count
+    return equity(books) - before
+
+
+@compiled
+def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: Features, by_pair: bool) -> None:
+    """What `policies.CarryRule` decides, as a plan: one change, or as many as there are `by_pair`."""
+    plan[:] = KEEP
+    for slot in range(books.opened_at.shape[0]):
+        if (
+            books.opened_at[slot] != 0
+            and position_carry(books, slot, features.carry, features.legs, features.pair_of, row) < 0.0
+        ):
+            plan[pair_held(books, slot, features.pair_of)] = FLAT
+            if not by_pair:
+                return
+    if free_slot(books) < 0 and not by_pair:
+        return
+    shown = features.order if by_pair else features.ranked
+    for rank in range(shown.shape[1]):
+        pair = shown[row, rank]
+        if pair < 0 or not features.values[row, pair, EXPECTED_NET] > 0.0:
+            return
+        if not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
+            plan[pair] = IN
+            if not by_pair:
+                return
+
+
+@inlined
+def _observe(
+    seen: NDArray[np.float32], books: NDArray[np.record], progress: NDArray[np.record], frames: Frames,
+    features: Features, terms: Terms,
+) -> None:  # fmt: skip
+    for b in range(len(books)):
+        row = progress[b].row
+        tick = tick_of(frames, row)
+        if terms.by_pair:
+            write_pair_observation(seen, b, books[b], features, row, tick)
+        else:
+            write_observation(seen, b, books[b], features, row, tick, terms.capital)
