@@ -92,13 +92,14 @@ class Simulation:
         self._by_pair = settings.formulation == "pairs"
         self._pairs = len(tape.features.legs)
         slots = settings.max_positions
+        # A slot closes once an hour at most, and once more if an entry into it is unwound; the shadow writes behind.
         self._flat = new_accounts(1, len(tape.rules.venues), slots, settings.initial_capital)
         books = np.repeat(self._flat, accounts)
         self.accounts = Accounts(
             books=books,
             shadow=books.copy() if settings.reward == "excess" else books[:0].copy(),
             progress=np.zeros(accounts, dtype=PROGRESS),
-            closings=np.zeros(accounts, dtype=closings_layout(slots * (settings.decision_hours + 1))),
+            closings=np.zeros(accounts, dtype=closings_layout(2 * slots * (settings.decision_hours + 1))),
             pair_reward=np.zeros((accounts, self._pairs if self._by_pair else 0)),
             curve=np.zeros((accounts, rows if keep_curve else 0)),
         )
@@ -161,11 +162,10 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
             books, closings, row = accounts.books[b], accounts.closings[b], progress.row
             if terms.by_pair:
                 accounts.pair_reward[b] = 0.0
-                _add_pair_values(accounts.pair_reward, b, books, closings, -1.0, frames.pair_of)
+                _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
             closings.count = 0
             write_plan(plan, actions, b, books, features.ranked, row, frames.pair_of, terms.by_pair)
             trade(books, plan, row, frames, rules, closings)
-            shaping = _entry_quality(books, row, frames, features, terms)
             progress.row = _hold(
                 books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
             )
@@ -174,13 +174,15 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
             progress.equity = worth
             if terms.reward == _EXCESS:
                 gained -= _rule_gain(accounts, b, plan, row, frames, features, rules, terms)
-            progress.reward = _reward(gained, terms) + shaping
+            progress.reward = _reward(gained, terms)
             progress.done = worth <= 0.0 or progress.row >= progress.last
             if terms.by_pair:
-                _add_pair_values(accounts.pair_reward, b, books, closings, 1.0, frames.pair_of)
+                _add_held(accounts.pair_reward, b, books, 1.0, frames.pair_of)
+                _add_closed(accounts.pair_reward, b, closings, 0, 1.0, frames.pair_of)
                 for pair in range(accounts.pair_reward.shape[1]):
                     accounts.pair_reward[b, pair] = _reward(accounts.pair_reward[b, pair], terms)
-    _observe(seen, accounts.books, accounts.progress, frames, features, terms)
+            _add_entry_quality(accounts, b, row, frames, features, terms)
+        _observe_one(seen, b, accounts.books[b], progress.row, frames, features, terms)
 
 
 @inlined
@@ -211,29 +213,43 @@ def _reward(gained: float, terms: Terms) -> float:
 
 
 @inlined
-def _entry_quality(books: Books, row: int, frames: Frames, features: Features, terms: Terms) -> float:
-    """Bonus or penalty for every position that was opened just now."""
-    total, tick = 0.0, tick_of(frames, row)
+def _add_entry_quality(accounts: Accounts, b: int, row: int, frames: Frames, features: Features, terms: Terms) -> None:
+    """Bonus or penalty for every position that was opened at `row`, whether it is still held or closed again."""
+    books, closings, tick = accounts.books[b], accounts.closings[b], tick_of(frames, row)
     for slot in range(books.opened_at.shape[0]):
         if books.opened_at[slot] == tick:
-            pays = features.values[row, pair_held(books, slot, frames.pair_of), EXPECTED_NET] > 0.0
-            total += terms.quality_bonus if pays else terms.quality_penalty
-    return total
+            _add_quality(accounts, b, pair_held(books, slot, frames.pair_of), row, features.values, terms)
+    for number in range(closings.count):
+        if closings.opened_at[number] == tick:
+            pair = frames.pair_of[closings.instrument[number, 0], closings.instrument[number, 1]]
+            _add_quality(accounts, b, pair, row, features.values, terms)
 
 
 @compiled
-def _add_pair_values(
-    values: NDArray[np.float64], b: int, books: Books, closings: Closings, sign: float, pair_of: NDArray[np.int64]
-) -> None:
-    """Add the P&L of what is held, and at the end of a step of what it has closed, to its pairs [B, P]."""
+def _add_quality(accounts: Accounts, b: int, pair: int, row: int, values: NDArray[np.float32], terms: Terms) -> None:
+    quality = terms.quality_bonus if values[row, pair, EXPECTED_NET] > 0.0 else terms.quality_penalty
+    accounts.progress[b].reward += quality
+    if terms.by_pair:
+        accounts.pair_reward[b, pair] += quality
+
+
+@compiled
+def _add_held(values: NDArray[np.float64], b: int, books: Books, sign: float, pair_of: NDArray[np.int64]) -> None:
+    """Add the P&L of what is held to its pairs [B, P]."""
     for slot in range(books.opened_at.shape[0]):
         if books.opened_at[slot] != 0:
             values[b, pair_held(books, slot, pair_of)] += sign * slot_total(books, slot)
-    if sign > 0.0:
-        for number in range(closings.count):
-            pair = pair_of[closings.instrument[number, 0], closings.instrument[number, 1]]
-            for column in range(closings.pnl.shape[1]):
-                values[b, pair] += closings.pnl[number, column]
+
+
+@compiled
+def _add_closed(
+    values: NDArray[np.float64], b: int, closings: Closings, first: int, sign: float, pair_of: NDArray[np.int64]
+) -> None:
+    """Add the P&L of what was closed, from the `first` closing on, to its pairs [B, P]."""
+    for number in range(first, closings.count):
+        pair = pair_of[closings.instrument[number, 0], closings.instrument[number, 1]]
+        for column in range(closings.pnl.shape[1]):
+            values[b, pair] += sign * closings.pnl[number, column]
 
 
 @compiled
@@ -241,15 +257,20 @@ def _rule_gain(
     accounts: Accounts, b: int, plan: NDArray[np.int64], row: int, frames: Frames, features: Features, rules: Rules,
     terms: Terms,
 ) -> float:  # fmt: skip
-    """What the carry rule gains over the same hours on books of its own."""
+    """What the carry rule gains over the same hours on books of its own; taken off the pairs' rewards by pair."""
     books, closings = accounts.shadow[b], accounts.closings[b]
     before, count = equity(books), closings.count
+    if terms.by_pair:
+        _add_held(accounts.pair_reward, b, books, 1.0, frames.pair_of)
     write_rule_plan(plan, books, row, features, terms.by_pair)
     trade(books, plan, row, frames, rules, closings)
     _hold(
         books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
         np.zeros((0, 0)), b,
     )  # fmt: skip
+    if terms.by_pair:
+        _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
+        _add_closed(accounts.pair_reward, b, closings, count, -1.0, frames.pair_of)
     closings.count = count
     return equity(books) - before
 
@@ -279,15 +300,21 @@ def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: F
                 return
 
 
-@inlined
+@compiled
 def _observe(
     seen: NDArray[np.float32], books: NDArray[np.record], progress: NDArray[np.record], frames: Frames,
     features: Features, terms: Terms,
 ) -> None:  # fmt: skip
     for b in range(len(books)):
-        row = progress[b].row
-        tick = tick_of(frames, row)
-        if terms.by_pair:
-            write_pair_observation(seen, b, books[b], features, row, tick)
-        else:
-            write_observation(seen, b, books[b], features, row, tick, terms.capital)
+        _observe_one(seen, b, books[b], progress[b].row, frames, features, terms)
+
+
+@inlined
+def _observe_one(
+    seen: NDArray[np.float32], b: int, books: Books, row: int, frames: Frames, features: Features, terms: Terms
+) -> None:
+    tick = tick_of(frames, row)
+    if terms.by_pair:
+        write_pair_observation(seen, b, books, features, row, tick)
+    else:
+        write_observation(seen, b, books, features, row, tick, terms.capital)
