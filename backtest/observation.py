@@ -304,14 +304,15 @@ def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
     return means, deviations
 
 
+@compiled
 def observe(
-    seen: NDArray[np.float32], books: Books, features: Features, tick: int, capital: float, by_pair: bool
+    seen: NDArray[np.float32], books: Books, features: Features, row: int, tick: int, capital: float, by_pair: bool
 ) -> None:
-    """Fill seen[0] with what one account sees at the last row of the features."""
+    """Fill seen[0] with what one account sees right after settling `row` of the features, whose tick is `tick`."""
     if by_pair:
-        write_pair_observation(seen, 0, books, features, len(features.values) - 1, tick)
+        write_pair_observation(seen, 0, books, features, row, tick)
     else:
-        write_observation(seen, 0, books, features, len(features.values) - 1, tick, capital)
+        write_observation(seen, 0, books, features, row, tick, capital)
 
 
 @inlined

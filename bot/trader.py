@@ -161,10 +161,11 @@ class Trader:
         """Ask the policy, and write what it wants into `plan` [P]."""
         schema, by_pair = self._account.schema, self._account.schema.formulation == "pairs"
         seen = np.empty((1, schema.size * (len(plan) if by_pair else 1)), dtype=np.float32)
-        observe(seen, books, features, record.tick, self._account.capital, by_pair)
+        newest = len(features.values) - 1
+        observe(seen, books, features, newest, record.tick, self._account.capital, by_pair)
         actions = self._policy.decide(seen.reshape(1, len(plan), -1) if by_pair else seen).reshape(1, -1)
         record.action = " ".join(map(str, actions[0].tolist()))
-        write_plan(plan, actions, 0, books, features.ranked, len(features.ranked) - 1, features.pair_of, by_pair)
+        write_plan(plan, actions, 0, books, features.ranked, newest, features.pair_of, by_pair)
 
     def _entry(self, pair: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
         """An entry into the pair; None where it cannot be carried out."""

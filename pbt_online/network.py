@@ -60,7 +60,11 @@ class NetworkPolicy:
     def save(self, folder: Path) -> None:
         """Write `policy.npz` and `policy.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"{kind}{number}": array for number, layer in enumerate(self._layers) for kind, array in zip("wb", layer, strict=True)}
+        arrays = {
+            f"{kind}{number}": array
+            for number, layer in enumerate(self._layers)
+            for kind, array in zip("wb", layer, strict=True)
+        }
         np.savez(folder / "policy.npz", **arrays)
         content = {
             "name": self.name,
@@ -82,7 +86,9 @@ class NetworkPolicy:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorruptData(f"{folder}: no readable policy ({error!r}): restore it from a backup") from error
         if told != schema.hash:
-            raise CorruptData(f"{folder}: made for observation schema {told}, this program's is {schema.hash}: train anew")
+            raise CorruptData(
+                f"{folder}: made for observation schema {told}, this program's is {schema.hash}: train anew"
+            )
         return cls(name, schema, layers, None if scaler is None else Scaler.from_dict(scaler, schema))
 
 

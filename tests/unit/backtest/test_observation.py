@@ -9,7 +9,7 @@ from statistics import fmean, pstdev
 import numpy as np
 import pytest
 
-from backtest.accounting import Books, fill, new_books
+from backtest.accounting import Books, fill, new_books, revalue
 from backtest.observation import (
     ACCOUNT,
     EXPECTED_NET,
@@ -18,11 +18,10 @@ from backtest.observation import (
     Features,
     Schema,
     make_features,
+    observe,
     round_trip_cost_bps,
-    write_observations,
 )
 from backtest.settings import EnvironmentSettings
-from backtest.tape import make_rules
 from data.market import Market
 from data.panel import Pair, Panel, build_panel
 from data.settings import VenueSettings
@@ -329,25 +328,23 @@ def sight(panel: Panel, number: int) -> list[bytes]:
     """Everything that depends on the market at a tick, to the bit, the observation of an account included."""
     features, row = make_features(panel, VENUES, SETTINGS), panel.row(hour(number))
     seen = [array[row].tobytes() for array in (features.values, features.ranked, features.direction, features.carry)]
-    observation = observed(busy_account(), features, row, number, panel)
+    observation = observed(busy_account(), features, row, number)
     return [*seen, observation.tobytes()]
 
 
-def observed(books: Books, features: Features, row: int, number: int, panel: Panel) -> np.ndarray:
-    rules = make_rules(panel.instruments, VENUES, SETTINGS)
-    out = np.full(
-        (len(books.cash), Schema(books.opened_at.shape[1], SETTINGS.max_opportunities).size), np.nan, np.float32
-    )
-    write_observations(out, books, features, row, hour(number), 10_000.0, rules)
-    return out
+def observed(books: Books, features: Features, row: int, number: int) -> np.ndarray:
+    seen = np.full((1, Schema(len(books.opened_at), SETTINGS.max_opportunities).size), np.nan, np.float32)
+    revalue(books)
+    observe(seen, books, features, row, hour(number), 10_000.0, by_pair=False)
+    return seen[0]
 
 
 def busy_account() -> Books:
     """Holds AAA with binance long and BBB with binance short."""
-    books = new_books(1, 2, 3, 10_000.0)
+    books = new_books(2, 3, 10_000.0)
     for slot, (long, short) in enumerate([(0, 1), (3, 2)]):
-        fill(books, 0, slot, 0, long, long % 2, 3.0, 100.0, 100.0, 0.0005, hour(100))
-        fill(books, 0, slot, 1, short, short % 2, -3.0, 101.0, 101.0, 0.0005, hour(100))
+        fill(books, slot, 0, long, long % 2, 3.0, 100.0, 100.0, 0.0005, 0.0, hour(100))
+        fill(books, slot, 1, short, short % 2, -3.0, 101.0, 101.0, 0.0005, 0.0, hour(100))
     return books
 
 
@@ -362,7 +359,7 @@ def differing_ticks(build: Build) -> list[int]:
         whole_row = [
             array[number].tobytes() for array in (features.values, features.ranked, features.direction, features.carry)
         ]
-        expected = [*whole_row, observed(busy_account(), features, number, number, whole).tobytes()]
+        expected = [*whole_row, observed(busy_account(), features, number, number).tobytes()]
         cuts = (
             build(market, START, hour(number)),
             build(market, begins, hour(number)),
@@ -509,14 +506,12 @@ def test_a_venue_without_a_fee_of_its_own_costs_its_lowest_tier() -> None:
 
 def test_the_account_and_its_positions_by_hand() -> None:
     books = busy_account()
-    books.mark[0, 0] = 102.0, 100.0
-    books.mark[0, 1] = 100.0, 100.0
-    books.peak[0] = 10_020.0
+    books.mark[0] = 102.0, 100.0
+    books.mark[1] = 100.0, 100.0
+    books.peak = 10_020.0
     features, number = whole_features(), 400
 
-    seen = dict(
-        zip(Schema(3, 3).names, observed(books, features, number, number, whole_panel())[0].tolist(), strict=True)
-    )
+    seen = dict(zip(Schema(3, 3).names, observed(books, features, number, number).tolist(), strict=True))
 
     fees = 2 * 0.0005 * 3 * (100 + 101)
     worth = 10_000 - fees + 3 * (2 + 1) + 3 * (0 + 1)
@@ -545,7 +540,7 @@ def test_the_account_and_its_positions_by_hand() -> None:
 def test_the_opportunities_stand_by_rank_and_say_which_are_held() -> None:
     features, schema = whole_features(), Schema(3, 3)
     number = next(row for row in range(HISTORY_H, HOURS) if set(features.ranked[row]) > {0, 2})
-    seen = observed(busy_account(), features, number, number, whole_panel())[0]
+    seen = observed(busy_account(), features, number, number)
     for rank, pair in enumerate(features.ranked[number]):
         block = seen[schema.opportunity(rank, NAMES[0]) :][: len(NAMES)]
         assert features.values[number, pair, :-1].tolist() == block[:-1].tolist()
@@ -555,7 +550,7 @@ def test_the_opportunities_stand_by_rank_and_say_which_are_held() -> None:
 def test_a_rank_with_nothing_to_show_is_all_zero() -> None:
     features, schema = whole_features(), Schema(3, 3)
     number = next(row for row in range(168, HOURS) if features.ranked[row, 2] < 0)
-    seen = observed(busy_account(), features, number, number, whole_panel())[0]
+    seen = observed(busy_account(), features, number, number)
     assert [0.0] * len(NAMES) == seen[schema.opportunity(2, NAMES[0]) :].tolist()
 
 
@@ -563,13 +558,4 @@ def test_no_number_of_an_observation_is_ever_missing() -> None:
     features = whole_features()
     assert np.isnan(features.carry[168:]).any(), "no carry is missing, so this proves nothing"
     for number in range(168, HOURS + 1):
-        assert np.isfinite(observed(busy_account(), features, number, number, whole_panel())).all()
-
-
-def test_accounts_are_written_side_by_side() -> None:
-    features, panel = whole_features(), whole_panel()
-    busy, idle = busy_account(), new_books(1, 2, 3, 10_000.0)
-    both = Books(*(np.concatenate([one, other]) for one, other in zip(busy, idle, strict=True)))
-    together = observed(both, features, 400, 400, panel)
-    alone = [observed(books, features, 400, 400, panel)[0].tolist() for books in (busy, idle)]
-    assert alone == together.tolist()
+        assert np.isfinite(observed(busy_account(), features, number, number)).all()

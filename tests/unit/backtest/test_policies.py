@@ -108,7 +108,7 @@ def decide(policy: Policy, numbers: np.ndarray) -> int:
 
 
 def test_flat_holds_whatever_it_sees() -> None:
-    assert HOLD == decide(Flat(), observation([100.0] * 5, carry={0: -100.0}))
+    assert HOLD == decide(Flat(SCHEMA), observation([100.0] * 5, carry={0: -100.0}))
 
 
 ABOVE_ZERO = float(np.nextafter(np.float32(0), np.float32(1)))

@@ -5,10 +5,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from backtest.accounting import equity
+from backtest.accounting import equity, pnl_split
 from backtest.metrics import measure
 from backtest.policies import plain_policy
-from backtest.replay import Result, pnl_split, replay
+from backtest.replay import Result, replay
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.errors import MissingData
@@ -41,15 +41,15 @@ def test_the_split_of_the_pnl_adds_up_to_what_was_gained(name: str) -> None:
     causes = [split[cause] for cause in ("funding", "basis", "fees", "slippage", "transfers")]
     assert split["total"] == pytest.approx(sum(causes))
     assert result.equity[-1] - CAPITAL == pytest.approx(split["total"], abs=1e-6)
-    assert equity(result.books, 0) == result.equity[-1]
+    assert equity(result.books) == result.equity[-1]
 
 
 def test_open_positions_are_in_the_split_at_their_marks() -> None:
     hours = 20
     tape = play_tape(pair_market(HISTORY_H + hours), EnvironmentSettings(max_positions=1, max_opportunities=1), hours)
     result = replay(tape, Scripted(np.array([1], dtype=np.int64)))
-    assert ([], 100.0) == (result.trades, result.books.quantity[0, 0, 0])
-    result.books.mark[0, 0] = 101.0, 100.5
+    assert ([], 100.0) == (result.trades, result.books.quantity[0, 0])
+    result.books.mark[0] = 101.0, 100.5
     expected = {"funding": 40.0, "basis": 100 * 0.5, "fees": -10.0, "slippage": -20.0, "transfers": 0.0, "total": 60.0}
     assert expected == pytest.approx(pnl_split(result.books))
 
@@ -58,7 +58,7 @@ def test_closed_trades_and_open_positions_are_all_that_was_gained() -> None:
     result = played("random")
     split, books = pnl_split(result.books), result.books
     closed = {cause: sum(getattr(trade, cause) for trade in result.trades) for cause in ("funding", "fees")}
-    still_open = books.slot_pnl[0].sum(axis=0)
+    still_open = books.slot_pnl.sum(axis=0)
     assert len(result.trades) > 20
     assert split["funding"] == pytest.approx(closed["funding"] + still_open[0])
     assert split["fees"] == pytest.approx(closed["fees"] + still_open[2])
@@ -69,7 +69,7 @@ def test_a_replay_repeats_to_the_bit(name: str) -> None:
     one, other = played(name), played(name)
     assert one.equity.tobytes() == other.equity.tobytes()
     assert one.trades == other.trades
-    assert [array.tobytes() for array in one.books] == [array.tobytes() for array in other.books]
+    assert one.books.tobytes() == other.books.tobytes()
 
 
 def test_the_order_in_which_venues_are_named_changes_nothing() -> None:

@@ -191,13 +191,6 @@ def test_the_file_that_is_named_is_the_one_that_is_read(tmp_path: Path) -> None:
             {"environment": {"initial_capital": 15_000.0}, "risk": {"max_gross_notional": 29_999.0}},
             "max_gross_notional",
         ),
-        (
-            {
-                "environment": {"initial_capital": 90_000.0},
-                "risk": {"max_leg_notional": 1e6, "max_gross_notional": 1e6},
-            },
-            "sandbox.touch_depth_quote",
-        ),
     ],
 )
 def test_limits_that_would_deny_every_entry_are_refused_at_once(
