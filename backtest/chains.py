@@ -134,12 +134,15 @@ def _insert(tree: Matrix, slope: float, height: float, row: int, ascending: Vect
             slope, tree[node, _SLOPE] = tree[node, _SLOPE], slope
             height, tree[node, _HEIGHT] = tree[node, _HEIGHT], height
             tag, tree[node, _ROW] = tree[node, _ROW], tag
-        if high - low == 1 or slope == tree[node, _SLOPE]:
+        # The lower line at the middle can be the higher one only where its slope points; mostly it is nowhere.
+        rises = slope > tree[node, _SLOPE]
+        x = ascending[high - 1] if rises else ascending[low]
+        if slope * x + height <= tree[node, _SLOPE] * x + tree[node, _HEIGHT]:
             return
-        if slope < tree[node, _SLOPE]:  # the lower line at `middle` can only be the higher one where its slope points
-            node, high = 2 * node, middle
-        else:
+        if rises:
             node, low = 2 * node + 1, middle
+        else:
+            node, high = 2 * node, middle
     tree[node, _SLOPE], tree[node, _HEIGHT], tree[node, _ROW] = slope, height, tag
 
 

@@ -27,7 +27,7 @@ from backtest.simulated_venue import Rules, pair_quantity
 from backtest.tape import Tape
 from data.compiled import compiled
 
-_SEARCHES = 60
+_SEARCHES = 120
 """Times that one slot of the schedule is planned anew; more raise `reached` by ever less."""
 _PATIENCE = 10
 """Rounds without progress after which the steps become shorter."""
@@ -66,7 +66,7 @@ class Bound:
         return pnl / self.pnl if self.pnl > 0 else float("nan")
 
 
-def hindsight_bound(tape: Tape, *, basis: bool = True, rounds: int = 150) -> Bound:
+def hindsight_bound(tape: Tape, *, basis: bool = True, rounds: int = 250) -> Bound:
     """The most that `tape.settings.max_positions` slots could have earned on `tape`, from above and from below.
 
     Without `basis`, price changes count as zero: what is left is funding - fees - slippage, what carry alone could have
