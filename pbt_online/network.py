@@ -1,21 +1,22 @@
 """A trained network as a policy: weights, schema and scaler together, evaluated without torch.
 
-Starting a bot or a sweep must not wait for torch, and one decision of one account is faster in plain numpy: a network of
-[256, 256, 128] is four products of a vector and a matrix.
+Starting a bot or a sweep must not wait for torch, and one decision of one account is faster in plain numpy: a network
+of [256, 256, 128] is four products of a vector and a matrix.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from backtest.scaler import Scaler
 from numpy.typing import NDArray
 
 from backtest.observation import Schema
 from backtest.policies import Actions, Observations
-from backtest.scaler import Scaler
 from data.errors import CorruptData
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class NetworkPolicy:
         self.scaler = scaler
         self._layers = [(np.ascontiguousarray(w, np.float32), np.ascontiguousarray(b, np.float32)) for w, b in layers]
         sizes = [schema.size, *(weights.shape[1] for weights, _ in self._layers)]
-        fits = [(before, after) for before, after in zip(sizes, sizes[1:], strict=False)]
+        fits = list(pairwise(sizes))
         if [w.shape for w, _ in self._layers] != fits or sizes[-1] != schema.actions:
             shapes = ", ".join(str(w.shape) for w, _ in self._layers)
             raise CorruptData(f"policy {name}: layers {shapes} do not lead from {schema.size} to {schema.actions}")
@@ -60,12 +61,7 @@ class NetworkPolicy:
     def save(self, folder: Path) -> None:
         """Write `policy.npz` and `policy.json`."""
         folder.mkdir(parents=True, exist_ok=True)
-        arrays = {
-            f"{kind}{number}": array
-            for number, layer in enumerate(self._layers)
-            for kind, array in zip("wb", layer, strict=True)
-        }
-        np.savez(folder / "policy.npz", **arrays)
+        np.savez(folder / "policy.npz", *(array for layer in self._layers for array in layer))
         content = {
             "name": self.name,
             "schema": asdict(self.schema),
@@ -81,7 +77,7 @@ class NetworkPolicy:
             content = json.loads((folder / "policy.json").read_text())
             schema = Schema(**content["schema"])
             with np.load(folder / "policy.npz", allow_pickle=False) as arrays:
-                layers = [(arrays[f"w{number}"], arrays[f"b{number}"]) for number in range(len(arrays.files) // 2)]
+                flat = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
             name, told, scaler = content["name"], content["schema_hash"], content["scaler"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CorruptData(f"{folder}: no readable policy ({error!r}): restore it from a backup") from error
@@ -89,7 +85,12 @@ class NetworkPolicy:
             raise CorruptData(
                 f"{folder}: made for observation schema {told}, this program's is {schema.hash}: train anew"
             )
-        return cls(name, schema, layers, None if scaler is None else Scaler.from_dict(scaler, schema))
+        return cls(
+            name,
+            schema,
+            list(zip(flat[::2], flat[1::2], strict=True)),
+            None if scaler is None else Scaler.from_dict(scaler, schema),
+        )
 
 
 def network_of(model: "PPO", name: str, schema: Schema, scaler: Scaler | None = None) -> NetworkPolicy:
