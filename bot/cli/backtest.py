@@ -1,10 +1,23 @@
 """`bot backtest`: one policy over the market that `bot run` would meet, without servers."""
 
+from collections.abc import Callable
+from dataclasses import asdict
+
 from backtest.accounting import pnl_split
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay
-from backtest.tape import Tape, tape_of_market
-from bot.cli.tables import metrics_table, money_table, print_json, show, trades_table
+from backtest.tape import Fills, Tape, tape_of_market
+from backtest.yardsticks import compare
+from bot.cli.tables import (
+    metrics_table,
+    money_table,
+    print_json,
+    show,
+    timing_table,
+    trades_table,
+    waiting,
+    yardsticks_table,
+)
 from bot.settings import Settings
 from bot.status import iso, trade_as_json
 from bot.worlds import Bounds, describe
@@ -13,9 +26,9 @@ from data.market import Market
 from data.types import HOUR_MS
 
 
-def play(settings: Settings, bounds: Bounds, policy: str, *, list_trades: bool, as_json: bool) -> None:
+def play(settings: Settings, bounds: Bounds, policy: str, *, fills: str, list_trades: bool, as_json: bool) -> None:
     """Backtest and print the result."""
-    tape = simulated_tape(settings, bounds)
+    tape = simulated_tape(settings, bounds)(Fills(fills))
     result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
     if as_json:
         print_json(_as_json(result))
@@ -30,8 +43,19 @@ def play(settings: Settings, bounds: Bounds, policy: str, *, list_trades: bool, 
     )
 
 
-def simulated_tape(settings: Settings, bounds: Bounds) -> Tape:
-    """The tape of the sandbox's market between the bounds; by default all of it."""
+def show_yardsticks(settings: Settings, bounds: Bounds, *, as_json: bool) -> None:
+    """Play the plain policies, bound what could have been earned, and print both."""
+    with waiting("playing rule, flat and random at three times of filling, and looking for what hindsight would earn"):
+        comparison = compare(simulated_tape(settings, bounds), settings.seed)
+    if as_json:
+        print_json(asdict(comparison))
+        return
+    capital = settings.environment.initial_capital
+    show(yardsticks_table(comparison, capital), timing_table(comparison), describe(settings))
+
+
+def simulated_tape(settings: Settings, bounds: Bounds) -> Callable[[Fills], Tape]:
+    """The tapes of the sandbox's market between the bounds, by when decisions fill; by default all of the market."""
     if settings.profile != "sandbox":
         raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
     market = _market(settings)
@@ -40,7 +64,7 @@ def simulated_tape(settings: Settings, bounds: Bounds) -> Tape:
     newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
     last = newest if bounds.to_ms is None else bounds.to_ms
     last = last if bounds.hours is None else first + bounds.hours * HOUR_MS
-    return tape_of_market(market, settings.data, settings.environment, first, last)
+    return lambda fills: tape_of_market(market, settings.data, settings.environment, first, last, fills=fills)
 
 
 def _market(settings: Settings) -> Market:

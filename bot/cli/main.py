@@ -9,7 +9,7 @@ Heavy imports happen inside the commands, so that help and mistakes answer at on
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,11 +28,14 @@ Config = Annotated[Path | None, typer.Option("--config", help="YAML file, or pap
 Var = Annotated[Path | None, typer.Option("--var", help="Folder for everything written at run time.")]
 Replay = Annotated[Path | None, typer.Option("--replay", help="Replay recorded files of this folder.")]
 Venues = Annotated[str | None, typer.Option("--venues", help="Venues, separated by commas.")]
+Assets = Annotated[str | None, typer.Option("--assets", help="Assets, separated by commas, e.g. BTC,1000PEPE.")]
 From = Annotated[datetime | None, typer.Option("--from", formats=TIMES, help="First hour traded, UTC.")]
 To = Annotated[datetime | None, typer.Option("--to", formats=TIMES, help="Last hour, UTC: marked, not traded.")]
 Hours = Annotated[int | None, typer.Option("--hours", min=1, help="Stop after this many market hours.")]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the synthetic market and of random policies.")]
 SandboxUrl = Annotated[str | None, typer.Option("--sandbox", help="Use the sandbox that `bot sandbox` serves here.")]
+Timing = Literal["next_open", "same_close", "hour_later"]
+NEXT: Timing = "next_open"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
 
@@ -48,6 +51,7 @@ def run(
     var: Var = None,
     replay: Replay = None,
     venues: Venues = None,
+    assets: Assets = None,
     first: From = None,
     last: To = None,
     hours: Hours = None,
@@ -60,8 +64,8 @@ def run(
     if not paper:
         raise ConfigurationError("this version trades on paper only: add --paper")
     options = Options(
-        config=config, var=var, replay=replay, venues=venues, seed=seed, sandbox_url=sandbox_url, first=first,
-        last=last, hours=hours,
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
+        first=first, last=last, hours=hours,
     )  # fmt: skip
     from bot.cli.run import run_paper
 
@@ -74,13 +78,16 @@ def collect(
     var: Var = None,
     replay: Replay = None,
     venues: Venues = None,
+    assets: Assets = None,
     first: From = None,
     hours: Hours = None,
     seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
     """Fill the lake with settled funding and candles: the history that decisions need, then `--hours` more."""
-    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first, hours=hours)
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, hours=hours
+    )
     from bot.cli.collect import collect_history
 
     collect_history(options.settings(), options.bounds(), as_json=as_json)
@@ -92,18 +99,28 @@ def backtest(
     config: Config = None,
     replay: Replay = None,
     venues: Venues = None,
+    assets: Assets = None,
     first: From = None,
     last: To = None,
     hours: Hours = None,
     seed: Seed = None,
+    fills: Annotated[Timing, typer.Option("--fills", help="When decisions fill; only next_open can be had.")] = NEXT,
     trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
+    yardsticks: Annotated[
+        bool, typer.Option("--yardsticks", help="Compare rule, flat, random, hindsight.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play a policy over the same market that `run` would meet, without servers."""
-    options = Options(config=config, replay=replay, venues=venues, seed=seed, first=first, last=last, hours=hours)
-    from bot.cli.backtest import play
+    options = Options(
+        config=config, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last, hours=hours
+    )
+    from bot.cli.backtest import play, show_yardsticks
 
-    play(options.settings(), options.bounds(), policy, list_trades=trades, as_json=as_json)
+    if yardsticks:
+        show_yardsticks(options.settings(), options.bounds(), as_json=as_json)
+    else:
+        play(options.settings(), options.bounds(), policy, fills=fills, list_trades=trades, as_json=as_json)
 
 
 @app.command()
@@ -136,13 +153,14 @@ def sandbox(
     var: Var = None,
     replay: Replay = None,
     venues: Venues = None,
+    assets: Assets = None,
     first: From = None,
     seed: Seed = None,
     speed: Annotated[float, typer.Option("--speed", min=0, help="Market seconds per second; 0: by request.")] = 60.0,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 8900,
 ) -> None:
     """Serve the simulated venues on loopback until Ctrl-C, for any ccxt client."""
-    options = Options(config=config, var=var, replay=replay, venues=venues, seed=seed, first=first)
+    options = Options(config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first)
     from bot.cli.sandbox import serve
 
     serve(options.settings(), options.bounds(), speed=speed, port=port)

@@ -20,6 +20,7 @@ class Options:
     var: Path | None = None
     replay: Path | None = None
     venues: str | None = None
+    assets: str | None = None
     seed: int | None = None
     sandbox_url: str | None = None
     first: datetime | None = None
@@ -39,6 +40,8 @@ class Options:
             )
         if self.venues is not None:
             data = data.model_copy(update={"venues": self._chosen_venues(content)})
+        if self.assets is not None:
+            data = data.model_copy(update={"assets": tuple(_names(self.assets))})
         if self.replay is not None:
             sandbox = sandbox.model_copy(update={"replay": self.replay.absolute()})
         if self.sandbox_url is not None:
@@ -70,7 +73,11 @@ class Options:
         from data.settings import VenueSettings
         from data.venues import venue_profile
 
-        names = [name.strip() for name in (self.venues or "").split(",") if name.strip()]
+        names = _names(self.venues or "")
         if len(set(names)) < 2:
             raise ConfigurationError("--venues needs two different venues at least, e.g. binance,hyperliquid")
         return {venue_profile(name).name: content.data.venues.get(name, VenueSettings()) for name in names}
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]

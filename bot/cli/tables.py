@@ -1,7 +1,8 @@
 """Tables and JSON for the terminal."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from backtest.metrics import Metrics
 from backtest.trades import Trade
+from backtest.yardsticks import Comparison
 from bot.status import Position, iso
 
 MONEY_CAUSES = ("funding", "basis", "fees", "slippage", "transfers", "total")
@@ -71,6 +73,52 @@ def trades_table(trades: Sequence[Trade]) -> Table:
         reason = ("", "", t.reason if t.reason != "policy" else "", f"{t.pnl_pct:+.2f} %")
         table.add_row(f"{t.hours:g} h", t.short_venue, _short_time(t.closed_ms), *reason, end_section=True)
     return table
+
+
+def yardsticks_table(comparison: Comparison, capital: float) -> Table:
+    """A column per policy, and what hindsight could have earned."""
+    table = _table("", ("",), [line.name for line in comparison.lines])
+    for cause in (*MONEY_CAUSES[:-1], "total"):
+        amounts = (f"{line.pnl[cause]:+,.2f}" for line in comparison.lines)
+        table.add_row(cause, *amounts, end_section=cause == "transfers")
+    shares = [100 * line.pnl["total"] / capital for line in comparison.lines]
+    for name, figures in (
+        ("% of capital", shares),
+        ("% of best carry", [line.carry_share_pct for line in comparison.lines]),
+        ("% of best of all", [line.share_pct for line in comparison.lines]),
+        ("drawdown, %", [line.max_drawdown_pct for line in comparison.lines]),
+    ):
+        table.add_row(name, *("-" if figure is None else f"{figure:,.2f}" for figure in figures))
+    table.add_row("trades", *(str(line.trades) for line in comparison.lines))
+    table.caption = (
+        f"In hindsight no policy could have earned more than {comparison.carry_bound.pnl:,.2f} by carry, that is "
+        f"funding less fees and slippage, or {comparison.bound.pnl:,.2f} with prices, most of which is bounce that nobody "
+        "foresees. The columns of the best are schedules that come this near."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def timing_table(comparison: Comparison) -> Table:
+    """What each policy's P&L owes to when its decisions fill."""
+    table = _table("P&L by when decisions fill", ("policy",), ("same close", "next open", "hour later", "the trap"))
+    for one in comparison.timings:
+        pnl = (one.same_close, one.next_open, one.hour_later, one.owed_to_the_trap)
+        table.add_row(one.name, *(f"{amount:+,.2f}" for amount in pnl))
+    table.caption = "The trap: same close less next open, what filling at the observed close would invent."
+    table.caption_justify = "left"
+    return table
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say on the terminal what takes a while; nothing where the output is a file or a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(text):
+        yield
 
 
 def _short_time(ms: int) -> str:
