@@ -24,6 +24,8 @@ from backtest.tape import Tape
 class FundingArbitrageVecEnv(VecEnv):
     """`accounts` accounts that begin a new episode as soon as one ends, with a truncated end marked as such."""
 
+    render_mode = None
+
     def __init__(self, tape: Tape, accounts: int, *, seed: int = 0) -> None:
         """`seed` is that of the first account's episodes; the next accounts count on from it."""
         schema = tape.schema
@@ -35,7 +37,6 @@ class FundingArbitrageVecEnv(VecEnv):
             spaces.Box(-np.inf, np.inf, (schema.size,), np.float32),
             spaces.Discrete(schema.actions),
         )
-        self.render_mode = None
         self._actions = np.zeros(self.simulation.action_shape, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(accounts, dtype=np.int64)

@@ -106,9 +106,7 @@ def backtest(
     seed: Seed = None,
     fills: Annotated[Timing, typer.Option("--fills", help="When decisions fill; only next_open can be had.")] = NEXT,
     trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
-    yardsticks: Annotated[
-        bool, typer.Option("--yardsticks", help="Compare rule, flat, random, hindsight.")
-    ] = False,
+    yardsticks: Annotated[bool, typer.Option("--yardsticks", help="Compare rule, flat, random, hindsight.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Play a policy over the same market that `run` would meet, without servers."""

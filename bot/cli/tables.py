@@ -92,8 +92,8 @@ def yardsticks_table(comparison: Comparison, capital: float) -> Table:
     table.add_row("trades", *(str(line.trades) for line in comparison.lines))
     table.caption = (
         f"In hindsight no policy could have earned more than {comparison.carry_bound.pnl:,.2f} by carry, that is "
-        f"funding less fees and slippage, or {comparison.bound.pnl:,.2f} with prices, most of which is bounce that nobody "
-        "foresees. The columns of the best are schedules that come this near."
+        f"funding less fees and slippage, or {comparison.bound.pnl:,.2f} with prices, most of which is bounce that "
+        "nobody foresees. The columns of the best are schedules that come this near."
     )
     table.caption_justify = "left"
     return table
