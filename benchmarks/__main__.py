@@ -1,78 +1,199 @@
-"""Environment and features on a synthetic year: medians of several rounds, as ratios between peers of the same run."""
+"""What is fast, on a synthetic year: medians of several rounds, as ratios between peers of the same run."""
 
+import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from backtest.accounting import new_books
 from backtest.environment import FundingArbitrageEnv
-from backtest.observation import make_features, write_observations
-from backtest.policies import CarryRule, RandomLegal
-from backtest.simulated_venue import new_closed, settle, trade
+from backtest.observation import make_features
+from backtest.policies import plain_policy
+from backtest.simulation import Simulation
+from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
+from benchmarks.pandas_rows import PandasRowsEnv
 from bot.settings import Settings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
+from pbt_online.network import NetworkPolicy
+from pbt_online.vector_environment import FundingArbitrageVecEnv
 
-ROUNDS, HOURS, ACCOUNTS = 5, 8760, 32
+HOURS = 8760
+ROUNDS = 5
+ACCOUNTS = 32
+MANY_ASSETS = (
+    "UNI",
+    "LINK",
+    "ATOM",
+    "NEAR",
+    "APT",
+    "ARB",
+    "OP",
+    "SUI",
+    "FIL",
+    "ETC",
+    "XLM",
+    "AAVE",
+    "SEI",
+    "TIA",
+    "ENA",
+)
+"""Beside the thirteen of the default market."""
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Median processor time of several rounds, after one to warm up."""
+@dataclass(frozen=True)
+class Measure:
+    """One line of a table: steps per second of processor time."""
+
+    name: str
+    per_second: float
+
+
+def tape_of(assets: tuple[str, ...] = ()) -> Tape:
+    """A synthetic year with the default assets and `assets` besides."""
+    settings = Settings()
+    synthetic = settings.sandbox.synthetic
+    market = synthetic_market(
+        synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)}), tuple(settings.data.venues)
+    )
+    first = market.start_ms + settings.data.history_hours * HOUR_MS
+    return tape_of_market(market, settings.data, settings.environment, first, first + HOURS * HOUR_MS)
+
+
+def median(name: str, steps: int, work: Callable[[], object]) -> Measure:
+    """Steps per second of processor time, median of several rounds after one to warm up."""
     work()
     rounds = []
     for _ in range(ROUNDS):
         before = time.process_time()
         work()
         rounds.append(time.process_time() - before)
-    return statistics.median(rounds)
+    return Measure(name, steps / statistics.median(rounds))
 
 
-def single(tape: Tape) -> None:
-    """The Gymnasium environment under the carry rule."""
-    env, rule = FundingArbitrageEnv(tape), CarryRule(tape.schema)
-    observation, _ = env.reset(options={"full_range": True})
-    done = False
-    while not done:
-        observation, _, _, done, _ = env.step(rule.decide(observation[None, :])[0])
+def environment(tape: Tape) -> Iterator[Measure]:
+    """One account and many, stepped with actions that were drawn or decided beforehand."""
+    drawn = np.random.default_rng(0).integers(0, tape.schema.actions, (HOURS, ACCOUNTS))
+    decided = rule_decisions(tape)
+    peer = PandasRowsEnv(tape)
+    yield median("pandas rows, 1 account, random", 300, lambda: play_single(peer, drawn[:300, 0]))
+    yield median("Gymnasium, 1 account, random", HOURS, lambda: play_single(FundingArbitrageEnv(tape), drawn[:, 0]))
+    vector = FundingArbitrageVecEnv(tape, ACCOUNTS)
+    steps = ACCOUNTS * HOURS
+    yield median(f"VecEnv of SB3, {ACCOUNTS} accounts, random", steps, lambda: play_vector(vector, drawn))
+    simulation = Simulation(tape, ACCOUNTS)
+    yield median(f"simulation, {ACCOUNTS} accounts, random", steps, lambda: play_many(simulation, drawn))
+    yield median(f"simulation, {ACCOUNTS} accounts, the rule's", steps, lambda: play_many(simulation, decided))
 
 
-def side_by_side(tape: Tape) -> None:
-    """The same kernels over many accounts at once under random actions."""
-    settings, rules = tape.settings, tape.rules
-    books = new_books(ACCOUNTS, len(rules.maintenance), settings.max_positions, settings.initial_capital)
-    closed = new_closed(ACCOUNTS, settings.max_positions)
-    observations = np.empty((ACCOUNTS, tape.schema.size), dtype=np.float32)
-    actions = RandomLegal(tape.schema, 0)
-    for row in range(tape.first, len(tape.panel.ticks) - 1):
-        tick = int(tape.panel.ticks[row])
-        write_observations(observations, books, tape.features, row, tick, settings.initial_capital, rules)
-        chosen = actions.decide(observations)
-        trade(books, chosen, tick, tape.quotes_at(row), tape.offers_at(row), rules, closed)
-        settle(books, tape.panel.settled[row + 1], tape.panel.close[row + 1], rules)
+def play_single(env: FundingArbitrageEnv | PandasRowsEnv, actions: NDArray[np.int64]) -> None:
+    """Step a Gymnasium environment."""
+    env.reset(options={"full_range": True})
+    for action in actions:
+        env.step(action)
+
+
+def play_vector(env: FundingArbitrageVecEnv, actions: NDArray[np.int64]) -> None:
+    """Step an SB3 environment [T, B]; episodes end and begin on the way."""
+    env.reset()
+    for row in actions:
+        env.step(row)
+
+
+def play_many(simulation: Simulation, actions: NDArray[np.int64]) -> None:
+    """Step accounts [T, B] that begin an hour apart, so that no two of them are at the same row."""
+    begin(simulation)
+    for row in actions:
+        simulation.step(row)
+
+
+def begin(simulation: Simulation) -> None:
+    """Every account an hour behind the one before."""
+    first, last = simulation.tape.first, len(simulation.tape.panel.ticks) - 1
+    for b in range(simulation.count):
+        simulation.begin(b, first + b, last)
+
+
+def rule_decisions(tape: Tape) -> NDArray[np.int64]:
+    """[T, B] what the carry rule decides on the way, so that deciding is not part of what is measured."""
+    simulation, rule = Simulation(tape, ACCOUNTS), plain_policy("rule", tape.schema, 0)
+    begin(simulation)
+    decided = np.zeros((HOURS, ACCOUNTS), dtype=np.int64)
+    for row in decided:
+        row[:] = rule.decide(simulation.observations)
+        simulation.step(row)
+    return decided
+
+
+def networks(tape: Tape, count: int) -> list[NetworkPolicy]:
+    """Untrained networks of the reference's size."""
+    sizes = (tape.schema.size, 256, 256, 128, tape.schema.actions)
+    random = np.random.default_rng(0)
+    return [
+        NetworkPolicy(
+            f"network {number}",
+            tape.schema,
+            [(random.normal(0, a**-0.5, (a, b)), np.zeros(b)) for a, b in pairwise(sizes)],
+        )
+        for number in range(count)
+    ]
+
+
+def show_environment(console: Console) -> None:
+    """The environment beside its peer."""
+    tape = tape_of()
+    table = Table(
+        title=f"the environment, a synthetic year of {len(tape.features.legs)} pairs", title_justify="left", box=SIMPLE
+    )
+    for heading in ("what, and whose actions", "steps per CPU second", "ratio"):
+        table.add_column(heading, justify="left" if heading.startswith("what") else "right")
+    first: Measure | None = None
+    for measure in environment(tape):
+        first = first or measure
+        table.add_row(measure.name, f"{measure.per_second:,.0f}", f"{measure.per_second / first.per_second:,.0f}")
+    settings = Settings()
+    features = median("", 1, lambda: make_features(tape.panel, settings.data.venues, settings.environment))
+    pairs = tape.features.known.size
+    table.caption = f"Observations are whole (124 numbers), books are real. Features: {pairs * features.per_second:,.0f} pair-hours a second."
+    table.caption_justify = "left"
+    console.print(table)
+
+
+def show_sweep(console: Console, count: int, workers: int) -> None:
+    """Networks of the reference's size over a year of 28 assets, inference included."""
+    tape = tape_of(MANY_ASSETS)
+    policies = networks(tape, count)
+    begun, cpu = time.perf_counter(), time.process_time()
+    results = sweep(tape, policies, workers=workers)
+    seconds = time.perf_counter() - begun
+    trades = sum(len(result.trades) for result in results)
+    console.print(
+        f"sweep: {count} networks [256, 256, 128] x {HOURS:,} hours x {len(tape.features.legs)} assets on 2 venues, "
+        f"{workers} processes: {seconds:.1f} s ({time.process_time() - cpu:.1f} s of it here), {trades:,} trades",
+        soft_wrap=True,
+    )
 
 
 def main() -> None:
     """Measure and print."""
-    settings = Settings()
-    market = synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
-    first = market.start_ms + settings.data.history_hours * HOUR_MS
-    tape = tape_of_market(market, settings.data, settings.environment, first, first + HOURS * HOUR_MS)
-    one = HOURS / cpu_seconds(lambda: single(tape))
-    many = ACCOUNTS * HOURS / cpu_seconds(lambda: side_by_side(tape))
-    features = cpu_seconds(lambda: make_features(tape.panel, settings.data.venues, settings.environment))
-    table = Table(title=f"a synthetic year, {len(tape.features.legs)} pairs", title_justify="left", box=SIMPLE)
-    for heading in ("what", "per CPU second", "ratio"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    table.add_row("environment, one account, steps", f"{one:,.0f}", "1.0")
-    table.add_row(f"same kernels, {ACCOUNTS} accounts, steps", f"{many:,.0f}", f"{many / one:.1f}")
-    table.add_row("features, hours x pairs", f"{tape.features.values[..., 0].size / features:,.0f}", "")
-    Console().print(table)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="*", default=["environment", "sweep"], help="environment, sweep; both by default")
+    parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the sweep")
+    told = parser.parse_args()
+    console = Console()
+    if "environment" in told.what:
+        show_environment(console)
+    if "sweep" in told.what:
+        show_sweep(console, told.networks, told.workers)
 
 
 if __name__ == "__main__":
