@@ -42,7 +42,6 @@ class FundingArbitrageEnv(gymnasium.Env[Observation, Action]):
         self.observation_space, self.action_space = spaces_of(tape)
         self.trades: list[Trade] = []
         self._simulation = Simulation(tape, 1)
-        self._progress = self._simulation.accounts.progress[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -57,11 +56,12 @@ class FundingArbitrageEnv(gymnasium.Env[Observation, Action]):
 
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Trade at this tick, move to the next decision."""
-        self._simulation.step(np.asarray(action, dtype=np.int64).reshape(1, -1))
-        self.trades += closed_trades(self._simulation.accounts.closings[0], self.tape.panel.instruments)
-        gone = bool(self._progress.equity <= 0)
-        ended = bool(self._progress.row >= self._progress.last)
-        return self._observation(), float(self._progress.reward), gone, ended, self._info()
+        now = self._simulation
+        now.step(np.asarray(action, dtype=np.int64).reshape(1, -1))
+        if now.closed[0]:
+            self.trades += closed_trades(now.accounts.closings[0], self.tape.panel.instruments)
+        gone, ended = bool(now.equity[0] <= 0), bool(now.row[0] >= now.last[0])
+        return self._observation(), float(now.reward[0]), gone, ended, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """[A] (or [P, 3]) which actions can be carried out."""
@@ -70,7 +70,7 @@ class FundingArbitrageEnv(gymnasium.Env[Observation, Action]):
     @property
     def tick(self) -> int:
         """The current tick, ms."""
-        return int(self.tape.panel.ticks[self._progress.row])
+        return int(self.tape.panel.ticks[self._simulation.row[0]])
 
     @property
     def books(self) -> Books:
@@ -81,7 +81,7 @@ class FundingArbitrageEnv(gymnasium.Env[Observation, Action]):
         return self._simulation.observations[0].copy()
 
     def _info(self) -> dict[str, Any]:
-        return {"tick": self.tick, "equity": float(self._progress.equity)}
+        return {"tick": self.tick, "equity": float(self._simulation.equity[0])}
 
 
 def spaces_of(tape: Tape) -> tuple[spaces.Space[Any], spaces.Space[Any]]:

@@ -215,7 +215,7 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
         ranked=ranked,
         shown=shown.reshape(len(shown), -1),
         direction=sign.astype(np.int64),
-        carry=_BPS_8H * carry[72],
+        carry=np.asfortranarray(_BPS_8H * carry[72]),  # read along time, as positions are held
         legs=legs,
         pair_of=pair_of,
     )

@@ -50,18 +50,18 @@ def replay_all(tape: Tape, policies: Sequence[Policy]) -> list[Result]:
     actions = np.zeros(simulation.action_shape, dtype=np.int64)
     for b in range(len(policies)):
         simulation.begin(b, first, last)
-    while not simulation.accounts.progress["done"].all():
+    while not simulation.done.all():
         seen = simulation.observations
         for b, policy in enumerate(policies):
             actions[b] = policy.decide(seen[b : b + 1])[0]
         simulation.step(actions)
-        for b in np.flatnonzero(simulation.accounts.closings["count"]).tolist():
+        for b in np.flatnonzero(simulation.closed).tolist():
             trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
     return [_result(policy.name, tape, simulation, b, trades[b]) for b, policy in enumerate(policies)]
 
 
 def _result(name: str, tape: Tape, simulation: Simulation, b: int, trades: list[Trade]) -> Result:
-    reached = int(simulation.accounts.progress[b].row) + 1
+    reached = int(simulation.row[b]) + 1
     equity = simulation.accounts.curve[b, tape.first : reached].copy()
     ticks = tape.panel.ticks[tape.first : reached]
     return Result(name, ticks, equity, trades, simulation.accounts.books[b].copy(), measure(equity, trades))

@@ -83,7 +83,10 @@ class Terms(NamedTuple):
 
 
 class Simulation:
-    """B accounts on a tape. Not thread-safe; the tape is only read, and any number of simulations may share it."""
+    """B accounts on a tape. Not thread-safe; the tape is only read, and any number of simulations may share it.
+
+    `row`, `last`, `equity`, `reward`, `done` [B] are views of PROGRESS, `closed` [B] counts what the last step closed.
+    """
 
     def __init__(self, tape: Tape, accounts: int, *, keep_curve: bool = False) -> None:
         settings, rows = tape.settings, len(tape.panel.ticks)
@@ -115,6 +118,10 @@ class Simulation:
         )
         self._seen = np.zeros((accounts, tape.schema.size * (self._pairs if self._by_pair else 1)), dtype=np.float32)
         self._bound = Bound((self.accounts, self._seen, tape.frames, tape.features, tape.rules, self._terms))
+        progress = self.accounts.progress
+        self.row, self.last, self.equity = progress["row"], progress["last"], progress["equity"]
+        self.reward, self.done = progress["reward"], progress["done"]
+        self.closed = self.accounts.closings["count"]
         for b in range(accounts):
             self.begin(b, tape.first, rows - 1)
 
@@ -132,24 +139,21 @@ class Simulation:
         """Start an episode of account `b` at the first decision at or after `row`; it ends at row `last`."""
         accounts, hours = self.accounts, self._terms.decision_hours
         begun = row
-        while row < last and int(self.tape.panel.ticks[row]) // HOUR_MS % hours:
-            row += 1
-        accounts.books[b] = self._flat[0]
+        if hours > 1:
+            row = min(last, row - int(self.tape.panel.ticks[row]) // HOUR_MS % -hours)
+        accounts.books[b : b + 1] = self._flat
         if len(accounts.shadow):
-            accounts.shadow[b] = self._flat[0]
+            accounts.shadow[b : b + 1] = self._flat
         accounts.progress[b] = (row, last, self._terms.capital, 0.0, row >= last)
-        accounts.closings[b].count = 0
-        accounts.curve[b, begun : row + 1] = self._terms.capital
-        self._observe(slice(b, b + 1))
+        self.closed[b] = 0
+        if accounts.curve.size:
+            accounts.curve[b, begun : row + 1] = self._terms.capital
+        _observe(self._bound, b)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """One decision of every account, [B] or [B, P], and the hours until its next one. An account that is done
         stays as it is. Results are in `accounts` and `observations`."""
         _step(self._bound, actions.reshape(self.count, -1))
-
-    def _observe(self, which: slice) -> None:
-        books, progress = self.accounts.books[which], self.accounts.progress[which]
-        _observe(self._seen[which], books, progress, self.tape.frames, self.tape.features, self._terms)
 
 
 @compiled
@@ -181,7 +185,8 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                 _add_closed(accounts.pair_reward, b, closings, 0, 1.0, frames.pair_of)
                 for pair in range(accounts.pair_reward.shape[1]):
                     accounts.pair_reward[b, pair] = _reward(accounts.pair_reward[b, pair], terms)
-            _add_entry_quality(accounts, b, row, frames, features, terms)
+            if _entered(books, closings, tick_of(frames, row)):
+                _add_entry_quality(accounts, b, row, frames, features, terms)
         _observe_one(seen, b, accounts.books[b], progress.row, frames, features, terms)
 
 
@@ -212,7 +217,19 @@ def _reward(gained: float, terms: Terms) -> float:
     return terms.reward_scale * bps
 
 
-@inlined
+@compiled
+def _entered(books: Books, closings: Closings, tick: int) -> bool:
+    """Whether a position was opened at `tick`, even if it is closed again."""
+    for slot in range(books.opened_at.shape[0]):
+        if books.opened_at[slot] == tick:
+            return True
+    for number in range(closings.count):  # noqa: SIM110 - compiled
+        if closings.opened_at[number] == tick:
+            return True
+    return False
+
+
+@compiled
 def _add_entry_quality(accounts: Accounts, b: int, row: int, frames: Frames, features: Features, terms: Terms) -> None:
     """Bonus or penalty for every position that was opened at `row`, whether it is still held or closed again."""
     books, closings, tick = accounts.books[b], accounts.closings[b], tick_of(frames, row)
@@ -301,12 +318,9 @@ def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: F
 
 
 @compiled
-def _observe(
-    seen: NDArray[np.float32], books: NDArray[np.record], progress: NDArray[np.record], frames: Frames,
-    features: Features, terms: Terms,
-) -> None:  # fmt: skip
-    for b in range(len(books)):
-        _observe_one(seen, b, books[b], progress[b].row, frames, features, terms)
+def _observe(bound: Bound, b: int) -> None:
+    accounts, seen, frames, features, _, terms = bound.content
+    _observe_one(seen, b, accounts.books[b], accounts.progress[b].row, frames, features, terms)
 
 
 @inlined

@@ -67,7 +67,8 @@ def make_tape(
     now = make_quotes(_fill_mids(panel, fills), spreads, rules)
     frames = Frames(
         first_tick=int(panel.ticks[0]),
-        hours=market_hours(panel, settings.delisted_after_hours),
+        # Held positions are followed through the hours: time lies along memory, a cache line holds some of them.
+        hours=np.asfortranarray(market_hours(panel, settings.delisted_after_hours)),
         now=now,
         later=now if delayed is None else make_quotes(delayed, spreads, rules),
         order=features.order,

@@ -27,6 +27,7 @@ from pbt_online.network import NetworkPolicy
 from pbt_online.vector_environment import FundingArbitrageVecEnv
 
 HOURS = 8760
+STEPS = 4000
 ROUNDS = 5
 ACCOUNTS = 32
 MANY_ASSETS = (
@@ -81,15 +82,15 @@ def median(name: str, steps: int, work: Callable[[], object]) -> Measure:
 
 def environment(tape: Tape) -> Iterator[Measure]:
     """One account and many, stepped with actions that were drawn or decided beforehand."""
-    drawn = np.random.default_rng(0).integers(0, tape.schema.actions, (HOURS, ACCOUNTS))
+    drawn = np.random.default_rng(0).integers(0, tape.schema.actions, (STEPS, ACCOUNTS))
     decided = rule_decisions(tape)
-    peer = PandasRowsEnv(tape)
+    peer, single = PandasRowsEnv(tape), FundingArbitrageEnv(tape)
+    many, simulation = FundingArbitrageVecEnv(tape, ACCOUNTS), Simulation(tape, ACCOUNTS)
+    steps = ACCOUNTS * STEPS
     yield median("pandas rows, 1 account, random", 300, lambda: play_single(peer, drawn[:300, 0]))
-    yield median("Gymnasium, 1 account, random", HOURS, lambda: play_single(FundingArbitrageEnv(tape), drawn[:, 0]))
-    vector = FundingArbitrageVecEnv(tape, ACCOUNTS)
-    steps = ACCOUNTS * HOURS
-    yield median(f"VecEnv of SB3, {ACCOUNTS} accounts, random", steps, lambda: play_vector(vector, drawn))
-    simulation = Simulation(tape, ACCOUNTS)
+    yield median("Gymnasium, 1 account, random", STEPS, lambda: play_single(single, drawn[:, 0]))
+    yield median(f"SB3 VecEnv, {ACCOUNTS} accounts, random", steps, lambda: play_vector(many, drawn))
+    yield median(f"SB3 VecEnv, {ACCOUNTS} accounts, the rule's", steps, lambda: play_vector(many, decided))
     yield median(f"simulation, {ACCOUNTS} accounts, random", steps, lambda: play_many(simulation, drawn))
     yield median(f"simulation, {ACCOUNTS} accounts, the rule's", steps, lambda: play_many(simulation, decided))
 
@@ -109,24 +110,25 @@ def play_vector(env: FundingArbitrageVecEnv, actions: NDArray[np.int64]) -> None
 
 
 def play_many(simulation: Simulation, actions: NDArray[np.int64]) -> None:
-    """Step accounts [T, B] that begin an hour apart, so that no two of them are at the same row."""
+    """Step accounts [T, B] that begin all over the first half of the year."""
     begin(simulation)
     for row in actions:
         simulation.step(row)
 
 
 def begin(simulation: Simulation) -> None:
-    """Every account an hour behind the one before."""
+    """Every account at a row of its own."""
     first, last = simulation.tape.first, len(simulation.tape.panel.ticks) - 1
-    for b in range(simulation.count):
-        simulation.begin(b, first + b, last)
+    starts = np.random.default_rng(1).integers(first, last - STEPS, simulation.count)
+    for b, row in enumerate(starts.tolist()):
+        simulation.begin(b, row, last)
 
 
 def rule_decisions(tape: Tape) -> NDArray[np.int64]:
     """[T, B] what the carry rule decides on the way, so that deciding is not part of what is measured."""
     simulation, rule = Simulation(tape, ACCOUNTS), plain_policy("rule", tape.schema, 0)
     begin(simulation)
-    decided = np.zeros((HOURS, ACCOUNTS), dtype=np.int64)
+    decided = np.zeros((STEPS, ACCOUNTS), dtype=np.int64)
     for row in decided:
         row[:] = rule.decide(simulation.observations)
         simulation.step(row)
@@ -162,7 +164,7 @@ def show_environment(console: Console) -> None:
     settings = Settings()
     features = median("", 1, lambda: make_features(tape.panel, settings.data.venues, settings.environment))
     pairs = tape.features.known.size
-    table.caption = f"Observations are whole (124 numbers), books are real. Features: {pairs * features.per_second:,.0f} pair-hours a second."
+    table.caption = f"Whole observations, real books. Features: {pairs * features.per_second:,.0f} pair-hours a second."
     table.caption_justify = "left"
     console.print(table)
 

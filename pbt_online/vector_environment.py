@@ -39,7 +39,7 @@ class FundingArbitrageVecEnv(VecEnv):
         )
         self._actions = np.zeros(self.simulation.action_shape, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
-        self._lengths = np.zeros(accounts, dtype=np.int64)
+        self._began = np.zeros(accounts, dtype=np.int64)
         self._random = [seeding.np_random(seed + b)[0] for b in range(accounts)]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -58,32 +58,35 @@ class FundingArbitrageVecEnv(VecEnv):
 
     def step_async(self, actions: NDArray[np.int64]) -> None:
         """Take note of actions [num_envs]."""
-        self._actions[...] = np.asarray(actions).reshape(self.simulation.action_shape)
+        self._actions[...] = actions.reshape(self.simulation.action_shape)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Carry them out: observations, rewards, dones [num_envs] and infos, as SB3 defines them."""
-        self.simulation.step(self._actions)
-        accounts = self.simulation.accounts
-        rewards = accounts.pair_reward.ravel() if accounts.pair_reward.size else accounts.progress["reward"]
-        rewards = rewards.astype(np.float32)
-        dones = np.repeat(accounts.progress["done"], self._each)
+        simulation = self.simulation
+        simulation.step(self._actions)
+        by_pair = self._each > 1
+        rewards = (simulation.accounts.pair_reward.ravel() if by_pair else simulation.reward).astype(np.float32)
+        dones = simulation.done.repeat(self._each) if by_pair else simulation.done.copy()
         self._returns += rewards
-        self._lengths += 1
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if dones.any():
             self._end_episodes(infos)
         return self._observations(), rewards, dones, infos
 
     def _end_episodes(self, infos: list[dict[str, Any]]) -> None:
-        progress, capital = self.simulation.accounts.progress, self.tape.settings.initial_capital
+        simulation, capital = self.simulation, self.tape.settings.initial_capital
         last = self._observations()
-        for b in np.flatnonzero(progress["done"]).tolist():
-            equity = float(progress[b].equity)
+        for b in np.flatnonzero(simulation.done).tolist():
+            equity, hours = float(simulation.equity[b]), int(simulation.row[b] - self._began[b])
             for env in range(b * self._each, (b + 1) * self._each):
                 infos[env] = {
                     "terminal_observation": last[env],
                     "TimeLimit.truncated": equity > 0,
-                    "episode": {"r": float(self._returns[env]), "l": int(self._lengths[b]), "t": 0.0},
+                    "episode": {
+                        "r": float(self._returns[env]),
+                        "l": -(-hours // self.tape.settings.decision_hours),
+                        "t": 0.0,
+                    },
                     "pnl_pct": 100 * (equity / capital - 1),
                 }
                 self._returns[env] = 0.0
@@ -93,7 +96,7 @@ class FundingArbitrageVecEnv(VecEnv):
         full = self.tape.settings.full_range
         first, last = whole(self.tape) if full else random_window(self.tape, self._random[b])
         self.simulation.begin(b, first, last)
-        self._lengths[b] = 0
+        self._began[b] = first
 
     def _observations(self) -> NDArray[np.float32]:
         return self.simulation.observations.reshape(self.num_envs, -1).copy()
