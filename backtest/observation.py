@@ -34,42 +34,47 @@ class Feature:
     name: str
     unit: str
     formula: str
+    low: float = -np.inf
+    high: float = np.inf
+    """It never leaves low..high."""
 
 
 OPPORTUNITY = (
     Feature("spread_now", "bps/8h", "last settled rate of the short leg minus that of the long leg"),
     Feature("spread_24h", "bps/8h", "the same, mean of what settled in 24 h"),
-    Feature("spread_72h", "bps/8h", "mean of 72 h; its sign decides which leg is long, so it is never negative"),
+    Feature("spread_72h", "bps/8h", "mean of 72 h; its sign decides which leg is long, so it is never negative", low=0),
     Feature("spread_168h", "bps/8h", "mean of 168 h"),
-    Feature("spread_std_72h", "bps/8h", "standard deviation of spread_now over 72 h"),
-    Feature("spread_positive_72h", "share", "share of the last 72 h in which spread_now was above zero"),
+    Feature("spread_std_72h", "bps/8h", "standard deviation of spread_now over 72 h", low=0),
+    Feature("spread_positive_72h", "share", "share of the last 72 h in which spread_now was above zero", low=0, high=1),
     Feature("long_rate", "bps/8h", "last settled rate of the long leg"),
     Feature("short_rate", "bps/8h", "last settled rate of the short leg"),
-    Feature("long_interval", "8h", "interval between settlements of the long leg"),
-    Feature("short_interval", "8h", "interval between settlements of the short leg"),
-    Feature("long_due", "8h", "time to the next settlement of the long leg"),
-    Feature("short_due", "8h", "time to the next settlement of the short leg"),
-    Feature("round_trip_cost", "bps", "four taker fees and four half spreads"),
-    Feature("break_even", "days", "round_trip_cost / spread_72h, at most 30"),
+    Feature("long_interval", "8h", "interval between settlements of the long leg", low=0.125, high=1),
+    Feature("short_interval", "8h", "interval between settlements of the short leg", low=0.125, high=1),
+    Feature("long_due", "8h", "time to the next settlement of the long leg", low=0, high=1),
+    Feature("short_due", "8h", "time to the next settlement of the short leg", low=0, high=1),
+    Feature("round_trip_cost", "bps", "four taker fees and four half spreads", low=0),
+    Feature("break_even", "days", "round_trip_cost / spread_72h, at most 30", low=0, high=30),
     Feature("expected_net", "bps", "spread_72h over the horizon minus round_trip_cost; the rank"),
-    Feature("basis", "bps", "short leg's close / long leg's close - 1"),
-    Feature("basis_z", "sd", "basis minus its 168 h mean, over its standard deviation, within -10..10"),
-    Feature("volatility_24h", "%/h", "standard deviation of the long leg's hourly returns over 24 h"),
-    Feature("return_72h", "%", "the long leg's return over 72 h"),
-    Feature("volume_24h", "log10", "log10 of the thinner leg's traded value over 24 h, quote currency per hour"),
-    Feature("other_quote", "0/1", "1 if the legs are quoted in different currencies"),
-    Feature("held", "0/1", "1 if a slot holds this pair already"),
+    Feature("basis", "bps", "short leg's close / long leg's close - 1", low=-1667, high=2000),
+    Feature(
+        "basis_z", "sd", "basis minus its 168 h mean, over its standard deviation, within -10..10", low=-10, high=10
+    ),
+    Feature("volatility_24h", "%/h", "standard deviation of the long leg's hourly returns over 24 h", low=0),
+    Feature("return_72h", "%", "the long leg's return over 72 h", low=-100),
+    Feature("volume_24h", "log10", "log10 of the thinner leg's traded value over 24 h, quote currency per hour", low=0),
+    Feature("other_quote", "0/1", "1 if the legs are quoted in different currencies", low=0, high=1),
+    Feature("held", "0/1", "1 if a slot holds this pair already", low=0, high=1),
 )
 ACCOUNT = (
     Feature("equity", "%", "equity / initial capital - 1"),
-    Feature("leverage", "ratio", "gross notional / equity"),
-    Feature("free_slots", "share", "free slots / slots"),
-    Feature("drawdown", "%", "equity below its peak"),
-    Feature("venue_balance", "share", "the poorer venue's equity / an even split"),
+    Feature("leverage", "ratio", "gross notional / equity", low=0),
+    Feature("free_slots", "share", "free slots / slots", low=0, high=1),
+    Feature("drawdown", "%", "equity below its peak", low=0),
+    Feature("venue_balance", "share", "the poorer venue's equity / an even split", high=1),
 )
 POSITION = (
     Feature("pnl", "%", "P&L of the position, net and marked, of leg notional"),
-    Feature("held_time", "weeks", "time since the entry; 0 for a free slot"),
+    Feature("held_time", "weeks", "time since the entry; 0 for a free slot", low=0),
     Feature("carry_72h", "bps/8h", "mean of 72 h of the spread, in the direction held"),
 )
 EXPECTED_NET = 14

@@ -84,10 +84,10 @@ def environment(tape: Tape) -> Iterator[Measure]:
     """One account and many, stepped with actions that were drawn or decided beforehand."""
     drawn = np.random.default_rng(0).integers(0, tape.schema.actions, (STEPS, ACCOUNTS))
     decided = rule_decisions(tape)
-    peer, single = PandasRowsEnv(tape), FundingArbitrageEnv(tape)
+    peer, single = PandasRowsEnv.from_tape(tape), FundingArbitrageEnv(tape)
     many, simulation = FundingArbitrageVecEnv(tape, ACCOUNTS), Simulation(tape, ACCOUNTS)
     steps = ACCOUNTS * STEPS
-    yield median("pandas rows, 1 account, random", 300, lambda: play_single(peer, drawn[:300, 0]))
+    yield median("pandas rows, 1 account, random", STEPS, lambda: play_single(peer, drawn[:, 0]))
     yield median("Gymnasium, 1 account, random", STEPS, lambda: play_single(single, drawn[:, 0]))
     yield median(f"SB3 VecEnv, {ACCOUNTS} accounts, random", steps, lambda: play_vector(many, drawn))
     yield median(f"SB3 VecEnv, {ACCOUNTS} accounts, the rule's", steps, lambda: play_vector(many, decided))

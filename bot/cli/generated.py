@@ -3,6 +3,7 @@
 A test holds the files equal to this.
 """
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,11 +14,21 @@ from bot.settings import Settings, paper_settings, to_yaml
 OBSERVATION_INTRODUCTION = """\
 # The observation
 
-What a policy sees at a tick, one vector of 32-bit floats: the account, every slot, every ranked opportunity. With the
-default sizes it has 5 + 3 x 3 + 5 x 22 = 124 numbers. Generated from `backtest/observation.py`.
+What a policy sees at a tick, as 32-bit floats. In the formulation `ranked`, one vector: the account, every slot, every
+ranked opportunity; with the default sizes it has 5 + 3 x 3 + 5 x 22 = 124 numbers, and the answer is one of 9 actions
+(0 hold, 1..5 enter the opportunity of that rank, 6..8 exit that slot). In the formulation `pairs`, one vector of
+22 + 3 numbers for every pair, the opportunity's and those of the position on it, and the answer is one of 3 actions for
+each (0 keep, 1 in, 2 flat); an allocator enters by rank while slots are free. Generated from `backtest/observation.py`.
 
-The long leg of an opportunity is the one with the lower funding over the last 72 h. A window counts only if 90 % of its
-hours have data; an opportunity with an unknown feature is not shown, and its numbers are zero.
+Everything is made of what was known at the tick: bars that had closed, funding that had settled. The long leg of an
+opportunity is the one with the lower funding over the last 72 h; on a spot venue only the long leg can be. A window
+counts only if 90 % of its hours have data; an opportunity with an unknown feature is not shown, and its numbers are zero.
+Before a network sees it, a vector passes the policy's scaler (`backtest/scaler.py`): centre and scale of each feature
+below, fitted on the training window alone and stored with the policy.
+
+`legal_actions` tells from a vector which actions can be carried out: entries where a slot is free and the pair is shown
+and not held, exits where there is a position.
+
 
 """
 
@@ -44,14 +55,20 @@ def _observation() -> str:
     return (
         OBSERVATION_INTRODUCTION
         + _features("The account", ACCOUNT)
-        + _features("Each slot (zeros while it is free)", POSITION)
-        + _features("Each opportunity, best first", OPPORTUNITY)
+        + _features("Each slot, or the position on a pair (zeros while there is none)", POSITION)
+        + _features("Each opportunity, best first, or each pair", OPPORTUNITY)
     )
 
 
 def _features(title: str, features: Iterable[Feature]) -> str:
-    rows = "".join(f"| {feature.name} | {feature.unit} | {feature.formula} |\n" for feature in features)
-    return f"## {title}\n| name | unit | formula |\n|---|---|---|\n{rows}\n"
+    rows = "".join(f"| {f.name} | {f.unit} | {f.formula} | {_range(f)} |\n" for f in features)
+    return f"## {title}\n| name | unit | formula | range |\n|---|---|---|---|\n{rows}\n"
+
+
+def _range(feature: Feature) -> str:
+    if feature.low == -math.inf:
+        return "any" if feature.high == math.inf else f"at most {feature.high:g}"
+    return f"at least {feature.low:g}" if feature.high == math.inf else f"{feature.low:g} .. {feature.high:g}"
 
 
 def _risk() -> str:

@@ -1,7 +1,8 @@
 """What a policy sees: each number against its meaning, nothing from the future, nothing from before the history."""
 
 import math
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from statistics import fmean, pstdev
@@ -37,6 +38,8 @@ VENUES = {
 }
 SETTINGS = EnvironmentSettings(max_opportunities=3)
 NAMES = [feature.name for feature in OPPORTUNITY]
+CONSTANT = {"round_trip_cost", "other_quote", "held"}
+"""They do not depend on the market, or not on it alone."""
 MINUTE_MS = 60_000
 
 
@@ -383,6 +386,30 @@ def test_the_test_above_would_notice_an_input_from_the_next_hour(name: str) -> N
         return replace(panel, **{name: np.roll(getattr(panel, name), -1, axis=0)})
 
     assert [] != differing_ticks(peeking)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in CONSTANT])
+def test_it_would_notice_any_single_feature_that_peeks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each in turn is shown an hour before it can be known."""
+    known_in_time, column = make_features, NAMES.index(name)
+
+    def peeking(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
+        features = known_in_time(panel, venues, settings)
+        values = features.values.copy()
+        values[:-1, :, column] = values[1:, :, column]
+        return features._replace(values=values)
+
+    monkeypatch.setattr(sys.modules[__name__], "make_features", peeking)
+    assert [] != differing_ticks(honest)
+
+
+def test_features_stay_in_the_ranges_that_are_written_down() -> None:
+    features = whole_features()
+    seen = features.values[features.known]
+    assert len(seen) > 500
+    for feature, column in zip(OPPORTUNITY, seen.T, strict=True):
+        assert feature.low <= column.min(), feature.name
+        assert column.max() <= feature.high, feature.name
 
 
 def test_features_never_read_the_price_that_the_decision_fills_at() -> None:
