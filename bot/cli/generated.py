@@ -22,7 +22,7 @@ each (0 keep, 1 in, 2 flat); an allocator enters by rank while slots are free. G
 
 Everything is made of what was known at the tick: bars that had closed, funding that had settled. The long leg of an
 opportunity is the one with the lower funding over the last 72 h; on a spot venue only the long leg can be. A window
-counts only if 90 % of its hours have data; an opportunity with an unknown feature is not shown, and its numbers are zero.
+counts only if 90 % of its hours have data; an opportunity with an unknown feature is not shown: its numbers are zero.
 Before a network sees it, a vector passes the policy's scaler (`backtest/scaler.py`): centre and scale of each feature
 below, fitted on the training window alone and stored with the policy.
 
