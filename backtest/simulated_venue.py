@@ -145,9 +145,11 @@ def leave(
     books: Books, slot: int, reason: int, tick: int, long_now: Quote, short_now: Quote, short_later: Quote,
     rules: Rules, closings: Closings,
 ) -> None:  # fmt: skip
-    """Close both legs as far as the order books allow, in equal parts; nothing where one of them has no price now.
+    """Close both legs as far as the order books allow, in equal parts and whole lots; nothing where one of them has no
+    price now.
 
-    What is left stays open and is gone on with at the next tick, with the same `reason`.
+    What is left stays open and is gone on with at the next tick, with the same `reason`. If second legs are delayed,
+    the short one fills as far as its order book goes then.
     """
     long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
     bought, sold = books.quantity[slot, LONG], -books.quantity[slot, SHORT]
@@ -211,7 +213,8 @@ def enter(
 ) -> None:  # fmt: skip
     """Open both legs in a free slot as far as size, margin and order books allow, or nothing.
 
-    The long leg fills first. If the other one is delayed, what it then cannot match of the first is sold again.
+    The long leg fills first. If the other one is delayed, what it then cannot match of the first is sold again, at
+    once and whatever the price; the position counts with what was bought first.
     """
     wanted = pair_quantity(long, short, long_close, short_close, rules)
     if wanted == 0.0 or not margin_allows(books, long, short, wanted, long_close, short_close, rules):
