@@ -117,7 +117,7 @@ class SecondAccount:
         self.done: list[Done] = []
         self.transfers = 0
         self.in_parts = 0
-        """Exits that took more than one tick."""
+        """How often an exit went only part of the way."""
 
     # What it is worth
 
@@ -255,8 +255,6 @@ class SecondAccount:
             share = min(share, book.holds(-leg.units) / abs(leg.units) if book else ZERO)
         if not share:
             return
-        self.in_parts += share < 1 and position.closing == ""
-        position.closing = reason
         lot = self.coarser_lot(position.long.key, position.short.key)
         for leg in position.open_legs:
             side = 1 if leg.units > 0 else -1
@@ -267,7 +265,10 @@ class SecondAccount:
                 assert book is not None
                 fee = self.market.taker_fee(leg.venue)
                 self.close(position, leg, units, book.price(-side * units), book.mid, fee)
-        if not position.open_legs:
+                position.closing = reason
+        if position.open_legs:
+            self.in_parts += reason == position.closing
+        else:
             self.clear(slot, tick)
 
     def enter(self, long: InstrumentKey, short: InstrumentKey, tick: int) -> None:
