@@ -170,7 +170,8 @@ def liquidate(
     books: Books, slot: int, leg: int, venue: int, fee_rate: float, equity_share: float, leverage: float
 ) -> None:
     """The venue closes a leg at its mark. `equity_share` is what is left behind it, as a share of notional: the fee
-    takes no more than that, and what the price has lost beyond it is the venue's, not the account's."""
+    takes no more than that, and what the price has lost beyond it is the venue's, not the account's: the leg is closed
+    at the price that leaves nothing behind it, and the difference to the mark is booked as slippage gained."""
     held, mark = books.quantity[slot, leg], books.mark[slot, leg]
     beyond = min(equity_share, 0.0) * np.sign(held)
     fee = max(0.0, min(fee_rate + LIQUIDATION_FEE, equity_share))

@@ -54,7 +54,8 @@ def make_quotes(mids: NDArray[np.float64], half_spread_bps: Sequence[float], rul
 def _write_sizes(prices: NDArray[np.float64], sizes: NDArray[np.float64], rules: Rules) -> None:
     for row in range(prices.shape[0]):
         for column in range(prices.shape[1]):
-            sizes[row, column] = _level_size(prices[row, column], rules.instruments[column])
+            price = prices[row, column]
+            sizes[row, column] = _level_size(price, rules.instruments[column]) if np.isfinite(price) else np.nan
 
 
 @compiled

@@ -132,7 +132,11 @@ def _delist(books: Books, hours: NDArray[np.record], row: int, rules: Rules) -> 
 
 @compiled
 def _rebalance(books: Books, tick: int, rules: Rules) -> None:
-    """Send money from the richest venue to the poorest once the latter is below its share; one transfer at a time."""
+    """Send money from the richest venue to the poorest once the latter is below its share; one transfer at a time.
+
+    At most what makes the poorest whole. The richest keeps an even share and, under cross margin, ENTRY_MARGIN times
+    its maintenance margin; isolated margin stays where it is.
+    """
     venues = books.cash.shape[0]
     total, poor, rich, least, most = 0.0, 0, 0, np.inf, -np.inf
     for venue in range(venues):
@@ -154,6 +158,7 @@ def _rebalance(books: Books, tick: int, rules: Rules) -> None:
     amount = min(spare, share - least)
     if amount > rules.transfer_cost:
         transfer(books, rich, poor, amount, rules.transfer_cost, tick + rules.transfer_ms)
+        books.worth[rich] -= amount + rules.transfer_cost
 
 
 @compiled
@@ -161,8 +166,8 @@ def mark_forced_exits(books: Books, rules: Rules) -> bool:
     """Write into `closing` why positions must be closed whatever the policy says; returns whether there are any. To be
     asked right after `settle`.
 
-    At the stop-loss; where a venue is short of margin, worst position first, until the rest can stay. Once begun, a
-    close is gone on with, so what `closing` says already stays.
+    At the stop-loss; then, venue by venue, where one is short of margin, worst position first, until the rest can stay.
+    Once begun, a close is gone on with: what `closing` says already stays, unless the venue takes a leg meanwhile.
     """
     forced = False
     for slot in range(books.opened_at.shape[0]):

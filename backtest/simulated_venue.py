@@ -145,9 +145,11 @@ def leave(
     books: Books, slot: int, reason: int, tick: int, long_now: Quote, short_now: Quote, short_later: Quote,
     rules: Rules, closings: Closings,
 ) -> None:  # fmt: skip
-    """Close both legs as far as the order books allow, in equal parts; nothing where one of them has no price now.
+    """Close both legs as far as the order books allow, in equal parts and whole lots; nothing where one of them has no
+    price now or where that is not a lot.
 
-    What is left stays open and is gone on with at the next tick, with the same `reason`.
+    What is left stays open and is gone on with at the next tick, with the same `reason`. If second legs are delayed,
+    the short one fills as far as its order book goes then.
     """
     long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
     bought, sold = books.quantity[slot, LONG], -books.quantity[slot, SHORT]
@@ -156,16 +158,14 @@ def leave(
         share = depth(-bought, long_now, rules.instruments[long]) / bought
     if sold != 0.0:
         share = min(share, depth(sold, short_now, rules.instruments[short]) / sold)
-    if share == 0.0:
-        return
+    if share < 1.0:
+        bought, sold = whole_lots(bought * share, long, short, rules), whole_lots(sold * share, long, short, rules)
+        if bought == 0.0 and sold == 0.0:
+            return
     books.closing[slot] = reason
-    if bought != 0.0:
-        wanted = bought if share == 1.0 else whole_lots(bought * share, long, short, rules)
-        _take(books, slot, LONG, long, -wanted, long_now, tick, rules)
-    if sold != 0.0:
-        wanted = sold if share == 1.0 else whole_lots(sold * share, long, short, rules)
-        wanted = min(wanted, depth(wanted, short_later, rules.instruments[short]))
-        _take(books, slot, SHORT, short, wanted, short_later, tick, rules)
+    _take(books, slot, LONG, long, -bought, long_now, tick, rules)
+    sold = min(sold, depth(sold, short_later, rules.instruments[short]))
+    _take(books, slot, SHORT, short, sold, short_later, tick, rules)
     if books.quantity[slot, LONG] == 0.0 and books.quantity[slot, SHORT] == 0.0:
         note_closed(books, slot, tick, closings)
         clear_slot(books, slot)
@@ -211,7 +211,8 @@ def enter(
 ) -> None:  # fmt: skip
     """Open both legs in a free slot as far as size, margin and order books allow, or nothing.
 
-    The long leg fills first. If the other one is delayed, what it then cannot match of the first is sold again.
+    The long leg fills first. If the other one is delayed, what it then cannot match of the first is sold again, at
+    once and whatever the price; the position counts with what was bought first.
     """
     wanted = pair_quantity(long, short, long_close, short_close, rules)
     if wanted == 0.0 or not margin_allows(books, long, short, wanted, long_close, short_close, rules):

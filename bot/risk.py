@@ -69,7 +69,9 @@ class RiskGate:
         if denial is not None:
             return Denied(proposal, denial)
         kind = "in" if proposal.entry else "out"
-        stem = f"{self._run}-{proposal.tick // HOUR_MS}-{proposal.slot}-{kind}"
+        # One tick can try several pairs for the same slot, until one of them fills.
+        long, short = proposal.columns
+        stem = f"{self._run}-{proposal.tick // HOUR_MS}-{proposal.slot}-{long}x{short}-{kind}"
         return ApprovedOrder(proposal, tuple(f"{stem}-{leg.leg}" for leg in proposal.legs), _Seal(proposal))
 
     def _broken_limit(self, proposal: Proposal, books: Books, panel: Panel) -> Denial | None:

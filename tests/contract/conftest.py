@@ -13,9 +13,9 @@ import pytest
 
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import listening
-from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World, fingerprint
 from data.market import Market, lot_step, tick_size
+from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 START_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
@@ -23,7 +23,11 @@ HOURS = 1300
 GAP = range(700, 703)
 """Hours without candles in DOGE."""
 GAP_PRICE = 0.33
-HALF_SPREAD_BPS = {"binance": 0.5, "hyperliquid": 1.5}
+SHOWN = {
+    "binance": VenueSettings(half_spread_bps=0.5, levels=10),
+    "hyperliquid": VenueSettings(half_spread_bps=1.5, levels=10),
+}
+"""The venues as the worlds show them."""
 LISTINGS = (
     # base code per venue, price, Binance's interval, first and last hour
     (("BTC", "BTC"), 95_000.0, 8, 0, HOURS),
@@ -88,7 +92,7 @@ def world_at(sandbox_market: Market, tmp_path: Path) -> WorldAt:
     def make(now_ms: int) -> World:
         identity = WorldIdentity(fingerprint(sandbox_market, now_ms), "hand-made")
         clock = MarketClock(tmp_path / f"{now_ms}.json", identity, begin_ms=now_ms, end_ms=sandbox_market.end_ms)
-        return World(sandbox_market, clock, HALF_SPREAD_BPS, SandboxSettings())
+        return World(sandbox_market, clock, SHOWN)
 
     return make
 

@@ -22,7 +22,7 @@ from data.market import Market, touch
 from data.panel import build_panel, tradable
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset
-from tests.contract.conftest import GAP, HALF_SPREAD_BPS, START_MS, WorldAt
+from tests.contract.conftest import GAP, SHOWN, START_MS, WorldAt
 
 NOON = START_MS + 1000 * HOUR_MS
 TWO_MINUTES_MS = 120_000
@@ -51,9 +51,11 @@ class Table:
                 leg = LONG if one.venue == "binance" else SHORT
                 size = (quantity or QUANTITY[code]) * (1 if leg == LONG else -1)
                 reference = float(self.market.bars[one.key].close[-1])
-                legs.append(LegOrder(leg, one, column, int(self.rules.venue_of[column]), size, reference, collar))
-        proposal = Proposal(entry, 0, self.tick, 0, tuple(sorted(legs, key=lambda leg: leg.leg)))
-        return self.gate.review(proposal, new_books(1, 2, 3, 1e9), self.panel)
+                venue = int(self.rules.instruments[column].venue)
+                legs.append(LegOrder(leg, one, column, venue, size, reference, collar))
+        long, short = sorted(legs, key=lambda leg: leg.leg)
+        proposal = Proposal(entry, 0, self.tick, 0, (long, short), (long.column, short.column))
+        return self.gate.review(proposal, new_books(2, 3, 1e9), self.panel)
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def carry_out(world_at: WorldAt, sandbox_market: Market) -> Carry:
                     )
                     for name, base in bases.items()
                 }
-                return table, await PaperExecutor(venues, table.rules, set()).execute(order(table))
+                return table, await PaperExecutor(venues, table.rules, set(), 24).execute(order(table))
 
         return asyncio.run(talk())
 
@@ -83,7 +85,7 @@ def best(table: Table, leg: LegOrder) -> tuple[float, float]:
     """(price, mid) of a small order: the touch on the other side, around the open of the hour."""
     market, one = table.market, leg.instrument
     mid = market.mid(one.key, table.tick + TWO_MINUTES_MS)
-    bid, ask = (float(price) for price in touch(mid, HALF_SPREAD_BPS[one.venue], one.tick_size))
+    bid, ask = (float(price) for price in touch(mid, SHOWN[one.venue].half_spread_bps, one.tick_size))
     return (ask if leg.quantity > 0 else bid), (bid + ask) / 2
 
 
@@ -120,17 +122,27 @@ def test_a_larger_order_pays_more_than_the_touch(carry_out: Carry) -> None:
 @pytest.mark.parametrize(
     ("tick", "order"),
     [
-        (NOON, lambda table: table.order("BTC", quantity=1e6)),
         (NOON, lambda table: table.order("BTC", collar=1e-9)),
         (START_MS + GAP[1] * HOUR_MS, lambda table: table.order("DOGE")),
     ],
-    ids=["more than the depth", "beyond the collar", "nothing trades"],
+    ids=["beyond the collar", "nothing trades"],
 )
 def test_what_cannot_be_filled_on_both_legs_is_filled_on_neither(carry_out: Carry, tick: int, order: Any) -> None:
     _, outcome = carry_out(tick, order)
 
     assert isinstance(outcome, Unfilled)
     assert "not enough depth" in outcome.cause
+
+
+@pytest.mark.parametrize("entry", [True, False])
+def test_more_than_the_depth_is_filled_in_equal_parts_and_whole_lots(carry_out: Carry, entry: bool) -> None:
+    table, (long, short) = carry_out(NOON, lambda table: table.order("BTC", quantity=100.0, entry=entry))
+
+    held = SHOWN["binance"].level_quote * SHOWN["binance"].levels / max(long.mid, short.mid)
+    lots = long.quantity / max(one.lot_step for one in table.instruments if one.asset == Asset("BTC"))
+    assert long.quantity == -short.quantity
+    assert 0.99 * held < long.quantity < 1.01 * held
+    assert pytest.approx(round(lots)) == lots
 
 
 @pytest.mark.parametrize("down", ["binance", "hyperliquid"])
@@ -153,12 +165,12 @@ def test_filling_twice_gives_the_same_fills(carry_out: Carry) -> None:
 
 def test_settling_leaves_the_books_that_were_given_as_they_were(sandbox_market: Market) -> None:
     table = Table(sandbox_market, NOON)
-    books = new_books(1, 2, 3, 10_000.0)
-    books.in_transit[0, 1] = 7.0
+    books = new_books(2, 3, 10_000.0)
+    books.in_transit[1], books.arrives_at[1] = 7.0, NOON
     before = books.copy()
-    after, payments = PaperExecutor({}, table.rules, set()).settle(books, table.panel, NOON)
+    after, payments = PaperExecutor({}, table.rules, set(), 24).settle(books, table.panel, NOON)
 
     assert () == payments
-    assert 7.0 == after.cash[0, 1] - before.cash[0, 1]
-    for name, values in before._asdict().items():
-        np.testing.assert_array_equal(values, getattr(books, name))
+    assert 7.0 == after.cash[1] - before.cash[1]
+    for name in before.dtype.names or ():
+        np.testing.assert_array_equal(before[name], books[name], err_msg=name)

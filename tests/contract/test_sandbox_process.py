@@ -21,6 +21,7 @@ from backtest.sandbox.client import SandboxClock, SandboxProcess
 from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import WorldFile
 from data.errors import ConfigurationError, DataError, MissingData, StateError, VenueUnreachable
+from data.settings import VenueSettings
 from data.types import HOUR_MS
 
 START_MS = 1_735_689_600_000
@@ -28,6 +29,7 @@ HOURS = 400
 BEGIN_MS = START_MS + 14 * 24 * HOUR_MS
 END_MS = START_MS + HOURS * HOUR_MS
 DEADLINE_S = 20.0
+VENUES = {"binance": VenueSettings(half_spread_bps=0.5), "hyperliquid": VenueSettings(half_spread_bps=0.5)}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -58,8 +60,7 @@ def told(recording: Path) -> Callable[..., WorldFile]:
     def make(**settings: Any) -> WorldFile:
         return WorldFile(
             settings=SandboxSettings(replay=recording, **settings),
-            half_spread_bps={"binance": 0.5, "hyperliquid": 0.5},
-            venues=("binance", "hyperliquid"),
+            venues=VENUES,
         )
 
     return make
@@ -245,7 +246,7 @@ def test_started_by_hand_it_ends_cleanly_on_a_signal(told: Any, state: Path, tmp
 
 @pytest.mark.parametrize(
     ("world", "words"),
-    [("{", "does not describe a world"), ('{"venues": ["binance"]}', "settings"), (None, "cannot be read")],
+    [("{", "does not describe a world"), ('{"venues": {"binance": {}}}', "settings"), (None, "cannot be read")],
 )
 def test_a_world_that_is_not_one_is_one_line_and_exit_code_2(
     state: Path, tmp_path: Path, world: str | None, words: str
@@ -273,8 +274,7 @@ def by_hand(world: str | None, state: Path, tmp_path: Path) -> subprocess.Popen[
 def test_what_stops_it_from_starting_is_raised_as_what_it_is(told: Any, state: Path, tmp_path: Path) -> None:
     nowhere = WorldFile(
         settings=SandboxSettings(replay=tmp_path / "nowhere"),
-        half_spread_bps={"binance": 1.0, "hyperliquid": 1.0},
-        venues=("binance", "hyperliquid"),
+        venues=VENUES,
     )
     with pytest.raises(DataError, match="no such folder"):
         SandboxProcess(nowhere, state).__enter__()

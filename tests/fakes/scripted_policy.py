@@ -1,19 +1,24 @@
-"""A policy that plays a fixed sequence of actions, for sending one tape of decisions through several executors."""
+"""A policy that plays a fixed sequence of answers, for sending one tape of decisions through several executors."""
 
 import numpy as np
 
+from backtest.observation import Schema
 from backtest.policies import Actions, Observations
 
 
 class Scripted:
-    """A fixed sequence of actions, then hold: plays one tape of decisions through any executor."""
+    """Plays `answers` [T] (or [T, P], by pair), one a decision, then leaves everything as it is."""
 
     name = "scripted"
 
-    def __init__(self, actions: Actions) -> None:
-        self._left = list(actions)
+    def __init__(self, schema: Schema, answers: Actions) -> None:
+        self.schema = schema
+        self._left = list(answers)
 
     def decide(self, observations: Observations) -> Actions:
-        """The next action, for every account alike."""
-        action = self._left.pop(0) if self._left else 0
-        return np.full(len(observations), action, dtype=np.int64)
+        """The next answer, for every account alike."""
+        count = len(observations)
+        if self._left:
+            return np.repeat(self._left.pop(0)[None], count, axis=0)
+        shape = observations.shape[:2] if self.schema.formulation == "pairs" else (count,)
+        return np.zeros(shape, dtype=np.int64)

@@ -1,65 +1,115 @@
 """One tape of decisions through the environment and through the trader with its paper executor, over real HTTP."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from backtest.environment import FundingArbitrageEnv
-from backtest.policies import RandomLegal
-from backtest.replay import replay
+from backtest.policies import Actions, RandomLegal
+from backtest.replay import Result, replay
 from backtest.tape import Tape, tape_of_market
 from bot.ledger.store import Ledger
 from bot.runtime import ledger_path, run
-from bot.settings import Settings
+from bot.settings import RiskSettings, Settings
 from bot.worlds import Bounds
-from data.settings import DataSettings
+from data.settings import DataSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
+from tests.parity.test_books_reference import Overheard
 
-HOURS = 120
+ASSETS = ("BTC", "INJ", "XRP", "1000PEPE")
+THIN = {
+    "binance": VenueSettings(half_spread_bps=0.5, level_quote=600.0, levels=3),
+    "hyperliquid": VenueSettings(
+        half_spread_bps=1.0, level_quote=200.0, levels=6, margin_mode="isolated", leverage=5.0
+    ),
+}
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(var=tmp_path, data=DataSettings(assets=("BTC", "INJ", "XRP", "1000PEPE")))
+@pytest.mark.parametrize(
+    ("hours", "venues", "environment", "least"),
+    [
+        (120, {}, {}, 10),
+        (96, {}, {"formulation": "pairs", "decision_hours": 8}, 10),
+        (72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
+        (72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5),
+    ],
+    ids=["every hour", "by pair", "thin and isolated", "thin and isolated, by pair"],
+)
+def test_a_sequence_of_decisions_gives_the_same_books_on_both_paths(
+    tmp_path: Path, hours: int, venues: dict[str, VenueSettings], environment: dict[str, Any], least: int
+) -> None:
+    data = DataSettings(assets=ASSETS, **({"venues": venues} if venues else {}))  # type: ignore[arg-type]
+    risk = RiskSettings(max_drawdown_pct=100.0)
+    settings = Settings.model_validate({"var": tmp_path, "data": data, "environment": environment, "risk": risk})
+    tape = tape_of(settings, hours)
+    answers = busy_answers(tape)
+    played = replay(tape, Scripted(tape.schema, answers))
+    number = asyncio.run(trade(settings, Scripted(tape.schema, answers), hours))
+    assert len(played.trades) >= least, "too few trades to prove anything"
+    assert_same(played, Ledger(ledger_path(settings)), number)
+    assert (partial_fills(ledger_path(settings)) > 0) == bool(venues)
 
 
-def test_a_sequence_of_actions_gives_the_same_equity_and_trades_on_both_paths(settings: Settings) -> None:
-    tape = _tape(settings)
-    actions = _busy_actions(tape)
-    in_environment = replay(tape, Scripted(actions))
-    number = asyncio.run(_trade(settings, Scripted(actions)))
-    ledger = Ledger(ledger_path(settings))
+def partial_fills(path: Path) -> int:
+    """How many orders the order books did not hold in full."""
+    smaller = "abs(cast(fills.quantity as real)) < 0.999 * abs(cast(intents.quantity as real))"
+    with closing(sqlite3.connect(path)) as connection:
+        query = f"select count(*) from fills join intents using (client_id) where {smaller}"
+        (count,) = connection.execute(query).fetchone()
+    return int(count)
+
+
+def assert_same(played: Result, ledger: Ledger, number: int) -> None:
+    """Equity by hour, trades, and every field of the books at the end."""
     ticks, equity = ledger.equity(number)
-    assert len(in_environment.trades) > 10, "too few trades to prove anything"
-    assert ticks.tolist() == in_environment.ticks.tolist()
-    np.testing.assert_allclose(equity, in_environment.equity, rtol=1e-9)
-    assert in_environment.trades == ledger.trades(number)
+    assert ticks.tolist() == played.ticks.tolist()
+    np.testing.assert_allclose(equity, played.equity, rtol=1e-9)
+    traded = ledger.trades(number)
+    assert [(one.asset, one.opened_ms, one.closed_ms, one.reason) for one in played.trades] == [
+        (one.asset, one.opened_ms, one.closed_ms, one.reason) for one in traded
+    ]
+    for one, other in zip(played.trades, traded, strict=True):
+        for name, value in vars(one).items():
+            assert getattr(other, name) == (pytest.approx(value, rel=1e-9, abs=1e-9) if name in MEASURED else value)
+    tick, books = ledger.snapshot(number) or (0, played.books)
+    assert tick == played.ticks[-1]
+    for name in played.books.dtype.names or ():
+        np.testing.assert_allclose(books[name], played.books[name], rtol=1e-9, atol=1e-9, err_msg=name)
 
 
-def _tape(settings: Settings) -> Tape:
+MEASURED = {
+    "quantity", "long_entry", "long_exit", "short_entry", "short_exit", "notional", "funding", "basis", "fees",
+    "slippage",
+}  # fmt: skip
+
+
+def tape_of(settings: Settings, hours: int) -> Tape:
     market = synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
     first = market.start_ms + settings.data.history_hours * HOUR_MS
-    return tape_of_market(market, settings.data, settings.environment, first, first + HOURS * HOUR_MS)
+    return tape_of_market(market, settings.data, settings.environment, first, first + hours * HOUR_MS)
 
 
-def _busy_actions(tape: Tape) -> np.ndarray:
-    """What a random policy does, with an impossible action now and then."""
-    env, random = FundingArbitrageEnv(tape), np.random.default_rng(5)
-    policy = RandomLegal(tape.schema, seed=3)
-    observation, _ = env.reset(options={"full_range": True})
-    actions, done = [], False
-    while not done:
-        legal = policy.decide(observation[None, :])[0]
-        action = random.integers(tape.schema.actions) if random.random() < 0.2 else legal
-        actions.append(action)
-        observation, _, _, done, _ = env.step(np.int64(action))
-    return np.array(actions, dtype=np.int64)
+class Clumsy(RandomLegal):
+    """Random, and now and then what cannot be carried out."""
+
+    def decide(self, observations: np.ndarray) -> Actions:
+        legal = super().decide(observations)
+        anything = self._random.integers(self.schema.actions, size=legal.shape)
+        return np.where(self._random.random(legal.shape) < 0.2, anything, legal)
 
 
-async def _trade(settings: Settings, policy: Scripted) -> int:
-    bounds = Bounds(hours=HOURS)
+def busy_answers(tape: Tape) -> Actions:
+    listening = Overheard(Clumsy(tape.schema, seed=3))
+    replay(tape, listening)
+    return np.array(listening.answered, dtype=np.int64)
+
+
+async def trade(settings: Settings, policy: Scripted, hours: int) -> int:
+    bounds = Bounds(hours=hours)
     return await run(settings, bounds, fresh=True, stop=asyncio.Event(), watch=lambda _: None, policy=policy)

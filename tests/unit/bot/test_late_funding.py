@@ -33,25 +33,25 @@ def panel(hours: int, settled_hours: tuple[int, ...]) -> Panel:
 
 def held_since(tick: int) -> Books:
     """Long the first leg, short the second."""
-    books = new_books(1, 2, 3, 10_000.0)
+    books = new_books(2, 3, 10_000.0)
     for leg, column, quantity in ((LONG, 0, QUANTITY), (SHORT, 1, -QUANTITY)):
-        books = apply(books, Fill(0, leg, column, column, quantity, PRICE, PRICE, 0.0, tick))
+        books = apply(books, Fill(0, leg, column, column, quantity, PRICE, PRICE, 0.0, 0.0, tick))
     return books
 
 
 @pytest.mark.parametrize("late_by", [0, 1, 5])
 def test_it_is_paid_in_full_however_late_it_comes(late_by: int) -> None:
-    executor, books = PaperExecutor({}, RULES, set()), held_since(START)
+    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
     for hour in range(1, 9):
         published = tuple(due for due in range(1, 9) if due + late_by <= hour)
         books, payments = executor.settle(books, panel(hour, published), START + hour * HOUR_MS)
         assert [START + (hour - late_by) * HOUR_MS] * (hour > late_by) == [payment.due for payment in payments]
-    assert pytest.approx(QUANTITY * PRICE * RATE * (8 - late_by)) == books.pnl[0, FUNDING]
-    assert pytest.approx(10_000 + books.pnl[0, FUNDING]) == equity(books, 0)
+    assert pytest.approx(QUANTITY * PRICE * RATE * (8 - late_by)) == books.pnl[FUNDING]
+    assert pytest.approx(10_000 + books.pnl[FUNDING]) == equity(books)
 
 
 def test_what_settled_before_the_entry_is_not_paid() -> None:
-    executor, books = PaperExecutor({}, RULES, set()), held_since(START + 3 * HOUR_MS)
+    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START + 3 * HOUR_MS)
     books, payments = executor.settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
     assert [START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
@@ -59,7 +59,7 @@ def test_what_settled_before_the_entry_is_not_paid() -> None:
 def test_what_the_ledger_has_is_not_paid_again_after_a_restart() -> None:
     books = held_since(START)
     paid = {(START + hour * HOUR_MS, 0, "hyperliquid", LEGS[1].symbol) for hour in (1, 2)}
-    _, payments = PaperExecutor({}, RULES, paid).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
+    _, payments = PaperExecutor({}, RULES, paid, 24).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
     assert [START + 3 * HOUR_MS, START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
 
@@ -78,7 +78,7 @@ def test_of_two_settlements_of_one_tick_the_one_that_comes_later_is_paid_too() -
         settlements = {LEGS[1].key: Settlements(due, late, np.full(len(due), RATE))}
         return build_panel(LEGS, bars, settlements, START, START + hours * HOUR_MS, 60)
 
-    executor, books = PaperExecutor({}, RULES, set()), held_since(START)
+    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
     for hour, published in ((2, (2,)), (3, (1, 2, 3))):
         books, _ = executor.settle(books, seen(hour, published), START + hour * HOUR_MS)
-    assert pytest.approx(3 * QUANTITY * PRICE * RATE) == books.pnl[0, FUNDING]
+    assert pytest.approx(3 * QUANTITY * PRICE * RATE) == books.pnl[FUNDING]

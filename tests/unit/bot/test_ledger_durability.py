@@ -41,7 +41,7 @@ tick = 1_000_000 * HOUR_MS if saved is None else saved[0] + HOUR_MS
 while True:
     hours = tick // HOUR_MS - 1_000_000
     events = [Event(tick, Kind.DATA, str(number)) for number in range(20)]
-    ledger.record_tick(run, TickRecord(tick, float(hours), events=events), new_books(1, 2, 3, float(hours + 1)))
+    ledger.record_tick(run, TickRecord(tick, float(hours), events=events), new_books(2, 3, float(hours + 1)))
     print(hours, flush=True)
     tick += HOUR_MS
 """
@@ -56,7 +56,7 @@ def start(ledger: Ledger) -> int:
 
 
 def entry(tick: int = TICK) -> Proposal:
-    return Proposal(True, 0, tick, -1, (LegOrder(0, LEG, 0, 0, 3.0, 100.0, 0.03),))
+    return Proposal(True, 0, tick, -1, (LegOrder(0, LEG, 0, 0, 3.0, 100.0, 0.03),), (0, 1))
 
 
 def query(path: Path, statement: str) -> list[tuple[Any, ...]]:
@@ -96,8 +96,8 @@ def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_com
         hours = len(ticks)
         assert committed + 1 <= hours <= committed + 2
         assert [(TICK + number * HOUR_MS, number) for number in range(hours)] == list(zip(ticks, curve, strict=True))
-        tick, books = ledger.snapshot(run) or (0, new_books(1, 1, 1, 0.0))
-        assert (TICK + (hours - 1) * HOUR_MS, float(hours)) == (tick, float(books.peak[0]))
+        tick, books = ledger.snapshot(run) or (0, new_books(1, 1, 0.0))
+        assert (TICK + (hours - 1) * HOUR_MS, float(hours)) == (tick, float(books.peak))
         assert [(20 * hours,)] == query(path, "select count(*) from events")
 
 
@@ -105,7 +105,7 @@ def test_a_second_ledger_on_the_same_file_reads_what_the_first_has_committed(pat
     first, second = Ledger(path), Ledger(path)
     run = start(first)
     for number in range(3):
-        first.record_tick(run, TickRecord(TICK + number * HOUR_MS, float(number)), new_books(1, 2, 3, 1.0))
+        first.record_tick(run, TickRecord(TICK + number * HOUR_MS, float(number)), new_books(2, 3, 1.0))
 
         assert list(range(number + 1)) == second.equity(run)[1].tolist()
 
@@ -114,8 +114,8 @@ def test_intents_of_a_process_that_died_are_unfilled_and_those_that_filled_stay_
     ledger = Ledger(path)
     run = start(ledger)
     ledger.record_intents(run, entry(), ("filled",))
-    fill = LegFill("filled", 3.0, 101.0, 100.0, 5e-4)
-    ledger.record_tick(run, TickRecord(TICK, 1.0, fills=[fill]), new_books(1, 2, 3, 1.0))
+    fill = LegFill("filled", 3.0, 101.0, 100.0, 5e-4, 0.0)
+    ledger.record_tick(run, TickRecord(TICK, 1.0, fills=[fill]), new_books(2, 3, 1.0))
     ledger.record_intents(run, entry(TICK + HOUR_MS), ("died",))
     assert {"filled": "filled", "died": "pending"} == states(path)
     ledger.expire_pending(run)
@@ -138,7 +138,7 @@ def test_a_number_of_numpy_is_kept_like_any_other(value: np.float64) -> None:
 
 def test_what_the_database_holds_is_the_shortest_exact_notation(path: Path) -> None:
     ledger = Ledger(path)
-    ledger.record_tick(start(ledger), TickRecord(TICK, 0.1 + 0.2), new_books(1, 2, 3, 1.0))
+    ledger.record_tick(start(ledger), TickRecord(TICK, 0.1 + 0.2), new_books(2, 3, 1.0))
 
     assert [("0.30000000000000004",)] == query(path, "select equity from ticks")
 
@@ -170,7 +170,7 @@ def test_a_damaged_database_is_a_state_error_wherever_it_is_read(
     ledger = Ledger(path)
     run = start(ledger)
     for number in range(3):
-        ledger.record_tick(run, TickRecord(TICK + number * HOUR_MS, 1.0), new_books(1, 2, 3, 1.0))
+        ledger.record_tick(run, TickRecord(TICK + number * HOUR_MS, 1.0), new_books(2, 3, 1.0))
     ledger.close()
     query(path, "pragma wal_checkpoint(truncate)")
     pages = [page for (page,) in query(path, "select rootpage from sqlite_master where rootpage > 0")]
@@ -192,7 +192,7 @@ def test_a_database_whose_tables_are_not_these_is_a_state_error_when_it_is_writt
     query(path, "create table snapshots (other integer)")
 
     with pytest.raises(StateError, match="cannot be written"):
-        Ledger(path).record_tick(run, TickRecord(TICK, 1.0), new_books(1, 2, 3, 1.0))
+        Ledger(path).record_tick(run, TickRecord(TICK, 1.0), new_books(2, 3, 1.0))
     assert [] == query(path, "select * from ticks")
 
 
@@ -201,7 +201,7 @@ def test_what_is_written_needs_a_run_that_exists(path: Path) -> None:
     run = start(ledger)
 
     with pytest.raises((StateError, IntegrityError)):
-        ledger.record_tick(run + 1, TickRecord(TICK, 1.0), new_books(1, 2, 3, 1.0))
+        ledger.record_tick(run + 1, TickRecord(TICK, 1.0), new_books(2, 3, 1.0))
     with pytest.raises((StateError, IntegrityError)):
         ledger.record_intents(run + 1, entry(), ("a",))
     assert [] == query(path, "select tick from ticks union all select tick from intents")

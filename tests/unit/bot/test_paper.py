@@ -1,4 +1,4 @@
-"""Walking the book: what a paper order pays, and when it is not filled."""
+"""Walking the book: how much of a paper order it takes, and what that costs."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.execution.paper import walk
+from bot.execution.paper import depth, walk
 from bot.orders import LegOrder
 from data.exchange import OrderBook
 from data.types import Asset, Instrument
@@ -21,32 +21,40 @@ def order(quantity: float, collar: float = math.inf) -> LegOrder:
 
 @pytest.mark.parametrize(("quantity", "price"), [(3.0, 101.0), (5.0, 101.0), (-5.0, 99.0)])
 def test_the_first_level_gives_exactly_its_price(quantity: float, price: float) -> None:
-    assert price == walk(BOOK, order(quantity))
+    assert price == walk(BOOK, quantity)
 
 
 def test_deeper_levels_are_averaged() -> None:
-    assert (5 * 101 + 5 * 102) / 10 == walk(BOOK, order(10))
-    assert (5 * 99 + 1 * 98) / 6 == walk(BOOK, order(-6))
+    assert (5 * 101 + 5 * 102) / 10 == walk(BOOK, 10)
+    assert (5 * 99 + 1 * 98) / 6 == walk(BOOK, -6)
 
 
-@pytest.mark.parametrize("quantity", [10.1, -10.1])
-def test_more_than_the_depth_is_not_filled(quantity: float) -> None:
-    assert math.isnan(walk(BOOK, order(quantity)))
+@pytest.mark.parametrize(("quantity", "taken"), [(3.0, 3.0), (-10.0, 10.0), (10.1, 10.0), (-25.0, 10.0)])
+def test_an_order_takes_no_more_than_is_there(quantity: float, taken: float) -> None:
+    assert taken == depth(BOOK, order(quantity))
 
 
-@pytest.mark.parametrize(("collar", "filled"), [(0.011, True), (0.0099, False)])
-def test_a_price_beyond_the_collar_is_not_filled(collar: float, filled: bool) -> None:
-    assert filled == (not math.isnan(walk(BOOK, order(1, collar))))
+@pytest.mark.parametrize(("collar", "taken"), [(0.011, 1.0), (0.0099, 0.0)])
+def test_beyond_the_collar_nothing_is_taken(collar: float, taken: float) -> None:
+    assert taken == depth(BOOK, order(1, collar))
+
+
+@pytest.mark.parametrize(("quantity", "taken"), [(5.0, 5.0), (10.0, 0.0), (20.0, 0.0), (-5.0, 5.0), (-10.0, 0.0)])
+def test_the_collar_is_about_the_average_price_of_all_that_there_is(quantity: float, taken: float) -> None:
+    # Both levels together cost 1.5 % more than the last price.
+    assert taken == depth(BOOK, order(quantity, 0.012))
 
 
 @pytest.mark.parametrize("book", [OrderBook((), ()), OrderBook(BOOK.bids, ()), OrderBook((), BOOK.asks)])
-def test_a_one_sided_or_empty_book_fills_nothing(book: OrderBook) -> None:
-    assert math.isnan(walk(book, order(1)))
-    assert math.isnan(walk(book, order(-1)))
+@pytest.mark.parametrize("quantity", [1.0, -1.0])
+def test_a_one_sided_or_empty_book_takes_nothing(book: OrderBook, quantity: float) -> None:
+    assert 0.0 == depth(book, order(quantity))
 
 
-@given(st.floats(0.01, 10.0), st.booleans())
+@given(st.floats(0.01, 30.0), st.booleans())
 def test_the_average_lies_within_the_levels_that_were_touched(size: float, buys: bool) -> None:
-    price = walk(BOOK, order(size if buys else -size))
+    taken = depth(BOOK, order(size if buys else -size))
+    price = walk(BOOK, taken if buys else -taken)
     best, last = (101.0, 102.0) if buys else (99.0, 98.0)
+    assert min(size, 10.0) == taken
     assert min(best, last) <= price <= max(best, last)

@@ -34,14 +34,14 @@ def market(hours_with_prices: int = 5) -> Panel:
 
 
 def books(capital: float = 10_000.0) -> Books:
-    return new_books(1, 2, 3, capital)
+    return new_books(2, 3, capital)
 
 
 def proposal(quantity: float = 30.0, *, entry: bool = True, slot: int = 0, price: float = PRICE) -> Proposal:
     legs = tuple(
         LegOrder(leg, LEGS[leg], leg, leg, sign * quantity, price, 0.03) for leg, sign in ((LONG, 1), (SHORT, -1))
     )
-    return Proposal(entry, slot, TICK, 0, legs)
+    return Proposal(entry, slot, TICK, 0, legs, (0, 1))
 
 
 def gate(**limits: float) -> RiskGate:
@@ -51,20 +51,20 @@ def gate(**limits: float) -> RiskGate:
 def test_an_entry_within_the_limits_is_approved() -> None:
     order = gate().review(proposal(), books(), market())
     assert isinstance(order, ApprovedOrder)
-    assert ("7-1000000-0-in-0", "7-1000000-0-in-1") == order.client_ids
+    assert ("7-1000000-0-0x1-in-0", "7-1000000-0-0x1-in-1") == order.client_ids
 
 
 def losing() -> Books:
     """Equity of 9,000 after a peak of 10,000."""
     lost = books()
-    lost.cash[0, 0] -= 1_000
+    lost.cash[0] -= 1_000
     return lost
 
 
 def poor() -> Books:
     """A venue with too little money for another 3,000 of notional."""
     short = books()
-    short.cash[0] = 500, 9_500
+    short.cash[:] = 500, 9_500
     return short
 
 
@@ -72,7 +72,7 @@ def crowded() -> Books:
     """A pair of 12,000 a leg."""
     held = books(100_000)
     for leg, sign in ((LONG, 1), (SHORT, -1)):
-        held = apply(held, Fill(1, leg, leg, leg, sign * 120.0, PRICE, PRICE, 0.0, TICK))
+        held = apply(held, Fill(1, leg, leg, leg, sign * 120.0, PRICE, PRICE, 0.0, 0.0, TICK))
     return held
 
 
@@ -98,6 +98,19 @@ def test_an_entry_that_breaks_a_limit_is_denied(denial: Denial, wanted: Proposal
     assert isinstance(gate().review(exit_, held, seen), ApprovedOrder), "what blocks an entry never blocks an exit"
 
 
+@pytest.mark.parametrize(("free", "approved"), [(1_002.0, False), (1_003.0, True)])
+def test_under_isolated_margin_an_entry_needs_free_cash_for_its_margin_and_both_fees(
+    free: float, approved: bool
+) -> None:
+    isolated = VenueSettings(margin_mode="isolated", leverage=3.0, taker_fee_bps=4.5)
+    rules = make_rules(LEGS, {"binance": VenueSettings(), "hyperliquid": isolated}, EnvironmentSettings())
+    held = apply(books(), Fill(1, SHORT, 1, 1, -30.0, PRICE, PRICE, 0.0, 3.0, TICK))
+    # 30 at 100 is 1,000 of margin and 2.70 of fees; another 1,000 stands behind the leg that is held.
+    held.cash[1] = 1_000.0 + free
+    verdict = RiskGate(RiskSettings(max_drawdown_pct=100.0), rules, run=7).review(proposal(), held, market())
+    assert approved == isinstance(verdict, ApprovedOrder)
+
+
 def test_every_denial_is_tested() -> None:
     tested = {case[0] for case in test_an_entry_that_breaks_a_limit_is_denied.pytestmark[0].args[1]}
     assert set(Denial) == tested
@@ -119,8 +132,9 @@ def test_client_ids_are_the_same_for_the_same_order_and_differ_between_orders() 
         return order.client_ids
 
     assert ids(proposal()) == ids(proposal())
-    others = {ids(proposal()), ids(proposal(entry=False)), ids(proposal(slot=1))}
-    assert 3 == len(others)
+    turned = replace(proposal(), columns=(1, 0))
+    others = {ids(wanted) for wanted in (proposal(), proposal(entry=False), proposal(slot=1), turned)}
+    assert 4 == len(others)
 
 
 def test_an_entry_on_a_leg_without_a_newest_price_passes_no_limit() -> None:
