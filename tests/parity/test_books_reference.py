@@ -288,8 +288,8 @@ def test_both_accounts_agree_on_plans_where_the_market_does_its_worst() -> None:
 
 RECORDED = os.environ.get("RECORDED_MARKET", "")
 RECORDED_ASSETS = ("ADA", "AVAX", "BNB", "BTC", "DOGE", "DOT", "ETH", "LTC", "SOL", "TON", "TRX", "XRP")
-FIRST, LAST = datetime(2024, 9, 25, tzinfo=UTC), datetime(2025, 4, 14, tzinfo=UTC)
-"""The complete recording of both venues begins on 2024-09-10; features need two weeks of it."""
+FIRST, LAST = datetime(2024, 9, 10, tzinfo=UTC), datetime(2025, 4, 14, tzinfo=UTC)
+"""Both venues are recorded from 2024-09-05; the first opportunities show a week later."""
 
 
 @cache

@@ -7,11 +7,12 @@ import pytest
 
 from backtest.accounting import equity, pnl_split
 from backtest.metrics import measure
+from backtest.observation import Schema
 from backtest.policies import plain_policy
-from backtest.replay import Result, replay
+from backtest.replay import Result, replay, replay_all
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
-from data.errors import MissingData
+from data.errors import ConfigurationError, MissingData
 from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
@@ -47,7 +48,7 @@ def test_the_split_of_the_pnl_adds_up_to_what_was_gained(name: str) -> None:
 def test_open_positions_are_in_the_split_at_their_marks() -> None:
     hours = 20
     tape = play_tape(pair_market(HISTORY_H + hours), EnvironmentSettings(max_positions=1, max_opportunities=1), hours)
-    result = replay(tape, Scripted(np.array([1], dtype=np.int64)))
+    result = replay(tape, Scripted(tape.schema, np.array([1], dtype=np.int64)))
     assert ([], 100.0) == (result.trades, result.books.quantity[0, 0])
     result.books.mark[0] = 101.0, 100.5
     expected = {"funding": 40.0, "basis": 100 * 0.5, "fees": -10.0, "slippage": -20.0, "transfers": 0.0, "total": 60.0}
@@ -78,13 +79,9 @@ def test_the_order_in_which_venues_are_named_changes_nothing() -> None:
     one = VenueSettings(taker_fee_bps=1.0, half_spread_bps=2.0, maintenance_margin=0.03)
     other = VenueSettings(taker_fee_bps=4.0, half_spread_bps=8.0, maintenance_margin=0.12)
     ways = {"binance": one, "hyperliquid": other}, {"hyperliquid": other, "binance": one}
-    runs = [
-        replay(
-            play_tape(market, settings, 30, DataSettings(venues=venues, history_hours=HISTORY_H)),
-            Scripted(np.array([1, *[0] * 20, 2])),
-        )
-        for venues in ways
-    ]
+    answers = np.array([1, *[0] * 20, 2])
+    tapes = [play_tape(market, settings, 30, DataSettings(venues=venues, history_hours=HISTORY_H)) for venues in ways]
+    runs = [replay(tape, Scripted(tape.schema, answers)) for tape in tapes]
     assert 1 == len(runs[0].trades)
     assert runs[0].trades == runs[1].trades
     assert runs[0].equity.tobytes() == runs[1].equity.tobytes()
@@ -104,7 +101,8 @@ def test_flat_keeps_the_capital() -> None:
 
 def test_a_replay_plays_the_whole_tape_whatever_the_length_of_an_episode() -> None:
     settings = EnvironmentSettings(max_positions=1, max_opportunities=1, episode_hours=2)
-    result = replay(play_tape(pair_market(HISTORY_H + 30), settings, 30), Scripted(np.array([1], dtype=np.int64)))
+    tape = play_tape(pair_market(HISTORY_H + 30), settings, 30)
+    result = replay(tape, Scripted(tape.schema, np.array([1], dtype=np.int64)))
     assert [hour(HISTORY_H + number) for number in range(31)] == result.ticks.tolist()
 
 
@@ -119,3 +117,23 @@ def test_a_window_without_a_pair_is_refused() -> None:
     data = DataSettings(history_hours=HISTORY_H, assets=("BBB",))
     with pytest.raises(MissingData, match="listed on two of the venues"):
         tape_of_market(pair_market(HISTORY_H + 30), data, EnvironmentSettings(), hour(HISTORY_H), hour(HISTORY_H + 5))
+
+
+def test_a_policy_that_was_made_for_another_observation_is_refused() -> None:
+    other = Schema(slots=3, opportunities=5, formulation="pairs")
+    with pytest.raises(ConfigurationError, match="was made for"):
+        replay(tape(), plain_policy("rule", other, seed=0))
+
+
+def test_policies_side_by_side_do_not_touch_each_other() -> None:
+    schema = tape().schema
+    together = replay_all(tape(), [plain_policy(name, schema, seed=1) for name in ("random", "rule", "flat")])
+    for name, result in zip(("random", "rule", "flat"), together, strict=True):
+        alone = played(name)
+        assert (alone.equity.tobytes(), alone.trades) == (result.equity.tobytes(), result.trades)
+
+
+def test_a_window_without_an_hour_is_refused() -> None:
+    data = DataSettings(history_hours=HISTORY_H)
+    with pytest.raises(ConfigurationError, match="an hour at least"):
+        tape_of_market(pair_market(HISTORY_H + 30), data, EnvironmentSettings(), hour(HISTORY_H), hour(HISTORY_H))
