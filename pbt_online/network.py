@@ -10,6 +10,7 @@ from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 from backtest.scaler import Scaler
@@ -76,10 +77,10 @@ class NetworkPolicy:
         try:
             content = json.loads((folder / "policy.json").read_text())
             schema = Schema(**content["schema"])
-            with np.load(folder / "policy.npz", allow_pickle=False) as arrays:
+            with (folder / "policy.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 flat = [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
             name, told, scaler = content["name"], content["schema_hash"], content["scaler"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
             raise CorruptData(f"{folder}: no readable policy ({error!r}): restore it from a backup") from error
         if told != schema.hash:
             raise CorruptData(

@@ -7,7 +7,7 @@ import pytest
 from backtest.policies import Policy, plain_policy
 from backtest.replay import replay
 from backtest.sweep import sweep
-from tests.unit.backtest.test_scaler import tape
+from tests.unit.backtest.test_replay import tape
 
 
 def policies() -> list[Policy]:

@@ -80,7 +80,7 @@ def test_a_scaler_of_another_observation_is_refused(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["scaler"]["schema"] = "0" * 16
     path.write_text(json.dumps(content))
-    with pytest.raises(ConfigurationError, match="fit it anew"):
+    with pytest.raises(ConfigurationError, match="train anew"):
         NetworkPolicy.load(tmp_path)
 
 
