@@ -91,7 +91,8 @@ def walk(quantity: float, quote: Quote, rule: np.record) -> float:
 
 @compiled
 def _level_price(quantity: float, level: int, quote: Quote, rule: np.record) -> float:
-    """Price of a level of the side that `quantity` takes from: levels lie half a spread, one tick at least, apart."""
+    """Price of a level of the side that `quantity` takes from: levels lie half a spread of the mid, in
+    whole ticks and one at least, apart."""
     touch = quote.ask if quantity > 0.0 else quote.bid
     if level == 0:
         return touch

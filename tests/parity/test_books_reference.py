@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backtest.observation import Schema
-from backtest.policies import Actions, Observations, Policy, plain_policy
+from backtest.policies import Actions, Observations, Policy, RandomLegal, plain_policy
 from backtest.replay import Result, replay
 from backtest.settings import EnvironmentSettings
 from backtest.simulated_venue import FLAT, IN
@@ -72,6 +72,15 @@ class EnterAndStay:
         free = observations[:, [self.schema.names.index("free_slots")]] > 0
         possible = shown & ~held & free
         return np.where(possible.any(axis=1), 1 + possible.argmax(axis=1), 0).astype(np.int64)
+
+
+class Clumsy(RandomLegal):
+    """Random, and now and then what cannot be carried out."""
+
+    def decide(self, observations: Observations) -> Actions:
+        legal = super().decide(observations)
+        anything = self._random.integers(self.schema.actions, size=legal.shape)
+        return np.where(self._random.random(legal.shape) < 0.2, anything, legal)
 
 
 def world(
@@ -220,10 +229,15 @@ NASTY_VENUES = {
         update={"margin_mode": "isolated", "leverage": 4.0, "level_quote": 250.0, "levels": 7}
     ),
 }
+SHORT_OF_MONEY = {
+    "binance": NASTY_VENUES["binance"].model_copy(update={"maintenance_margin": 0.25, "level_quote": 5_000.0}),
+    "hyperliquid": NASTY_VENUES["hyperliquid"].model_copy(update={"leverage": 1.3, "level_quote": 5_000.0}),
+}
+"""The same with room for a position or two only."""
 
 
 @cache
-def nasty(**changed: object) -> World:
+def nasty(*, poor: bool = False, **changed: object) -> World:
     market = calm_market()
     first = market.start_ms + 336 * HOUR_MS
     random = np.random.default_rng(8)
@@ -233,7 +247,7 @@ def nasty(**changed: object) -> World:
         {"max_position_loss_pct": 3.0, "transfer_hours": 30, "delisted_after_hours": 12} | changed
     )
     broken = replace(market, bars=bars, settlements=settlements)
-    return world(broken, settings, first, first + DAYS * 24 * HOUR_MS, NASTY_VENUES)
+    return world(broken, settings, first, first + DAYS * 24 * HOUR_MS, SHORT_OF_MONEY if poor else NASTY_VENUES)
 
 
 def with_jumps(bars: Bars, first: int) -> Bars:
@@ -271,15 +285,23 @@ def test_both_accounts_agree_where_the_market_does_its_worst() -> None:
     assert sum(second.in_parts for _, second in (stay, *wild)) > 10
 
 
+def test_both_accounts_agree_where_there_is_money_for_little_and_it_is_sent_around() -> None:
+    where = nasty(poor=True, max_position_loss_pct=50.0, rebalance_below=0.8)
+    stay = compare(where, EnterAndStay(where.tape.schema))
+    wild = [compare(where, plain_policy("random", where.tape.schema, seed)) for seed in (0, 1, 3, 5)]
+    assert sum(second.transfers for _, second in (stay, *wild)) > 10
+
+
 def test_both_accounts_agree_where_the_second_leg_comes_ten_minutes_late() -> None:
     where = nasty(second_leg_delay_s=600, price_collar_bps=60.0)
     played, _ = compare(where, plain_policy("random", where.tape.schema, seed=7))
     assert {"policy", "unwound"} <= {trade.reason for trade in played.trades}
 
 
-def test_both_accounts_agree_on_plans_where_the_market_does_its_worst() -> None:
-    where = nasty(formulation="pairs", decision_hours=8)
-    wild = [compare(where, plain_policy("random", where.tape.schema, seed)) for seed in (1, 2)]
+@pytest.mark.parametrize("decision_hours", [8, 1])
+def test_both_accounts_agree_on_plans_where_the_market_does_its_worst(decision_hours: int) -> None:
+    where = nasty(formulation="pairs", decision_hours=decision_hours, max_position_loss_pct=1.0)
+    wild = [compare(where, Clumsy(where.tape.schema, seed)) for seed in (1, 2)]
     assert sum(second.in_parts for _, second in wild) > 5
 
 
@@ -304,7 +326,7 @@ def recorded(formulation: str = "ranked", decision_hours: int = 1) -> World:
 @pytest.mark.skipif(not RECORDED, reason="RECORDED_MARKET does not name a folder of recorded funding and candles")
 @pytest.mark.parametrize(
     ("name", "formulation", "decision_hours", "least"),
-    [("rule", "ranked", 1, 15), ("random", "ranked", 1, 300), ("rule", "pairs", 8, 15)],
+    [("rule", "ranked", 1, 15), ("random", "ranked", 1, 300), ("rule", "pairs", 8, 15), ("random", "pairs", 8, 300)],
 )
 def test_both_accounts_agree_on_the_recorded_market(
     name: str, formulation: str, decision_hours: int, least: int

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtest.policies import Actions, RandomLegal
+from backtest.policies import Actions
 from backtest.replay import Result, replay
 from backtest.tape import Tape, tape_of_market
 from bot.ledger.store import Ledger
@@ -20,7 +20,7 @@ from data.settings import DataSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
-from tests.parity.test_books_reference import Overheard
+from tests.parity.test_books_reference import Clumsy, Overheard
 
 ASSETS = ("BTC", "INJ", "XRP", "1000PEPE")
 THIN = {
@@ -93,15 +93,6 @@ def tape_of(settings: Settings, hours: int) -> Tape:
     market = synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
     first = market.start_ms + settings.data.history_hours * HOUR_MS
     return tape_of_market(market, settings.data, settings.environment, first, first + hours * HOUR_MS)
-
-
-class Clumsy(RandomLegal):
-    """Random, and now and then what cannot be carried out."""
-
-    def decide(self, observations: np.ndarray) -> Actions:
-        legal = super().decide(observations)
-        anything = self._random.integers(self.schema.actions, size=legal.shape)
-        return np.where(self._random.random(legal.shape) < 0.2, anything, legal)
 
 
 def busy_answers(tape: Tape) -> Actions:

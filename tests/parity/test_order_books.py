@@ -59,6 +59,16 @@ def test_an_order_takes_as_much_and_pays_as_much_in_the_environment_as_on_paper(
         )
 
 
+@pytest.mark.parametrize("mid", [126_250.3, 168_749.8, 88_749.76])
+def test_levels_are_equally_far_apart_where_rounding_decides(mid: float) -> None:
+    # Half a spread of the price is a little beside a half tick, of the middle of the touch exactly there.
+    instrument, shown = listed(95_000.0), VenueSettings(half_spread_bps=20.0, level_quote=1.0, levels=3)
+    quote, rules, book = meet(mid, instrument, shown)
+    for side, way in ((book.asks, 1), (book.bids, -1)):
+        average = sum(price for price, _ in side) / len(side)
+        assert average == pytest.approx(order_book.walk(way * 3e-5, quote, rules.instruments[0]), rel=1e-12)
+
+
 @pytest.mark.parametrize("lots", [1, -1, 1000, -1000])
 def test_where_nothing_trades_not_even_one_lot_is_taken(lots: int) -> None:
     instrument = listed(21.0)
