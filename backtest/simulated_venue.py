@@ -110,7 +110,7 @@ def trade(books: Books, plan: NDArray[np.int64], row: int, frames: Frames, rules
         for slot in range(books.opened_at.shape[0]):
             if books.opened_at[slot] != 0 and plan[pair_held(books, slot, frames.pair_of)] == FLAT:
                 _leave_at(books, slot, POLICY, row, frames, rules, closings)
-    if free_slot(books) < 0:
+    if free_slot(books) < 0 or not _wants_entry(plan):
         return
     for rank in range(frames.order.shape[1]):
         pair = frames.order[row, rank]
@@ -118,6 +118,14 @@ def trade(books: Books, plan: NDArray[np.int64], row: int, frames: Frames, rules
             break
         if plan[pair] == IN:
             _enter_at(books, pair, row, frames, rules, closings)
+
+
+@compiled
+def _wants_entry(plan: NDArray[np.int64]) -> bool:
+    for pair in range(len(plan)):  # noqa: SIM110 - compiled
+        if plan[pair] == IN:
+            return True
+    return False
 
 
 @inlined

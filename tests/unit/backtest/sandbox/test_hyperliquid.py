@@ -8,9 +8,9 @@ import pytest
 
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.hyperliquid import HyperliquidMarket, coin_of
-from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World
 from data.market import Market
+from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 HOURS = 6000
@@ -28,7 +28,7 @@ def venue(tmp_path: Path) -> HyperliquidMarket:
     settlements = Settlements(hours, np.zeros(HOURS, dtype=np.int64), flat * 1e-7)
     market = Market((coin,), {coin.key: Bars(hours, flat, flat, flat, flat, flat)}, {coin.key: settlements})
     clock = MarketClock(tmp_path / "clock.json", WorldIdentity("aa", "flat"), begin_ms=NOW, end_ms=market.end_ms)
-    return HyperliquidMarket(World(market, clock, {"hyperliquid": 1.0}, SandboxSettings()))
+    return HyperliquidMarket(World(market, clock, {"hyperliquid": VenueSettings(half_spread_bps=1.0)}))
 
 
 def opened(venue: HyperliquidMarket, **asked: int) -> list[int]:

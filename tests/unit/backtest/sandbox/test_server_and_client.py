@@ -11,10 +11,10 @@ import pytest
 from backtest.sandbox.client import SandboxClock, loopback_only
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import listening
-from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World, fingerprint
 from data.errors import ConfigurationError, MissingData
 from data.market import Market
+from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 HOURS = 48
@@ -29,9 +29,9 @@ def market_on(venue: str, price: float = 100.0) -> Market:
     return Market((coin,), {coin.key: bars}, {coin.key: Settlements(none, none, none.astype(np.float64))})
 
 
-def world(folder: Path, venue: str = "binance", speed: float = 0.0, **spreads: float) -> World:
+def world(folder: Path, venue: str = "binance", speed: float = 0.0, shown: str | None = None) -> World:
     clock = MarketClock(folder / "clock.json", WorldIdentity("aa", "flat"), begin_ms=0, end_ms=END_MS, speed=speed)
-    return World(market_on(venue), clock, spreads or {venue: 1.0}, SandboxSettings())
+    return World(market_on(venue), clock, {shown or venue: VenueSettings(half_spread_bps=1.0)})
 
 
 def post(served: World, body: Any) -> tuple[int, Any]:
@@ -135,7 +135,7 @@ def test_a_venue_that_the_sandbox_does_not_speak_is_refused(tmp_path: Path) -> N
 
 def test_a_venue_without_a_half_spread_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no half spread is given for binance"):
-        world(tmp_path, hyperliquid=1.0)
+        world(tmp_path, shown="hyperliquid")
 
 
 def test_the_fingerprint_changes_with_the_market_and_with_the_beginning() -> None:
