@@ -133,8 +133,8 @@ def test_a_venue_that_the_sandbox_does_not_speak_is_refused(tmp_path: Path) -> N
         asyncio.run(serve())
 
 
-def test_a_venue_without_a_half_spread_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="no half spread is given for binance"):
+def test_a_venue_without_settings_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no settings are given for binance: add it to data.venues"):
         world(tmp_path, shown="hyperliquid")
 
 
