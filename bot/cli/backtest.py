@@ -28,8 +28,9 @@ from data.types import HOUR_MS
 
 def play(settings: Settings, bounds: Bounds, policy: str, *, fills: str, list_trades: bool, as_json: bool) -> None:
     """Backtest and print the result."""
-    tape = simulated_tape(settings, bounds)(Fills(fills))
-    result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
+    with waiting(f"playing {policy}; the first time, compiling takes half a minute"):
+        tape = simulated_tape(settings, bounds)(Fills(fills))
+        result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
     if as_json:
         print_json(_as_json(result))
         return

@@ -202,7 +202,12 @@ def _books_to_json(books: Books) -> dict[str, Any]:
 
 
 def _books_from_json(content: dict[str, Any]) -> Books:
-    books = np.zeros(1, dtype=books_layout(len(content["cash"]), len(content["opened_at"])))
+    """Raises StateError for books of a version that kept other fields."""
+    books = np.zeros(1, dtype=books_layout(len(content.get("cash", ())), len(content.get("opened_at", ()))))
+    if set(content) != set(books.dtype.names or ()):
+        raise StateError(
+            "the account was kept by another version of the bot: finish it there, or begin anew by --fresh"
+        )
     for name, values in content.items():
         books[name] = values
     return books[0].copy()

@@ -1,7 +1,10 @@
 """The ledger keeps exact numbers, whole ticks, and one row per intent."""
 
+import json
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from sqlite3 import connect
 
 import numpy as np
 import pytest
@@ -111,3 +114,14 @@ def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
     path.write_bytes(b"nonsense" * 1000)
     with pytest.raises(StateError, match=r"ledger\.sqlite"):
         Ledger(path)
+
+
+def test_books_of_another_version_are_refused_and_say_what_to_do(ledger: Ledger, tmp_path: Path) -> None:
+    number = run(ledger)
+    ledger.record_tick(number, TickRecord(TICK, 10_000.0), new_books(2, 3, 10_000.0))
+    with closing(connect(tmp_path / "ledger.sqlite")) as database, database:
+        (kept,) = database.execute("select books from snapshots").fetchone()
+        older = {name: values for name, values in json.loads(kept).items() if name != "margin"}
+        database.execute("update snapshots set books = ?", (json.dumps(older),))
+    with pytest.raises(StateError, match="another version"):
+        ledger.snapshot(number)
