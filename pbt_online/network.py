@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
-from backtest.scaler import Scaler
 from numpy.typing import NDArray
 
 from backtest.observation import Schema
 from backtest.policies import Actions, Observations
+from backtest.scaler import Scaler
 from data.errors import CorruptData
 
 if TYPE_CHECKING:
