@@ -9,6 +9,7 @@ import stable_baselines3.common.env_checker
 
 import backtest
 from backtest.environment import FundingArbitrageEnv
+from backtest.policies import CarryRule
 from backtest.settings import EnvironmentSettings
 from data.types import HOUR_MS
 from tests.unit.backtest.markets import HISTORY_H, flat_bars, hour, pair_market, play_tape, repriced
@@ -47,13 +48,21 @@ def test_the_package_offers_the_environment_by_name() -> None:
     assert FundingArbitrageEnv is backtest.FundingArbitrageEnv
 
 
+PAIRS = SETTINGS.model_copy(update={"formulation": "pairs", "decision_hours": 8})
+KEEP, IN, FLAT = ([answer] for answer in range(3))
+"""For the one pair of this market."""
+
+
 @pytest.mark.filterwarnings("ignore:.*infinity:UserWarning")  # P&L and spreads have no bounds to name
-def test_gymnasium_accepts_the_environment() -> None:
-    gymnasium.utils.env_checker.check_env(environment(), skip_render_check=True)
+@pytest.mark.parametrize("settings", [SETTINGS, PAIRS])
+def test_gymnasium_accepts_the_environment(settings: EnvironmentSettings) -> None:
+    gymnasium.utils.env_checker.check_env(environment(settings), skip_render_check=True)
 
 
-def test_stable_baselines_accepts_the_environment() -> None:
-    stable_baselines3.common.env_checker.check_env(environment(), skip_render_check=True)
+@pytest.mark.filterwarnings("ignore:.*unconventional shape:UserWarning")  # a row per pair; its VecEnv has vectors
+@pytest.mark.parametrize("settings", [SETTINGS, PAIRS])
+def test_stable_baselines_accepts_the_environment(settings: EnvironmentSettings) -> None:
+    stable_baselines3.common.env_checker.check_env(environment(settings), skip_render_check=True)
 
 
 def test_the_sizes_of_the_spaces_are_the_references_by_default() -> None:
@@ -242,3 +251,91 @@ def test_the_stop_loss_acts_without_being_asked() -> None:
     rewards(env, ENTER, HOLD)
     (trade,) = env.trades
     assert ("stop_loss", hour(FIRST + 1)) == (trade.reason, trade.closed_ms)
+
+
+# Formulations, decision intervals, rewards, masks
+
+
+def test_by_pair_every_pair_is_seen_and_answered() -> None:
+    env = environment(PAIRS)
+    seen, _ = env.reset()
+    assert ((1, 25), [3]) == (seen.shape, env.action_space.nvec.tolist())
+    names = env.tape.schema.names
+    assert (0.0, 0.0) == (seen[0, names.index("pair.held")], seen[0, names.index("position.held_time")])
+    seen = env.step(np.array(IN))[0]
+    assert (1.0, pytest.approx(8 / 168)) == (
+        seen[0, names.index("pair.held")],
+        seen[0, names.index("position.held_time")],
+    )
+    assert [[True, False, True]] == env.action_masks().tolist()
+    env.step(np.array(FLAT))
+    assert [8.0] == [trade.hours for trade in env.trades]
+
+
+def test_a_step_of_eight_hours_earns_what_eight_steps_of_one_do() -> None:
+    """The carry of a day; the decision falls on the hours at which the venues settle."""
+    hourly, slow = environment(), environment(SETTINGS.model_copy(update={"decision_hours": 8}))
+    singles = rewards(hourly, ENTER, *[HOLD] * 23)
+    whole = rewards(slow, ENTER, HOLD, HOLD)
+    assert [sum(singles[0:8]), sum(singles[8:16]), sum(singles[16:24])] == pytest.approx(whole)
+    assert hourly.tick == slow.tick
+
+
+def test_a_stop_loss_does_not_wait_for_the_next_decision() -> None:
+    env = environment(SETTINGS.model_copy(update={"decision_hours": 8}), long_closes={FIRST + 3: 98.0})
+    env.reset()
+    env.step(ENTER)
+    (trade,) = env.trades
+    assert ("stop_loss", hour(FIRST + 3)) == (trade.reason, trade.closed_ms)
+
+
+def test_an_episode_waits_for_the_first_hour_of_decision() -> None:
+    env = environment(SETTINGS.model_copy(update={"decision_hours": 8, "full_range": False, "episode_hours": 20}))
+    starts = {(env.reset(seed=seed)[1]["tick"] - hour(FIRST)) // HOUR_MS for seed in range(30)}
+    assert {0} == {start % 8 for start in starts}
+    assert len(starts) > 3
+
+
+def test_the_rule_earns_no_excess_over_itself() -> None:
+    env = environment(SETTINGS.model_copy(update={"reward": "excess", "quality_entry_bonus": 0.0}))
+    rule = CarryRule(env.tape.schema)
+    seen, _ = env.reset()
+    for _ in range(HOURS):
+        seen, reward, _, _, _ = env.step(rule.decide(seen[None])[0])
+        assert reward == pytest.approx(0.0, abs=1e-9)
+    assert env.books.opened_at.any(), "a rule that holds nothing proves nothing"
+
+
+def test_the_excess_of_doing_nothing_is_what_the_rule_loses_and_earns() -> None:
+    plain, excess = environment(), environment(SETTINGS.model_copy(update={"reward": "excess"}))
+    rule = CarryRule(plain.tape.schema)
+    seen, _ = plain.reset()
+    excess.reset()
+    for _ in range(30):
+        action = rule.decide(seen[None])[0]
+        seen, earned, _, _, _ = plain.step(action)
+        bonus = plain.tape.settings.quality_entry_bonus if action != HOLD else 0.0
+        assert excess.step(HOLD)[1] == pytest.approx(bonus - earned)
+
+
+def test_a_reward_adjusted_for_risk_is_the_gain_less_its_square() -> None:
+    aversion = 0.05
+    adjusted = SETTINGS.model_copy(update={"reward": "risk_adjusted", "risk_aversion": aversion})
+    moves = {FIRST + 1: 100.5, FIRST + 2: 99.9, FIRST + 3: 100.2}
+    plain = rewards(environment(long_closes=moves), HOLD, ENTER, HOLD, HOLD)
+    bonus = [0.0, SETTINGS.quality_entry_bonus, 0.0, 0.0]
+    gains = [(reward - extra) / SETTINGS.pnl_reward_scale for reward, extra in zip(plain, bonus, strict=True)]
+    expected = [
+        SETTINGS.pnl_reward_scale * (gain - aversion / 2 * gain**2) + extra
+        for gain, extra in zip(gains, bonus, strict=True)
+    ]
+    assert expected == pytest.approx(rewards(environment(adjusted, long_closes=moves), HOLD, ENTER, HOLD, HOLD))
+    assert any(abs(gain) > 5 for gain in gains)
+
+
+def test_masks_allow_entries_into_what_is_shown_and_exits_of_what_is_held() -> None:
+    env = environment()
+    env.reset()
+    assert [True, True, False, False, False] == env.action_masks().tolist()
+    env.step(ENTER)
+    assert [True, False, False, True, False] == env.action_masks().tolist()
