@@ -16,10 +16,10 @@ from backtest.accounting import LONG, SHORT, Books, equity, slot_total, venue_eq
 from backtest.settings import EnvironmentSettings
 from backtest.simulated_venue import Rules, holds
 from data.compiled import compiled
+from data.fees import fees
 from data.panel import Panel
 from data.settings import VenueSettings
 from data.types import HOUR_MS
-from data.venues import venue_profile
 
 Matrix = NDArray[np.float64]
 MIN_COVERAGE = 0.9
@@ -202,9 +202,8 @@ def round_trip_cost_bps(panel: Panel, venues: Mapping[str, VenueSettings]) -> Ma
 
 
 def taker_fee_bps(venue: str, venues: Mapping[str, VenueSettings]) -> float:
-    """The account's fee where the settings name it, else the venue's lowest tier."""
-    fee = venues[venue].taker_fee_bps
-    return venue_profile(venue).taker_fee_bps if fee is None else fee
+    """What this account pays `venue` to take liquidity, bps of notional."""
+    return fees(venue, venues[venue]).taker_bps
 
 
 def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int) -> Matrix:
