@@ -13,7 +13,8 @@ def fees(venue: str, settings: VenueSettings) -> FeeTier:
     tiers = venue_profile(venue).fee_tiers
     if not 0 <= settings.fee_tier < len(tiers):
         raise ConfigurationError(
-            f"{venue} has no fee tier {settings.fee_tier}: set data.venues.{venue}.fee_tier to one of 0..{len(tiers) - 1}"
+            f"{venue} has no fee tier {settings.fee_tier}: "
+            f"set data.venues.{venue}.fee_tier to one of 0..{len(tiers) - 1}"
         )
     tier, taker, maker = tiers[settings.fee_tier], settings.taker_fee_bps, settings.maker_fee_bps
     return FeeTier(tier.taker_bps if taker is None else taker, tier.maker_bps if maker is None else maker)
