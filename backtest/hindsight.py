@@ -103,6 +103,8 @@ def _lines(tape: Tape, basis: bool) -> Lines:
     entry[-1] = np.nan
     quantity = _quantities(close, long, short, tape.rules)
     entry[quantity == 0] = np.nan
+    spot = np.array([instrument.spot for instrument in tape.panel.instruments])
+    entry[:, spot[short]] = np.nan  # a coin that is not owned cannot be sold
     return make_lines(*(np.ascontiguousarray(matrix[tape.first :].T) for matrix in (quantity, entry, leave)))
 
 

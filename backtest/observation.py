@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from backtest.accounting import LONG, SHORT, Books, slot_total
 from backtest.settings import EnvironmentSettings, Formulation
 from data.compiled import compiled, inlined
+from data.fees import fees
 from data.panel import Panel
 from data.settings import VenueSettings
 from data.types import HOUR_MS
-from data.venues import venue_profile
 
 Matrix = NDArray[np.float64]
 MIN_COVERAGE = 0.9
@@ -206,6 +206,8 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
     )
     values = np.stack(columns, axis=-1)
     values[np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO] = np.nan
+    spot = np.array([instrument.spot for instrument in panel.instruments])
+    values[spot[short]] = np.nan  # a coin that is not owned cannot be sold
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
     known = np.isfinite(values).all(axis=-1)
@@ -232,9 +234,8 @@ def round_trip_cost_bps(panel: Panel, venues: Mapping[str, VenueSettings]) -> Ma
 
 
 def taker_fee_bps(venue: str, venues: Mapping[str, VenueSettings]) -> float:
-    """The account's fee where the settings name it, else the venue's lowest tier."""
-    fee = venues[venue].taker_fee_bps
-    return venue_profile(venue).taker_fee_bps if fee is None else fee
+    """What this account pays `venue` to take liquidity, bps of notional."""
+    return fees(venue, venues[venue]).taker_bps
 
 
 def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int) -> Matrix:

@@ -4,12 +4,14 @@ Made by `data.synthetic` or `data.recorded`. The sandbox and the backtest share 
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import ConfigurationError, MissingData
+from data.settings import Outage, utc_ms
 from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
 
 OPEN_PLATEAU_MS = 5 * 60_000
@@ -32,22 +34,33 @@ class Market:
 
     @property
     def start_ms(self) -> int:
-        """The beginning of the first bar."""
-        return min(int(bars.open_time[0]) for bars in self.bars.values())
+        """The beginning of the first bar; raises MissingData for a market without any."""
+        return min(int(bars.open_time[0]) for bars in self._series())
 
     @property
     def end_ms(self) -> int:
         """The end of the last bar."""
-        return max(int(bars.open_time[-1]) for bars in self.bars.values()) + HOUR_MS
+        return max(int(bars.open_time[-1]) for bars in self._series()) + HOUR_MS
 
     def listed(self, now_ms: int) -> tuple[Instrument, ...]:
         """The instruments that trade at `now_ms`: a bar has closed by then, and the last one has not."""
+        return self.listed_within(now_ms, now_ms)
+
+    def listed_within(self, first_ms: int, last_ms: int) -> tuple[Instrument, ...]:
+        """The instruments that trade at any time in first_ms..last_ms, both included; see `listed`."""
         return tuple(
             instrument
             for instrument in self.instruments
-            if len(bars := self.bars[instrument.key])
-            and int(bars.open_time[0]) + HOUR_MS <= now_ms < int(bars.open_time[-1]) + HOUR_MS
+            if len(bars := self.bars[instrument.key]) > 1
+            and int(bars.open_time[0]) + HOUR_MS <= last_ms
+            and first_ms < int(bars.open_time[-1]) + HOUR_MS
         )
+
+    def _series(self) -> list[Bars]:
+        series = [bars for bars in self.bars.values() if len(bars)]
+        if not series:
+            raise MissingData("the market has no candle at all: choose other venues, assets or outages")
+        return series
 
     def bar_index(self, key: InstrumentKey, now_ms: int) -> int:
         """Index of the bar that contains `now_ms`, or -1 in a gap."""
@@ -69,6 +82,31 @@ class Market:
         turns = (low, high) if abs(first - low) <= abs(high - first) else (high, low)
         times = (0, OPEN_PLATEAU_MS, *TURNS_MS, HOUR_MS)
         return float(np.interp(now_ms - int(bars.open_time[index]), times, (first, first, *turns, last)))
+
+
+def without_hours(market: Market, outages: Sequence[Outage]) -> Market:
+    """`market` with every bar of an outage's venue absent that overlaps it; funding settles as before.
+
+    So nothing trades there and prices go stale. An instrument stays listed through an outage that ends; one that does
+    not end before its last bar delists it. Raises ConfigurationError for a venue that the market does not have.
+    """
+    venues = {instrument.venue for instrument in market.instruments}
+    if unknown := sorted({outage.venue for outage in outages} - venues):
+        raise ConfigurationError(
+            f"an outage names {', '.join(unknown)}, which the market does not have: choose from "
+            f"{', '.join(sorted(venues))}"
+        )
+    bars = dict(market.bars)
+    for outage in outages:
+        for key in (instrument.key for instrument in market.instruments if instrument.venue == outage.venue):
+            bars[key] = _outside(bars[key], utc_ms(outage.begin), utc_ms(outage.end))
+    return replace(market, bars=bars)
+
+
+def _outside(bars: Bars, begin_ms: int, end_ms: int) -> Bars:
+    """The bars of which no moment lies in [begin_ms, end_ms)."""
+    kept = (bars.open_time + HOUR_MS <= begin_ms) | (bars.open_time >= end_ms)
+    return Bars(*(column[kept] for column in vars(bars).values()))
 
 
 def lot_step(price: float, max_decimals: int) -> float:

@@ -1,8 +1,9 @@
 """Settings of the data floor: which venues, which assets, how far back, and the synthetic market's shape."""
 
 from datetime import UTC, datetime
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Frozen(BaseModel):
@@ -14,22 +15,50 @@ class Frozen(BaseModel):
 class VenueSettings(Frozen):
     """One venue as this account meets it."""
 
+    fee_tier: int = Field(
+        0, ge=0, description="Tier of the venue's fee schedule that the account is in; 0: the lowest."
+    )
     taker_fee_bps: float | None = Field(
-        None, ge=0, le=100, description="Taker fee, bps of notional; empty: the venue's lowest tier."
+        None, ge=0, le=100, description="Taker fee, bps of notional; empty: that of the fee tier."
+    )
+    maker_fee_bps: float | None = Field(
+        None, ge=-100, le=100, description="Maker fee, bps of notional, negative for a rebate; empty: that of the tier."
     )
     half_spread_bps: float = Field(
         0.25, gt=0, le=100, description="Assumed distance from mid to touch, bps; the simulated venue quotes it."
     )
+    level_quote: float = Field(
+        25_000.0, gt=0, allow_inf_nan=False, description="Quote currency that rests on every level of the book."
+    )
+    levels: int = Field(
+        20, ge=1, le=100, description="Levels of each side; each lies half a spread (a tick at least) beyond the last."
+    )
+    margin_mode: Literal["cross", "isolated"] = Field(
+        "cross", description="cross: all equity at the venue backs every position; isolated: each has its own margin."
+    )
+    leverage: float = Field(
+        3.0, ge=1, le=125, description="Notional over margin of a new position under isolated margin."
+    )
     maintenance_margin: float = Field(
         0.05, gt=0, lt=1, description="Equity below this share of gross notional is liquidated."
     )
-    margin_mode: str = "cross"
-    leverage: float = 3.0
-    level_quote: float = 25_000.0
-    levels: int = 20
     base_url: str | None = Field(
         None, description="Where to reach the venue instead of its real address, e.g. a sandbox."
     )
+
+
+class Outage(Frozen):
+    """A time in which one venue answers nothing and trades nothing; its funding still settles."""
+
+    venue: str = Field(description="Which venue.")
+    begin: datetime = Field(description="From then, UTC.")
+    end: datetime = Field(description="Until then, UTC; the venue is back at this moment.")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if utc_ms(self.end) <= utc_ms(self.begin):
+            raise ValueError(f"an outage of {self.venue} that begins at {self.begin} must end later than that")
+        return self
 
 
 class SyntheticSettings(Frozen):

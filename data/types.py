@@ -48,11 +48,11 @@ class Asset:
 
 @dataclass(frozen=True)
 class Instrument:
-    """One linear perpetual on one venue, one unit of the asset a contract, with the rules that an order must obey."""
+    """One linear perpetual or one spot market on one venue, in units of the asset, with the rules that orders obey."""
 
     venue: str
     symbol: str
-    """ccxt unified symbol, e.g. BTC/USDT:USDT."""
+    """ccxt unified symbol, e.g. BTC/USDT:USDT, or BTC/USDT on spot."""
     asset: Asset
     quote: str
     lot_step: float
@@ -64,6 +64,7 @@ class Instrument:
     interval_hours: int
     """Hours between funding settlements, as announced now; history may differ."""
     spot: bool = False
+    """True where the coin itself is traded, which settles no funding."""
 
     @property
     def key(self) -> InstrumentKey:
@@ -96,6 +97,11 @@ class Settlements:
     offset_ms: NDArray[np.int64]
     """What the venue stamped, minus `time`: 0..500 ms as a rule, minutes on a bad day."""
     rate: NDArray[np.float64]
+
+    @classmethod
+    def none(cls) -> "Settlements":
+        """No settlements at all, as of a spot market."""
+        return cls(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0))
 
     def __len__(self) -> int:
         return len(self.time)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from data.settings import Frozen, SyntheticSettings
+from data.settings import Frozen, Outage, SyntheticSettings
 
 
 class SandboxSettings(Frozen):
@@ -16,6 +16,10 @@ class SandboxSettings(Frozen):
     )
     replay: Path | None = Field(
         None, description="Folder with recorded files (funding.parquet, ohlcv_1h.parquet) to show instead."
+    )
+    outages: tuple[Outage, ...] = Field(
+        (),
+        description="Times in which a venue trades nothing: venue, begin, end (UTC); prices go stale, funding settles.",
     )
     begin: datetime | None = Field(
         None, description="Market time at the first start, UTC; empty: 14 days after the market begins."

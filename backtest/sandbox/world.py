@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from backtest.sandbox.book import Book, book_around
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.settings import SandboxSettings
 from data.errors import ConfigurationError
-from data.market import Market
+from data.market import Market, without_hours
 from data.settings import Frozen, VenueSettings, utc_ms
 from data.types import HOUR_MS, Asset, Instrument, InstrumentKey
 
@@ -75,7 +75,7 @@ class World:
 def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] = time.monotonic) -> World:
     """The world that `told` describes, at the time in `state_file`. Raises ConfigurationError for settings that do not
     fit together, DataError for a replay that cannot be read, and StateError for a state file of another world."""
-    market = _restricted(_market(told), told.assets)
+    market = _restricted(shown_market(told.settings, tuple(told.venues), told.assets), told.assets)
     settings = told.settings
     begin_ms = market.start_ms + WARM_UP_MS if settings.begin is None else utc_ms(settings.begin)
     if not market.start_ms <= begin_ms < market.end_ms:
@@ -107,15 +107,19 @@ def fingerprint(market: Market, begin_ms: int) -> str:
     return digest.hexdigest()
 
 
-def _market(told: WorldFile) -> Market:
+def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple[str, ...]) -> Market:
+    """The market that a sandbox with these settings shows, which a backtest plays without servers: recorded or synthetic,
+    with its outages. Raises ConfigurationError or DataError where it cannot be."""
     # Imported here so that a replay does not load the generator, nor the generator the parquet reader.
-    if told.settings.replay is not None:
+    if settings.replay is not None:
         from data.recorded import recorded_market
 
-        return recorded_market(told.settings.replay, tuple(told.venues), told.assets)
-    from data.synthetic import synthetic_market
+        market = recorded_market(settings.replay, venues, assets)
+    else:
+        from data.synthetic import synthetic_market
 
-    return synthetic_market(told.settings.synthetic, tuple(told.venues))
+        market = synthetic_market(settings.synthetic, venues)
+    return without_hours(market, settings.outages)
 
 
 def _restricted(market: Market, assets: tuple[str, ...]) -> Market:

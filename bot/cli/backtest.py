@@ -6,6 +6,7 @@ from dataclasses import asdict
 from backtest.accounting import pnl_split
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay
+from backtest.sandbox.world import shown_market
 from backtest.tape import Fills, Tape, tape_of_market
 from backtest.yardsticks import compare
 from bot.cli.tables import (
@@ -22,7 +23,6 @@ from bot.settings import Settings
 from bot.status import iso, trade_as_json
 from bot.worlds import Bounds, describe
 from data.errors import ConfigurationError
-from data.market import Market
 from data.types import HOUR_MS
 
 
@@ -59,23 +59,13 @@ def simulated_tape(settings: Settings, bounds: Bounds) -> Callable[[Fills], Tape
     """The tapes of the sandbox's market between the bounds, by when decisions fill; by default all of the market."""
     if settings.profile != "sandbox":
         raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
-    market = _market(settings)
+    market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
     begin = market.start_ms + settings.data.history_hours * HOUR_MS
     first = begin if bounds.from_ms is None else bounds.from_ms
     newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
     last = newest if bounds.to_ms is None else bounds.to_ms
     last = last if bounds.hours is None else first + bounds.hours * HOUR_MS
     return lambda fills: tape_of_market(market, settings.data, settings.environment, first, last, fills=fills)
-
-
-def _market(settings: Settings) -> Market:
-    if settings.sandbox.replay is not None:
-        from data.recorded import recorded_market
-
-        return recorded_market(settings.sandbox.replay, tuple(settings.data.venues), settings.data.assets)
-    from data.synthetic import synthetic_market
-
-    return synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
 
 
 def _as_json(result: Result) -> dict[str, object]:

@@ -1,4 +1,6 @@
 import math
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -6,13 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.market import Market, lot_step, tick_size, touch
+from data.errors import ConfigurationError, MissingData
+from data.market import Market, lot_step, tick_size, touch, without_hours
+from data.settings import Outage
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 START = 1_736_121_600_000
 MINUTE_MS = 60_000
 BTC = Instrument("binance", "BTC/USDT:USDT", Asset("BTC"), "USDT", 0.001, 0.1, 5.0, 8)
 PRICES = st.floats(1e-7, 1e6)
+FLAT = (100.0, 100.0, 100.0, 100.0)
 
 
 def bars(first: int, *candles: tuple[float, float, float, float]) -> Bars:
@@ -128,8 +133,7 @@ def test_an_hour_belongs_to_the_candle_that_opens_at_it() -> None:
 
 
 def test_there_is_no_price_in_a_gap_nor_outside_the_candles() -> None:
-    flat = (100.0, 100.0, 100.0, 100.0)
-    gap = market(bars(0, flat), bars(2, flat))
+    gap = market(bars(0, FLAT), bars(2, FLAT))
     times = [START - 1, START + HOUR_MS, START + 2 * HOUR_MS - 1, START + 3 * HOUR_MS]
 
     assert [-1] * 4 == [gap.bar_index(BTC.key, when) for when in times]
@@ -137,8 +141,7 @@ def test_there_is_no_price_in_a_gap_nor_outside_the_candles() -> None:
 
 
 def test_an_instrument_is_listed_from_its_first_close_until_its_last() -> None:
-    flat = (100.0, 100.0, 100.0, 100.0)
-    short = market(bars(0, flat, flat, flat))
+    short = market(bars(0, FLAT, FLAT, FLAT))
     listed = [bool(short.listed(START + hours * HOUR_MS)) for hours in range(5)]
 
     assert [False, True, True, False, False] == listed
@@ -146,7 +149,119 @@ def test_an_instrument_is_listed_from_its_first_close_until_its_last() -> None:
 
 
 def test_a_market_lasts_from_its_first_open_to_its_last_close() -> None:
-    flat = (100.0, 100.0, 100.0, 100.0)
-    whole = market(bars(3, flat, flat))
+    whole = market(bars(3, FLAT, FLAT))
 
     assert (START + 3 * HOUR_MS, START + 5 * HOUR_MS) == (whole.start_ms, whole.end_ms)
+
+
+HOURS = st.integers(-2, 14)
+
+
+@given(
+    first=st.integers(0, 8), length=st.integers(0, 4), begin=HOURS, hours=st.integers(0, 8), late_ms=st.integers(0, 9)
+)
+def test_listed_within_a_window_is_listed_at_any_time_of_it(
+    first: int, length: int, begin: int, hours: int, late_ms: int
+) -> None:
+    one = market(bars(first, *[FLAT] * length))
+    begin_ms = START + begin * HOUR_MS + late_ms
+    end_ms = begin_ms + hours * HOUR_MS
+    moments = [begin_ms, end_ms, *range(START + (begin + 1) * HOUR_MS, end_ms + 1, HOUR_MS)]
+
+    assert any(one.listed(moment) for moment in moments) == bool(one.listed_within(begin_ms, end_ms))
+
+
+def test_a_coin_that_comes_and_one_that_goes_are_both_listed_within_the_window() -> None:
+    early, late = BTC, replace(BTC, symbol="NEW/USDT:USDT", asset=Asset("NEW"))
+    rows = {early.key: bars(0, *[FLAT] * 5), late.key: bars(8, *[FLAT] * 5)}
+    both = Market((early, late), rows, {key: Settlements.none() for key in rows})
+
+    assert (early, late) == both.listed_within(START + 2 * HOUR_MS, START + 11 * HOUR_MS)
+    assert () == both.listed_within(START + 5 * HOUR_MS, START + 9 * HOUR_MS - 1)
+
+
+def test_an_instrument_without_candles_is_never_listed_and_bounds_nothing() -> None:
+    empty = replace(BTC, symbol="OLD/USDT:USDT")
+    some = Market(
+        (BTC, empty),
+        {BTC.key: bars(3, FLAT, FLAT), empty.key: bars(0)},
+        {BTC.key: Settlements.none(), empty.key: Settlements.none()},
+    )
+
+    assert (BTC,) == some.listed_within(some.start_ms, some.end_ms)
+    assert (START + 3 * HOUR_MS, START + 5 * HOUR_MS) == (some.start_ms, some.end_ms)
+
+
+def test_a_market_without_any_candle_says_so() -> None:
+    with pytest.raises(MissingData, match="no candle at all"):
+        _ = market(bars(0)).start_ms
+
+
+# Outages
+
+OTHER = replace(BTC, venue="hyperliquid")
+DAY = 24
+
+
+def two_venues() -> Market:
+    rows = {key: bars(0, *[FLAT] * DAY) for key in (BTC.key, OTHER.key)}
+    due = START + 8 * HOUR_MS * np.arange(4, dtype=np.int64)
+    paid = Settlements(due, np.zeros(4, dtype=np.int64), np.full(4, 1e-4))
+    return Market((BTC, OTHER), rows, {BTC.key: paid, OTHER.key: paid})
+
+
+def outage(begin_h: float, end_h: float, venue: str = "binance") -> Outage:
+    day = datetime.fromtimestamp(START / 1000, UTC)
+    return Outage(venue=venue, begin=day + timedelta(hours=begin_h), end=day + timedelta(hours=end_h))
+
+
+def hours_of(which: Market, venue: str = "binance") -> list[int]:
+    return [(int(time) - START) // HOUR_MS for time in which.bars[venue, BTC.symbol].open_time]
+
+
+def test_a_venue_that_is_out_has_no_candles_from_the_beginning_until_before_the_end() -> None:
+    out = without_hours(two_venues(), [outage(5, 8)])
+
+    assert [0, 1, 2, 3, 4, *range(8, DAY)] == hours_of(out)
+    assert math.isnan(out.mid(BTC.key, START + 5 * HOUR_MS)) and math.isnan(out.mid(BTC.key, START + 8 * HOUR_MS - 1))
+    assert (100.0, 100.0) == (out.mid(BTC.key, START + 5 * HOUR_MS - 1), out.mid(BTC.key, START + 8 * HOUR_MS))
+
+
+def test_the_other_venue_and_all_funding_are_as_before() -> None:
+    usual = two_venues()
+    out = without_hours(usual, [outage(5, 20)])
+
+    assert list(range(DAY)) == hours_of(out, "hyperliquid")
+    assert usual.settlements == out.settlements
+
+
+def test_an_hour_that_is_out_in_part_has_no_candle() -> None:
+    assert [0, 1, 2, 3, 6] == hours_of(without_hours(two_venues(), [outage(4.5, 5.1)]))[:5]
+
+
+def test_an_instrument_stays_listed_through_an_outage() -> None:
+    out = without_hours(two_venues(), [outage(5, 20)])
+
+    assert BTC in out.listed(START + 10 * HOUR_MS)
+
+
+def test_an_outage_to_the_end_of_the_market_delists_and_one_of_all_of_it_leaves_nothing() -> None:
+    assert BTC not in without_hours(two_venues(), [outage(5, DAY)]).listed(START + 6 * HOUR_MS)
+    out = without_hours(two_venues(), [outage(-1, DAY + 1)])
+    assert [] == hours_of(out)
+    assert (OTHER,) == out.listed_within(out.start_ms, out.end_ms)
+
+
+def test_outages_may_overlap_and_concern_several_venues() -> None:
+    out = without_hours(two_venues(), [outage(2, 4), outage(3, 6), outage(0, 23, "hyperliquid")])
+
+    assert ([0, 1, *range(6, DAY)], [23]) == (hours_of(out), hours_of(out, "hyperliquid"))
+
+
+def test_without_outages_nothing_changes() -> None:
+    assert list(range(DAY)) == hours_of(without_hours(two_venues(), []))
+
+
+def test_an_outage_of_a_venue_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="an outage names mtgox.*choose from binance, hyperliquid"):
+        without_hours(two_venues(), [outage(1, 2, "mtgox")])
