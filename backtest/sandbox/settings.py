@@ -19,7 +19,7 @@ class SandboxSettings(Frozen):
     )
     outages: tuple[Outage, ...] = Field(
         (),
-        description="Times in which a venue trades nothing: venue, begin, end (UTC); prices go stale, funding settles.",
+        description="Times in which a venue trades nothing (venue, begin, end; UTC): prices go stale, funding settles.",
     )
     begin: datetime | None = Field(
         None, description="Market time at the first start, UTC; empty: 14 days after the market begins."

@@ -108,7 +108,7 @@ def fingerprint(market: Market, begin_ms: int) -> str:
 
 
 def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple[str, ...]) -> Market:
-    """The market that a sandbox with these settings shows, which a backtest plays without servers: recorded or synthetic,
+    """The market that a sandbox with these settings shows and a backtest plays without servers: recorded or synthetic,
     with its outages. Raises ConfigurationError or DataError where it cannot be."""
     # Imported here so that a replay does not load the generator, nor the generator the parquet reader.
     if settings.replay is not None:

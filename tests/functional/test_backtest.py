@@ -1,9 +1,11 @@
 """`bot backtest` as a user runs it: policies, yardsticks, and what it says of mistakes."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from data.settings import utc_ms
 from tests.functional.commands import bot, recorded_market, said, small_config
 
 COINS = "ADA,AVAX,BNB,BTC,DOGE,DOT,ETH,LTC,SOL,TON,TRX,XRP"
@@ -39,6 +41,20 @@ def test_pairs_are_traded_every_eight_hours_where_the_configuration_says_so(tmp_
     by_policy = [trade for trade in told["trades"] if trade["reason"] == "policy"]
     assert by_policy
     assert {0} == {trade[end] // 3_600_000 % 8 for trade in by_policy for end in ("opened_ms", "closed_ms")}
+
+
+def test_nothing_is_traded_while_a_venue_is_out(tmp_path: Path) -> None:
+    path = tmp_path / "outage.yaml"
+    path.write_text(
+        "data: {assets: [BTC, INJ, XRP]}\n"
+        "sandbox: {outages: [{venue: binance, begin: 2025-01-16T00:00:00Z, end: 2025-01-17T12:00:00Z}]}\n"
+    )
+    told = said(bot("backtest", "--policy", "random", "--json", "--config", path, "--hours", 120))
+    traded = {trade[end] for trade in told["trades"] for end in ("opened_ms", "closed_ms")}
+    first, last = (utc_ms(datetime(2025, 1, day, hour, tzinfo=UTC)) for day, hour in ((16, 0), (17, 12)))
+    assert len(traded) > 10
+    assert not [tick for tick in traded if first <= tick < last]
+    assert [tick for tick in traded if tick >= last]
 
 
 @pytest.mark.parametrize(
