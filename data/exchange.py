@@ -45,6 +45,11 @@ class Venue:
     def __init__(self, name: str, settings: VenueSettings, *, timeout_s: float, concurrency: int) -> None:
         self.name = name
         self.profile: VenueProfile = venue_profile(name)
+        if self.profile.spot:
+            raise ConfigurationError(
+                f"{name} is a spot venue, and spot is not collected yet: leave it out of data.venues "
+                "(backtests of recorded or synthetic markets take it)"
+            )
         local = settings.base_url is not None
         self._client: Any = getattr(ccxt, self.profile.ccxt_id)(
             {
@@ -89,7 +94,7 @@ class Venue:
                 interval_hours=intervals.get(market["symbol"], self.profile.default_interval_hours),
             )
             for market in markets.values()
-            if market["swap"] and market["linear"] and market["active"]
+            if market["swap"] and market["linear"] and market["active"] and intervals.get(market["symbol"], 1) >= 1
             and market["quote"] == market["settle"] == self.profile.quote and market["contractSize"] == 1
         )  # fmt: skip
 

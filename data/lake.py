@@ -6,19 +6,21 @@ Rows are only ever added: the first value seen for a key (symbol, time) stays, b
 day's file is replaced whole and atomically, so neither a reader nor a crash sees half of one. One process writes.
 """
 
-import math
 import os
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from data.errors import CorruptData
+from data.quality import Mask, bar_faults, settlement_faults, sound
 from data.types import Bars, Instrument, InstrumentKey, Settlements
 
 DAY_MS = 86_400_000
@@ -44,7 +46,7 @@ class Appended:
     conflicting: int = 0
     """Rows whose key was known with other values; the first values were kept."""
     rejected: int = 0
-    """Rows that were left out: a price that is not positive, a number that is not finite."""
+    """Rows that cannot be true (`data.quality`) and were left out."""
 
     def __add__(self, other: "Appended") -> "Appended":
         return Appended(
@@ -64,26 +66,14 @@ class Lake:
 
     def append_bars(self, venue: str, bars: Mapping[str, Bars]) -> Appended:
         """Add candles by symbol. The caller leaves out a candle that has not closed."""
-        columns = ("open", "high", "low", "close", "volume")
-        return self._append(
-            "bars",
-            venue,
-            [
-                {"symbol": [symbol] * len(rows), "time": rows.open_time}
-                | {name: getattr(rows, name) for name in columns}
-                for symbol, rows in bars.items()
-            ],
-        )
+        kept = {symbol: sound(bar_faults(rows)) for symbol, rows in bars.items()}
+        return self._append("bars", venue, [(symbol, kept[symbol], vars(rows)) for symbol, rows in bars.items()])
 
     def append_settlements(self, venue: str, settlements: Mapping[str, Settlements]) -> Appended:
         """Add settled funding by symbol."""
+        kept = {symbol: sound(settlement_faults(rows)) for symbol, rows in settlements.items()}
         return self._append(
-            "settlements",
-            venue,
-            [
-                {"symbol": [symbol] * len(rows), "time": rows.time, "offset_ms": rows.offset_ms, "rate": rows.rate}
-                for symbol, rows in settlements.items()
-            ],
+            "settlements", venue, [(symbol, kept[symbol], vars(rows)) for symbol, rows in settlements.items()]
         )
 
     def bars(self, instruments: Iterable[Instrument], first_ms: int, last_ms: int) -> dict[InstrumentKey, Bars]:
@@ -117,15 +107,15 @@ class Lake:
                     found.append(((venue, symbol), times[rows], [column[rows] for column in columns]))
         return found
 
-    def _append(self, table: str, venue: str, chunks: list[dict[str, object]]) -> Appended:
+    def _append(self, table: str, venue: str, chunks: list[tuple[str, Mask, Mapping[str, NDArray[Any]]]]) -> Appended:
+        """Add what is sound of each symbol's columns, whose order is that of the schema."""
         schema = SCHEMAS[table]
-        rows = pa.concat_tables(
-            [schema.empty_table()] + [pa.table(chunk).cast(schema) for chunk in chunks if len(chunk["time"])]  # type: ignore[arg-type]
-        )
-        if not len(rows):
-            return Appended()
+        rows = schema.empty_table()
+        for symbol, kept, columns in chunks:
+            values = [[symbol] * int(kept.sum()), *(column[kept] for column in columns.values())]
+            rows = pa.concat_tables([rows, pa.table(values, names=schema.names).cast(schema)])
         days = rows["time"].cast(pa.int64()).to_numpy() // DAY_MS
-        report = Appended()
+        report = Appended(rejected=sum(int((~kept).sum()) for _, kept, _ in chunks))
         for day in np.unique(days).tolist():
             report += self._merge(table, venue, day, rows.filter(pa.array(days == day)))
         return report
@@ -133,11 +123,8 @@ class Lake:
     def _merge(self, table: str, venue: str, day: int, rows: pa.Table) -> Appended:
         stored = self._day(table, venue, day)
         values = {_key(row): row for row in stored.to_pylist()}
-        fresh, known, conflicting, rejected = [], 0, 0, 0
+        fresh, known, conflicting = [], 0, 0
         for row in rows.to_pylist():
-            if not _sound(row):
-                rejected += 1
-                continue
             first = values.setdefault(_key(row), row)
             if first is row:
                 fresh.append(row)
@@ -150,7 +137,7 @@ class Lake:
             self._replace(
                 self._path(table, venue, day), merged.sort_by([("symbol", "ascending"), ("time", "ascending")])
             )
-        return Appended(len(fresh), known, conflicting, rejected)
+        return Appended(len(fresh), known, conflicting)
 
     def _day(self, table: str, venue: str, day: int) -> pa.Table:
         path = self._path(table, venue, day)
@@ -169,6 +156,10 @@ class Lake:
         if not rows.schema.equals(SCHEMAS[table]):
             raise CorruptData(
                 f"{path} has columns {rows.column_names} of another version: move it away and collect again"
+            )
+        if not _in_order(rows, day):
+            raise CorruptData(
+                f"{path} holds rows of another day, twice or out of order: move it away and collect that day again"
             )
         self._cache[path] = (changed, rows)
         return rows
@@ -193,10 +184,11 @@ class Lake:
         return self._root / table / f"venue={venue}" / f"day={date}" / "rows.parquet"
 
 
-def _sound(row: Mapping[str, object]) -> bool:
-    numbers = {name: value for name, value in row.items() if isinstance(value, float)}
-    prices = (value for name, value in numbers.items() if name in {"open", "high", "low", "close"})
-    return all(map(math.isfinite, numbers.values())) and all(price > 0 for price in prices)
+def _in_order(rows: pa.Table, day: int) -> bool:
+    """Whether all rows are of `day`, sorted by symbol and time, each once."""
+    times, names = rows["time"].cast(pa.int64()).to_numpy(), rows["symbol"].to_numpy(zero_copy_only=False)
+    later = (names[1:] > names[:-1]) | ((names[1:] == names[:-1]) & (times[1:] > times[:-1]))
+    return bool(np.all(times // DAY_MS == day) and np.all(later))
 
 
 def _key(row: Mapping[str, object]) -> tuple[object, object]:

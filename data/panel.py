@@ -7,22 +7,27 @@ the lake) and for backtests (from a whole market) by the same `build_panel`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import CorruptData, MissingData
+from data.errors import ConfigurationError, CorruptData, MissingData
+from data.quality import check_bars, check_settlements, instant
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 Matrix = NDArray[np.float64]
 INTERVALS_HOURS = (1, 2, 4, 8)
 """Settlement intervals that venues use."""
+SPOT_INTERVAL_HOURS = 8
+"""What the panel says of a spot market, which never settles: the usual interval, as if one had just been at zero."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two legs on the same asset at different venues, as columns of the panel; `a` comes first in the panel."""
+    """Two legs on the same asset at different venues, as columns of the panel; `a` comes first in the panel. At least
+    one of them is a perpetual."""
 
     asset: Asset
     a: int
@@ -31,7 +36,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Panel:
-    """T ticks x N instruments. Prices in quote currency, NaN in a gap; nothing is ever filled forward."""
+    """T ticks x N instruments. Prices in quote currency, NaN in a gap; nothing is ever filled forward.
+
+    A spot market settles nothing, which is not the same as unknown: `settled` and `last_rate` are 0, every tick covers
+    one hour in `settled_hours`, and `settled_at` is the tick.
+    """
 
     ticks: NDArray[np.int64]
     """[T] whole hours, ms, consecutive."""
@@ -61,13 +70,22 @@ class Panel:
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
-        """[P] every two venues that list the same asset, ordered by asset, then venue."""
+        """[P] every two venues that list the same asset, spot with spot apart, ordered by asset, then venue."""
         by_asset: dict[Asset, list[int]] = {}
         for column, instrument in enumerate(self.instruments):
             by_asset.setdefault(instrument.asset, []).append(column)
         return tuple(
-            Pair(asset, a, b) for asset, columns in sorted(by_asset.items()) for a, b in combinations(columns, 2)
+            Pair(asset, a, b)
+            for asset, columns in sorted(by_asset.items())
+            for a, b in combinations(columns, 2)
+            if _can_pair(self.instruments[a], self.instruments[b])
         )
+
+    @cached_property
+    def silent_hours(self) -> Matrix:
+        """[T, N] hours since the newest close at each tick: 0 where a bar closed at it, inf before the first."""
+        rows = np.arange(len(self.ticks), dtype=np.float64)[:, None]
+        return rows - np.maximum.accumulate(np.where(np.isnan(self.close), -np.inf, rows), axis=0)
 
     def row(self, tick: int) -> int:
         """The row of `tick`; raises KeyError outside the panel."""
@@ -78,7 +96,8 @@ class Panel:
 
 
 def tradable(instruments: Sequence[Instrument], assets: Sequence[str] = ()) -> tuple[Instrument, ...]:
-    """The instruments whose asset is on at least two venues (and among `assets`, if any are named), in panel order.
+    """The instruments whose asset is on at least two venues, on one of them as a perpetual (and among `assets`, if any
+    are named), in panel order.
 
     Raises MissingData where there are none, or where one of `assets` is not on two venues.
     """
@@ -86,7 +105,8 @@ def tradable(instruments: Sequence[Instrument], assets: Sequence[str] = ()) -> t
     venues: dict[Asset, set[str]] = {}
     for instrument in instruments:
         venues.setdefault(instrument.asset, set()).add(instrument.venue)
-    shared = {asset for asset, names in venues.items() if len(names) > 1}
+    perpetual = {instrument.asset for instrument in instruments if not instrument.spot}
+    shared = {asset for asset, names in venues.items() if len(names) > 1 and asset in perpetual}
     if missing := wanted - shared:
         raise MissingData(f"{', '.join(map(str, sorted(missing)))} not listed on two of the venues: mend data.assets")
     if not shared:
@@ -97,6 +117,10 @@ def tradable(instruments: Sequence[Instrument], assets: Sequence[str] = ()) -> t
             key=lambda i: (i.asset, i.venue, i.symbol),
         )
     )
+
+
+def _can_pair(one: Instrument, other: Instrument) -> bool:
+    return one.venue != other.venue and not (one.spot and other.spot)
 
 
 def build_panel(
@@ -110,43 +134,75 @@ def build_panel(
     """The panel of `instruments` for the whole hours first_tick..last_tick, both included.
 
     A settlement belongs to the first tick whose decision, `decision_delay_s` after the hour, comes after the venue's
-    stamp. Raises CorruptData for prices that are not positive or times that are not strictly increasing.
+    stamp. Raises ConfigurationError for ticks that are not whole hours in order, and CorruptData for instruments or
+    rows that cannot be true, inside the window or not; `docs/panel.md` lists every case.
     """
+    _check_ticks(first_tick, last_tick)
     ticks = np.arange(first_tick, last_tick + 1, HOUR_MS, dtype=np.int64)
     shape = len(ticks), len(instruments)
     fields = {name: np.full(shape, np.nan) for name in ("close", "open_after", "last_rate", "settled_at")}
     fields |= {name: np.zeros(shape) for name in ("volume", "settled", "settled_hours", "interval")}
     panel = Panel(ticks=ticks, instruments=tuple(instruments), **fields)
-    for column, instrument in enumerate(instruments):
+    for column, instrument in enumerate(panel.instruments):
+        _check_instrument(panel, column)
         if instrument.key in bars:
             _fill_bars(panel, column, bars[instrument.key])
-        _fill_settlements(panel, column, settlements.get(instrument.key), decision_delay_s)
+        history = settlements.get(instrument.key, Settlements.none())
+        check_settlements(_name(instrument), history)
+        if instrument.spot:
+            _fill_spot(panel, column, history)
+        else:
+            _fill_settlements(panel, column, history, decision_delay_s)
     return panel
 
 
+def _check_ticks(first: int, last: int) -> None:
+    if first % HOUR_MS or last % HOUR_MS or last < first:
+        raise ConfigurationError(
+            f"decisions fall on whole hours, in order of time: {instant(first)} to {instant(last)} do not; "
+            "begin and end on a full hour"
+        )
+
+
+def _check_instrument(panel: Panel, column: int) -> None:
+    instrument = panel.instruments[column]
+    if instrument.interval_hours < 1:
+        raise CorruptData(
+            f"{_name(instrument)} announces settlements every {instrument.interval_hours} h; leave the asset out"
+        )
+    if instrument.key in (other.key for other in panel.instruments[:column]):
+        raise CorruptData(f"{_name(instrument)} is listed twice; name every instrument once")
+
+
 def _fill_bars(panel: Panel, column: int, bars: Bars) -> None:
-    _check_times(panel.instruments[column], "bars", bars.open_time)
+    check_bars(_name(panel.instruments[column]), bars)
     rows = (bars.open_time - panel.ticks[0]) // HOUR_MS
     opens = (rows >= 0) & (rows < len(panel.ticks))
     closes = (rows >= -1) & (rows < len(panel.ticks) - 1)
-    for name, values in (("open", bars.open[opens]), ("close", bars.close[closes])):
-        if not np.all((values > 0) & np.isfinite(values)):
-            instrument = panel.instruments[column]
-            raise CorruptData(f"{instrument.venue} {instrument.symbol}: a bar's {name} is not a positive number")
     panel.open_after[rows[opens], column] = bars.open[opens]
     panel.close[rows[closes] + 1, column] = bars.close[closes]
     panel.volume[rows[closes] + 1, column] = bars.volume[closes]
 
 
-def _fill_settlements(panel: Panel, column: int, history: Settlements | None, delay_s: int) -> None:
+def _fill_spot(panel: Panel, column: int, history: Settlements) -> None:
+    """Spot settles nothing, and that is known: every hour is covered at a rate of zero."""
+    instrument = panel.instruments[column]
+    if len(history):
+        raise CorruptData(
+            f"{_name(instrument)} is a spot market and has settled funding, first at "
+            f"{instant(int(history.time[0]))}; leave its settlements out"
+        )
+    panel.interval[:, column] = SPOT_INTERVAL_HOURS
+    panel.settled_hours[:, column] = 1.0
+    panel.last_rate[:, column] = 0.0
+    panel.settled_at[:, column] = panel.ticks
+
+
+def _fill_settlements(panel: Panel, column: int, history: Settlements, delay_s: int) -> None:
     announced = panel.instruments[column].interval_hours
-    if history is None or not len(history):
+    if not len(history):
         panel.interval[:, column] = announced
         return
-    _check_times(panel.instruments[column], "settlements", history.time)
-    if not np.all(np.isfinite(history.rate)):
-        instrument = panel.instruments[column]
-        raise CorruptData(f"{instrument.venue} {instrument.symbol}: a settled funding rate is not a number")
     hours = funding_intervals(history.time, announced)
     rows = -((panel.ticks[0] + delay_s * 1000 - history.stamp) // HOUR_MS)
     inside = (rows >= 0) & (rows < len(panel.ticks))
@@ -177,6 +233,5 @@ def funding_intervals(times: NDArray[np.int64], announced: int) -> NDArray[np.in
     return intervals
 
 
-def _check_times(instrument: Instrument, what: str, times: NDArray[np.int64]) -> None:
-    if len(times) > 1 and not np.all(np.diff(times) > 0):
-        raise CorruptData(f"{instrument.venue} {instrument.symbol}: {what} are not in strictly increasing time order")
+def _name(instrument: Instrument) -> str:
+    return f"{instrument.venue} {instrument.symbol}"

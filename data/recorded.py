@@ -3,7 +3,7 @@
 Rows are taken as they are or not at all: what contradicts itself raises, nothing is dropped, filled or mended.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,63 +14,70 @@ from numpy.typing import NDArray
 
 from data.errors import ConfigurationError, CorruptData, MissingData
 from data.market import Market, lot_step, tick_size
-from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
+from data.quality import check_bars, check_settlements, reject
+from data.types import Asset, Bars, Instrument, InstrumentKey, Settlements
 from data.venues import VenueProfile, venue_profile
 
 FUNDING_FILE = "funding.parquet"
 BARS_FILE = "ohlcv_1h.parquet"
+SPOT_FILE = "ohlcv_1h_spot.parquet"
 _FUNDING_COLUMNS = ("exchange", "symbol", "timestamp", "funding_rate", "interval_hours", "offset_ms")
 _BARS_COLUMNS = ("exchange", "symbol", "timestamp", "open", "high", "low", "close", "volume")
 
-_Mask = NDArray[np.bool_]
 _Columns = dict[str, NDArray[np.float64]]
 
 
 def recorded_market(directory: Path, venues: Sequence[str], assets: Sequence[str] = ()) -> Market:
-    """The market of `funding.parquet` and `ohlcv_1h.parquet` in `directory`, restricted to `venues`.
+    """The market of `funding.parquet` and `ohlcv_1h.parquet` in `directory`, restricted to `venues`; spot venues have
+    their candles in `ohlcv_1h_spot.parquet` and no funding.
 
-    Kept are the linear swaps in each venue's quote that have both candles and funding and whose asset is on two of
-    the venues at least; `assets` (base codes, e.g. BTC, 1000PEPE) restricts further. Raises MissingData for what is
-    not there and CorruptData for what cannot be true.
+    Kept are the linear swaps in each venue's quote that have both candles and funding, and the spot markets, whose
+    asset is on two of the venues at least, on one as a swap; `assets` (base codes, e.g. BTC, 1000PEPE) restricts
+    further. Raises MissingData for what is not there and CorruptData for what cannot be true.
     """
     profiles = {name: venue_profile(name) for name in venues}
-    if len(profiles) < 2:
-        raise ConfigurationError("a recorded market needs two different venues: name at least two")
+    swaps = {name: profile for name, profile in profiles.items() if not profile.spot}
+    if len(profiles) < 2 or not swaps:
+        raise ConfigurationError("a recorded market needs two different venues, one of them with perpetuals: name them")
     wanted = {Asset.parse(code) for code in assets}
-    candles = _series(directory / BARS_FILE, _BARS_COLUMNS, profiles)
-    funding = _series(directory / FUNDING_FILE, _FUNDING_COLUMNS, profiles)
-    keys = _shared(directory, [key for key in candles if key in funding], wanted)
-    bars = {key: _bars(directory / BARS_FILE, key, candles[key]) for key in keys}
-    settlements = {key: _settlements(directory / FUNDING_FILE, key, funding[key]) for key in keys}
-    instruments = tuple(
-        _instrument(profiles[key[0]], key, float(bars[key].close[0]), float(funding[key]["interval_hours"][-1]))
+    candles = _series(directory / BARS_FILE, _BARS_COLUMNS, swaps)
+    funding = _series(directory / FUNDING_FILE, _FUNDING_COLUMNS, swaps)
+    spot = _series(directory / SPOT_FILE, _BARS_COLUMNS, {name: profiles[name] for name in profiles.keys() - swaps})
+    keys = _shared(directory, [key for key in candles if key in funding], list(spot), wanted)
+    bars = {key: _bars(directory / BARS_FILE, key, candles[key]) for key in keys if key in candles}
+    bars |= {key: _bars(directory / SPOT_FILE, key, spot[key]) for key in keys if key in spot}
+    settlements = {
+        key: Settlements.none() if key in spot else _settlements(directory / FUNDING_FILE, key, funding[key])
         for key in keys
-    )
+    }
+    instruments = tuple(_instrument(profiles[key[0]], key, bars[key], funding.get(key)) for key in keys)
     return Market(instruments, bars, settlements)
 
 
 def _series(path: Path, columns: Sequence[str], profiles: Mapping[str, VenueProfile]) -> dict[InstrumentKey, _Columns]:
-    """Columns of every linear swap of every venue, rows in file order; `timestamp` in milliseconds."""
-    table = _read(path, columns, list(profiles))
-    venue_of, venue_names = _codes(path, table, "exchange")
+    """Columns of every instrument of every venue of `profiles`, rows in file order; `timestamp` in milliseconds."""
+    if not profiles:
+        return {}
+    table = _read(path, columns, sorted({profile.exchange for profile in profiles.values()}))
+    exchange_of, exchanges = _codes(path, table, "exchange")
     symbol_of, symbol_names = _codes(path, table, "symbol")
-    if absent := sorted(set(profiles) - set(venue_names)):
+    if absent := sorted(name for name, profile in profiles.items() if profile.exchange not in exchanges):
         raise MissingData(f"{path}: no rows for venue {', '.join(absent)}; record it or leave it out of the venues")
-    code = venue_of * len(symbol_names) + symbol_of
+    code = exchange_of * len(symbol_names) + symbol_of
     order = np.argsort(code, kind="stable")
     bounds = np.flatnonzero(np.diff(code[order], prepend=-1))
     values = {name: _values(path, table, name)[order] for name in columns[2:]}
     found: dict[InstrumentKey, _Columns] = {}
     for first, last in zip(bounds, [*bounds[1:], len(order)], strict=True):
-        venue_index, symbol_index = divmod(int(code[order[first]]), len(symbol_names))
-        venue, symbol = venue_names[venue_index], symbol_names[symbol_index]
-        quote = profiles[venue].quote
-        if symbol.endswith(f"/{quote}:{quote}"):
-            found[venue, symbol] = {name: column[first:last] for name, column in values.items()}
+        exchange_index, symbol_index = divmod(int(code[order[first]]), len(symbol_names))
+        exchange, symbol = exchanges[exchange_index], symbol_names[symbol_index]
+        for venue, profile in profiles.items():
+            if profile.exchange == exchange and symbol.endswith(profile.symbol_suffix):
+                found[venue, symbol] = {name: column[first:last] for name, column in values.items()}
     return found
 
 
-def _read(path: Path, columns: Sequence[str], venues: list[str]) -> pa.Table:
+def _read(path: Path, columns: Sequence[str], exchanges: list[str]) -> pa.Table:
     if not path.parent.is_dir():
         raise MissingData(f"{path.parent}: no such folder; name the one that holds {path.name}")
     if not path.is_file():
@@ -80,7 +87,7 @@ def _read(path: Path, columns: Sequence[str], venues: list[str]) -> pa.Table:
         if absent := [name for name in columns if name not in present]:
             raise MissingData(f"{path}: column {', '.join(absent)} is missing; write the file again with it")
         return pq.read_table(
-            path, columns=list(columns), filters=[("exchange", "in", venues)], read_dictionary=["exchange", "symbol"]
+            path, columns=list(columns), filters=[("exchange", "in", exchanges)], read_dictionary=["exchange", "symbol"]
         )
     except (pa.ArrowException, OSError) as error:
         raise CorruptData(f"{path}: not a readable parquet file ({error}); fetch or write it again") from error
@@ -115,12 +122,15 @@ def _values(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     return values
 
 
-def _shared(directory: Path, keys: Sequence[InstrumentKey], wanted: set[Asset]) -> list[InstrumentKey]:
-    """The instruments whose asset two venues list, of the assets wanted (all, if none is named)."""
+def _shared(
+    directory: Path, swaps: Sequence[InstrumentKey], spot: Sequence[InstrumentKey], wanted: set[Asset]
+) -> list[InstrumentKey]:
+    """The instruments whose asset two venues list, one of them as a swap, of the assets wanted (all, if none is)."""
     listings: dict[Asset, set[str]] = {}
-    for venue, symbol in keys:
+    for venue, symbol in (*swaps, *spot):
         listings.setdefault(_asset(symbol), set()).add(venue)
-    pairs = {asset for asset, venues in listings.items() if len(venues) > 1}
+    perpetual = {_asset(symbol) for _, symbol in swaps}
+    pairs = {asset for asset, venues in listings.items() if len(venues) > 1 and asset in perpetual}
     if absent := sorted(wanted - pairs):
         raise MissingData(
             f"{directory}: {', '.join(map(str, absent))} has candles and funding on fewer than two of the venues; "
@@ -128,61 +138,40 @@ def _shared(directory: Path, keys: Sequence[InstrumentKey], wanted: set[Asset]) 
         )
     if not pairs:
         raise MissingData(f"{directory}: no asset has candles and funding on two of the venues; record one")
-    return [key for key in keys if _asset(key[1]) in (wanted or pairs)]
+    return sorted(key for key in (*swaps, *spot) if _asset(key[1]) in (wanted or pairs))
 
 
 def _bars(path: Path, key: InstrumentKey, columns: _Columns) -> Bars:
     """The candles of one instrument, checked."""
-    time, volume = columns["timestamp"], columns["volume"]
-    first, high, low, last = (columns[name] for name in ("open", "high", "low", "close"))
-    fail = _failure(path, key, time)
-    _check_times(time, fail)
-    for name in ("open", "high", "low", "close"):
-        fail(~(np.isfinite(columns[name]) & (columns[name] > 0)), f"{name} is not a positive number")
-    fail(high < low, "high is below low")
-    fail((high < np.maximum(first, last)) | (low > np.minimum(first, last)), "open or close lies outside low..high")
-    fail(~(np.isfinite(volume) & (volume >= 0)), "volume is negative or not a number")
-    return Bars(time.astype(np.int64), first, high, low, last, volume)
+    name, time = _told(path, key), columns["timestamp"]
+    reject(name, time, np.isnan(time), "timestamp is absent")
+    bars = Bars(time.astype(np.int64), *(columns[field] for field in ("open", "high", "low", "close", "volume")))
+    check_bars(name, bars)
+    return bars
 
 
 def _settlements(path: Path, key: InstrumentKey, columns: _Columns) -> Settlements:
     """The settled funding of one instrument, checked."""
-    time, offset, rate, hours = (columns[name] for name in ("timestamp", "offset_ms", "funding_rate", "interval_hours"))
-    fail = _failure(path, key, time)
-    _check_times(time, fail)
-    fail(~np.isfinite(rate), "funding_rate is not a finite number")
-    fail(~np.isfinite(offset), "offset_ms is not a finite number")
-    fail(~((hours >= 1) & (hours % 1 == 0)), "interval_hours is not a whole number of hours")
-    return Settlements(time.astype(np.int64), offset.astype(np.int64), rate)
+    name, time, offset, hours = _told(path, key), *(columns[c] for c in ("timestamp", "offset_ms", "interval_hours"))
+    reject(name, time, np.isnan(time), "timestamp is absent")
+    reject(name, time, ~np.isfinite(offset), "offset_ms is not a finite number")
+    reject(name, time, ~((hours >= 1) & (hours % 1 == 0)), "interval_hours is not a whole number of hours")
+    settlements = Settlements(time.astype(np.int64), offset.astype(np.int64), columns["funding_rate"])
+    check_settlements(name, settlements)
+    return settlements
 
 
-def _check_times(time: NDArray[np.float64], fail: Callable[[_Mask, str], None]) -> None:
-    fail(np.isnan(time), "timestamp is absent")
-    fail(time % HOUR_MS != 0, "timestamp is not a full hour")
-    step = np.diff(time, prepend=-np.inf)
-    fail(step == 0, "timestamp appears twice")
-    fail(step < 0, "timestamp is earlier than the row before (unsorted)")
+def _told(path: Path, key: InstrumentKey) -> str:
+    return f"{path}: {key[0]} {key[1]}"
 
 
-def _failure(path: Path, key: InstrumentKey, time: NDArray[np.float64]) -> Callable[[_Mask, str], None]:
-    """A check that raises CorruptData, naming file, venue, symbol and the first of the rows that `bad` marks."""
-
-    def fail(bad: _Mask, what: str) -> None:
-        if not bad.any():
-            return
-        at = time[int(np.argmax(bad))]
-        when = "an unknown time" if np.isnan(at) else f"{np.datetime64(int(at) // 1000, 's')}Z"
-        raise CorruptData(
-            f"{path}: {key[0]} {key[1]}: {what} in {int(bad.sum())} rows, first at {when}; "
-            "record these rows again or leave the asset out"
-        )
-
-    return fail
-
-
-def _instrument(profile: VenueProfile, key: InstrumentKey, price: float, last_interval_hours: float) -> Instrument:
+def _instrument(profile: VenueProfile, key: InstrumentKey, bars: Bars, funding: _Columns | None) -> Instrument:
     """An instrument with order rules inferred from its first close; recorded files carry none."""
     venue, symbol = key
+    price = float(bars.close[0])
+    interval = profile.default_interval_hours
+    if funding is not None and not profile.fixed_interval:
+        interval = int(funding["interval_hours"][-1])
     return Instrument(
         venue=venue,
         symbol=symbol,
@@ -191,7 +180,8 @@ def _instrument(profile: VenueProfile, key: InstrumentKey, price: float, last_in
         lot_step=lot_step(price, profile.max_lot_decimals),
         tick_size=tick_size(price),
         min_notional=profile.min_notional,
-        interval_hours=profile.default_interval_hours if profile.fixed_interval else int(last_interval_hours),
+        interval_hours=interval,
+        spot=profile.spot,
     )
 
 

@@ -169,6 +169,7 @@ _VENUE_SHAPES = {
     ),
 }
 _OTHER_VENUE = replace(_VENUE_SHAPES["binance"], slow_basis_sd_bps=1.7, bounce_sd_bps=1.0, volume_share=0.5)
+_SPOT_VENUE = replace(_VENUE_SHAPES["binance"], slow_basis_sd_bps=0.0, bounce_sd_bps=0.0, volume_share=0.3)
 
 
 @dataclass(frozen=True)
@@ -243,6 +244,8 @@ class _Episode:
 def synthetic_market(settings: SyntheticSettings, venues: Sequence[str] = ("binance", "hyperliquid")) -> Market:
     """The market of `settings` with every asset on every venue; the same settings give the same bytes.
 
+    A spot venue has the price that all venues share, without basis or bounce, and no settlements; it lists no contracts
+    on thousands of a coin.
     An asset's path depends on the seed, the length and its own name, so adding an asset or a venue leaves the others
     as they were. Raises ConfigurationError for a venue without a profile.
     """
@@ -257,6 +260,8 @@ def synthetic_market(settings: SyntheticSettings, venues: Sequence[str] = ("bina
         own_episode = episode if name == EPISODE_ASSET else None
         path = _asset_path(span, climate, name, own_episode)
         for profile in profiles:
+            if profile.spot and Asset.parse(name).multiplier != 1:
+                continue  # a spot market lists coins, not thousands of them
             key = (profile.name, _symbol(profile, name))
             bars[key] = _bars(span, path, profile, name, own_episode)
             settlements[key] = _settlements(span, climate, path, profile, name, own_episode)
@@ -353,6 +358,8 @@ def _settlements(
     span: _Span, climate: _Climate, path: _AssetPath, profile: VenueProfile, name: str, episode: _Episode | None
 ) -> Settlements:
     """One venue's funding: the formula on the mean premium of each period, paid at the hour that ends it."""
+    if profile.spot:
+        return Settlements.none()
     venue, generator = _venue_shape(profile), _random(span, "funding", profile.name, name)
     premium = _premium(generator, climate, path, venue)
     interval = np.full(span.hours, _interval_hours(profile, name), dtype=np.int64)
@@ -417,6 +424,7 @@ def _instrument(profile: VenueProfile, name: str, price: float) -> Instrument:
         tick_size=tick_size(price),
         min_notional=profile.min_notional,
         interval_hours=_interval_hours(profile, name),
+        spot=profile.spot,
     )
 
 
@@ -428,7 +436,7 @@ def _symbol(profile: VenueProfile, name: str) -> str:
     """The ccxt unified symbol; Hyperliquid writes a 1000-fold contract with a K."""
     kilo = "K" + name.removeprefix("1000")
     code = kilo if profile.name == "hyperliquid" and Asset.parse(kilo) == Asset.parse(name) else name
-    return f"{code}/{profile.quote}:{profile.quote}"
+    return f"{code}{profile.symbol_suffix}"
 
 
 def _shape(name: str) -> _AssetShape:
@@ -437,7 +445,7 @@ def _shape(name: str) -> _AssetShape:
 
 
 def _venue_shape(profile: VenueProfile) -> _VenueShape:
-    return _VENUE_SHAPES.get(profile.name, _OTHER_VENUE)
+    return _SPOT_VENUE if profile.spot else _VENUE_SHAPES.get(profile.name, _OTHER_VENUE)
 
 
 def _significant(values: Floats) -> Floats:

@@ -1,5 +1,4 @@
 import math
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -7,57 +6,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import CorruptData, MissingData
+from data.errors import MissingData
 from data.panel import Panel, build_panel, funding_intervals, tradable
-from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
+from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
+from tests.unit.data.series import (
+    DELAY_S,
+    MINUTE_MS,
+    candles,
+    coin,
+    column,
+    hour,
+    panel,
+    settled,
+    spot_coin,
+)
 
-START = 1_736_121_600_000
-"""2025-01-06 00:00 UTC: an hour at which every settlement interval settles."""
-DELAY_S = 60
-MINUTE_MS = 60_000
-KNOWN_AT_DECISION = ("close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at")
-
-
-def hour(number: int) -> int:
-    return START + number * HOUR_MS
-
-
-def coin(venue: str = "binance", code: str = "BTC", quote: str = "USDT", interval: int = 8) -> Instrument:
-    return Instrument(venue, f"{code}/{quote}:{quote}", Asset.parse(code), quote, 0.001, 0.1, 5.0, interval)
-
-
-def candles(hours: Iterable[int], price: float = 100.0) -> Bars:
-    """A candle for each of `hours`: the one of hour h opens at price + h and closes at price + h + 0.5."""
-    number = np.array(list(hours), dtype=np.int64)
-    first = price + number
-    return Bars(START + number * HOUR_MS, first, first + 1, first - 1, first + 0.5, 10.0 + number)
-
-
-def settled(rates: Mapping[int, float], late_ms: int | Mapping[int, int] = 0) -> Settlements:
-    """Settlements by hour, stamped `late_ms` after it."""
-    late = [late_ms.get(number, 0) if isinstance(late_ms, Mapping) else late_ms for number in rates]
-    time = np.array([hour(number) for number in rates], dtype=np.int64)
-    return Settlements(time, np.array(late, dtype=np.int64), np.array(list(rates.values()), dtype=np.float64))
-
-
-def panel(
-    bars: Bars | None = None, funding: Settlements | None = None, hours: tuple[int, int] = (0, 5), interval: int = 8
-) -> Panel:
-    """The panel of one instrument."""
-    one = coin(interval=interval)
-    return build_panel(
-        [one],
-        {} if bars is None else {one.key: bars},
-        {} if funding is None else {one.key: funding},
-        hour(hours[0]),
-        hour(hours[1]),
-        DELAY_S,
-    )
-
-
-def column(values: np.ndarray) -> list[float | None]:
-    """The one column of a field, gaps as None."""
-    return [None if math.isnan(value) else value for value in values[:, 0].tolist()]
+KNOWN_AT_DECISION = (
+    "close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at", "silent_hours",
+)  # fmt: skip
 
 
 # Candles
@@ -198,49 +164,6 @@ def test_an_interval_depends_on_nothing_that_comes_later(spacing: list[int], ann
     assert whole[:kept].tolist() == funding_intervals(times[:kept], announced).tolist()
 
 
-# Errors
-
-
-@pytest.mark.parametrize("name", ["open", "close"])
-@pytest.mark.parametrize("value", [math.nan, -1.0, 0.0])
-def test_a_price_that_is_not_positive_is_corrupt(name: str, value: float) -> None:
-    bad = candles([0, 1, 2])
-    getattr(bad, name)[1] = value
-
-    with pytest.raises(CorruptData, match=f"binance BTC/USDT:USDT: a bar's {name}"):
-        panel(bad)
-
-
-@pytest.mark.parametrize("name", ["open", "close"])
-def test_an_infinite_price_is_corrupt(name: str) -> None:
-    bad = candles([0, 1, 2])
-    getattr(bad, name)[1] = math.inf
-
-    with pytest.raises(CorruptData):
-        panel(bad)
-
-
-@pytest.mark.parametrize("hours", [(0, 2, 1), (0, 1, 1)])
-def test_candles_out_of_order_are_corrupt(hours: tuple[int, ...]) -> None:
-    with pytest.raises(CorruptData, match="bars are not in strictly increasing time order"):
-        panel(candles(hours))
-
-
-@pytest.mark.parametrize("order", [[0, 2, 1], [0, 1, 1]])
-def test_settlements_out_of_order_are_corrupt(order: list[int]) -> None:
-    rows = settled({0: 1e-4, 1: 1e-4, 2: 1e-4})
-    wrong = Settlements(rows.time[order], rows.offset_ms[order], rows.rate[order])
-
-    with pytest.raises(CorruptData, match="settlements are not in strictly increasing time order"):
-        panel(funding=wrong)
-
-
-@pytest.mark.parametrize("rate", [math.nan, math.inf])
-def test_a_rate_that_is_not_a_number_is_corrupt(rate: float) -> None:
-    with pytest.raises(CorruptData, match="binance BTC/USDT:USDT: a settled funding rate"):
-        panel(funding=settled({0: 1e-4, 8: rate}))
-
-
 # Point in time
 
 LAST = 40
@@ -252,13 +175,31 @@ def histories(draw: st.DrawFn) -> tuple[Bars, Settlements]:
     present = draw(st.lists(st.booleans(), min_size=LAST + 20, max_size=LAST + 20))
     bars = candles(number - 20 for number, there in enumerate(present) if there)
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    prices = random.uniform(1, 1000, (2, len(bars)))
+    first, last = random.uniform(1, 1000, (2, len(bars)))
     number, rates, late = -20, {}, {}
     while number <= LAST:
         rates[number] = float(random.normal(0, 1e-4))
         late[number] = draw(st.sampled_from([0, 47, 400, -300, 59_999, 60_001, 90_000, 24 * MINUTE_MS]))
         number += draw(st.sampled_from([1, 1, 4, 8, 8, 3, 16]))
-    return replace(bars, open=prices[0], close=prices[1]), settled(rates, late)
+    prices = {"open": first, "close": last, "high": np.maximum(first, last), "low": np.minimum(first, last)}
+    return replace(bars, **prices), settled(rates, late)
+
+
+LEGS = (coin(), coin("hyperliquid", quote="USDC", interval=1), spot_coin(), coin(code="SOL"))
+"""Two perpetuals and the spot market of one asset, and another asset."""
+Histories = tuple[dict[InstrumentKey, Bars], dict[InstrumentKey, Settlements]]
+
+
+@st.composite
+def markets(draw: st.DrawFn) -> Histories:
+    """A history of each of LEGS, any of which may be missing; spot has no settlements."""
+    drawn = {leg: draw(st.none() | histories()) for leg in LEGS}
+    bars = {leg.key: history[0] for leg, history in drawn.items() if history}
+    return bars, {leg.key: history[1] for leg, history in drawn.items() if history and not leg.spot}
+
+
+def panel_of(market: Histories, legs: tuple[Instrument, ...] = LEGS, last: int = LAST, first: int = 0) -> Panel:
+    return build_panel(legs, *market, hour(first), hour(last), DELAY_S)
 
 
 def rows_from(series: Bars | Settlements, kept: np.ndarray) -> Bars | Settlements:
@@ -266,19 +207,37 @@ def rows_from(series: Bars | Settlements, kept: np.ndarray) -> Bars | Settlement
 
 
 @settings(max_examples=60, deadline=None)
-@given(histories(), st.integers(0, LAST))
-def test_the_panel_of_what_was_known_at_a_tick_equals_the_whole_panel_up_to_it(
-    history: tuple[Bars, Settlements], cut: int
-) -> None:
-    bars, funding = history
-    whole = panel(bars, funding, (0, LAST))
-    known_bars = rows_from(bars, bars.open_time + HOUR_MS <= hour(cut))
-    known_funding = rows_from(funding, funding.stamp <= hour(cut) + DELAY_S * 1000)
-    known = panel(known_bars, known_funding, (0, cut))
+@given(markets(), st.integers(0, LAST))
+def test_the_panel_of_what_was_known_at_a_tick_equals_the_whole_panel_up_to_it(market: Histories, cut: int) -> None:
+    bars, funding = market
+    known_bars = {key: rows_from(rows, rows.open_time + HOUR_MS <= hour(cut)) for key, rows in bars.items()}
+    now = hour(cut) + DELAY_S * 1000
+    known_funding = {key: rows_from(rows, rows.stamp <= now) for key, rows in funding.items()}
+    whole, known = panel_of(market), panel_of((known_bars, known_funding), last=cut)
 
     for name in KNOWN_AT_DECISION:
         np.testing.assert_array_equal(getattr(whole, name)[: cut + 1], getattr(known, name), err_msg=name)
     np.testing.assert_array_equal(whole.open_after[:cut], known.open_after[:cut])
+
+
+def test_every_field_of_the_panel_is_known_at_the_decision_but_the_price_that_it_fills_at() -> None:
+    fields = set(vars(panel())) - {"ticks", "instruments", "open_after"}
+
+    assert fields | {"silent_hours"} == set(KNOWN_AT_DECISION)
+
+
+@settings(max_examples=40, deadline=None)
+@given(markets(), st.permutations(range(len(LEGS))))
+def test_instruments_in_another_order_are_the_same_columns_in_another_order(
+    market: Histories, order: list[int]
+) -> None:
+    usual, other = panel_of(market), panel_of(market, tuple(LEGS[column] for column in order))
+
+    for name in (*KNOWN_AT_DECISION, "open_after"):
+        np.testing.assert_array_equal(getattr(usual, name)[:, order], getattr(other, name), err_msg=name)
+    assert {frozenset((order[pair.a], order[pair.b])) for pair in other.pairs} == {
+        frozenset((pair.a, pair.b)) for pair in usual.pairs
+    }
 
 
 @settings(max_examples=60, deadline=None)
@@ -296,6 +255,19 @@ def test_prices_and_payments_are_independent_of_what_came_before_the_first_tick(
         np.testing.assert_array_equal(getattr(whole, name)[first:], getattr(late, name), err_msg=name)
     since = ~np.isnan(late.settled_at)
     np.testing.assert_array_equal(whole.settled_at[first:][since], late.settled_at[since])
+
+
+# Silence
+
+
+def test_silence_is_counted_from_the_newest_close_and_is_endless_before_the_first() -> None:
+    holed = panel(candles([1, 2, 5]), hours=(0, 7))
+
+    assert [math.inf, math.inf, 0.0, 0.0, 1.0, 2.0, 0.0, 1.0] == column(holed.silent_hours)
+
+
+def test_a_bar_that_closed_before_the_first_tick_is_not_in_the_panel_nor_in_its_silence() -> None:
+    assert [math.inf, math.inf, 0.0] == column(panel(candles([-2, 1]), hours=(0, 2)).silent_hours)
 
 
 # Pairs
@@ -337,6 +309,27 @@ def test_pairs_are_ordered_by_asset() -> None:
     legs = [coin(venue, code) for code in ("SOL", "BTC") for venue in ("okx", "binance")]
 
     assert [("BTC", "binance", "okx"), ("SOL", "binance", "okx")] == pair_names(*legs)
+
+
+def test_spot_pairs_with_perpetuals_and_never_with_spot() -> None:
+    other_spot = replace(spot_coin(), venue="okx_spot")
+
+    expected = [("BTC", "binance", "binance_spot"), ("BTC", "binance", "okx_spot")]
+    assert expected == pair_names(coin(), spot_coin(), other_spot)
+
+
+def test_two_contracts_of_one_venue_on_one_asset_are_no_pair() -> None:
+    legs = coin(), coin(quote="USDC"), coin("hyperliquid", quote="USDC")
+
+    assert [("BTC", "binance", "hyperliquid")] * 2 == pair_names(*legs)
+
+
+def test_an_asset_on_spot_alone_is_not_tradable() -> None:
+    both = spot_coin(), replace(spot_coin(), venue="okx_spot")
+
+    with pytest.raises(MissingData, match="no asset is listed on two of the venues"):
+        tradable(both)
+    assert (coin(), spot_coin()) == tradable([spot_coin(), coin()])
 
 
 def test_what_one_venue_alone_lists_is_not_tradable() -> None:

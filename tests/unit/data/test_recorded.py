@@ -282,12 +282,14 @@ def test_a_candle_that_cannot_be_true_is_corrupt(tmp_path: Path, column: str, va
 @pytest.mark.parametrize(
     ("column", "value", "what"),
     [
-        ("funding_rate", np.nan, "funding_rate is not a finite number"),
-        ("funding_rate", -np.inf, "funding_rate is not a finite number"),
+        ("funding_rate", np.nan, "rate is not a finite number"),
+        ("funding_rate", -np.inf, "rate is not a finite number"),
         ("offset_ms", np.nan, "offset_ms is not a finite number"),
         ("interval_hours", np.nan, "interval_hours is not a whole number"),
         ("interval_hours", 0.0, "interval_hours is not a whole number"),
         ("interval_hours", 1.5, "interval_hours is not a whole number"),
+        ("offset_ms", HOUR_MS, "stamp is an hour or more from its hour"),
+        ("timestamp", START + pd.Timedelta("8h1min"), "timestamp is not a full hour"),
         ("timestamp", START, "timestamp appears twice"),
         ("timestamp", START - pd.Timedelta("8h"), "timestamp is earlier than the row before"),
     ],
@@ -298,7 +300,7 @@ def test_a_settlement_that_cannot_be_true_is_corrupt(tmp_path: Path, column: str
 
 
 def test_every_message_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(CorruptData, match="record these rows again or leave the asset out"):
+    with pytest.raises(CorruptData, match="collect or record these rows again, or leave the asset out"):
         read(write(tmp_path, at(3, "close", np.nan)))
 
 
