@@ -47,11 +47,11 @@ def test_nothing_is_traded_while_a_venue_is_out(tmp_path: Path) -> None:
     path = tmp_path / "outage.yaml"
     path.write_text(
         "data: {assets: [BTC, INJ, XRP]}\n"
-        "sandbox: {outages: [{venue: binance, begin: 2025-01-16T00:00:00Z, end: 2025-01-17T12:00:00Z}]}\n"
+        "sandbox: {outages: [{venue: binance, begin: 2025-01-16T00:00:00Z, end: 2025-01-16T18:00:00Z}]}\n"
     )
     told = said(bot("backtest", "--policy", "random", "--json", "--config", path, "--hours", 120))
     traded = {trade[end] for trade in told["trades"] for end in ("opened_ms", "closed_ms")}
-    first, last = (utc_ms(datetime(2025, 1, day, hour, tzinfo=UTC)) for day, hour in ((16, 0), (17, 12)))
+    first, last = (utc_ms(datetime(2025, 1, day, hour, tzinfo=UTC)) for day, hour in ((16, 0), (16, 18)))
     assert len(traded) > 10
     assert not [tick for tick in traded if first <= tick < last]
     assert [tick for tick in traded if tick >= last]
