@@ -11,6 +11,7 @@ from backtest.accounting import LONG, SHORT, Books, fill, new_books, pnl_split
 from backtest.hindsight import Bound, Holding, hindsight_bound
 from backtest.policies import Policy, plain_policy
 from backtest.replay import Result, replay_all
+from backtest.rules import Rules
 from backtest.settlement import settle
 from backtest.tape import Fills, Tape
 
@@ -121,18 +122,21 @@ def _pct(pnl: float, bound: float) -> float | None:
 
 
 def schedule_split(tape: Tape, holdings: Sequence[Holding]) -> dict[str, float]:
-    """P&L by cause of positions played one by one through the books."""
-    splits = [pnl_split(_played(tape, holding)) for holding in holdings]
-    causes = pnl_split(new_books(len(tape.rules.venues), 1, tape.settings.initial_capital))
+    """P&L by cause of positions played one by one through the books, on an account that nothing can liquidate: what a
+    position earns is asked, not whether the account could bear it."""
+    rules = tape.rules._replace(venues=np.zeros_like(tape.rules.venues))
+    hours = tape.frames.hours.copy()
+    hours["gone"] = False
+    splits = [pnl_split(_played(tape, rules, hours, holding)) for holding in holdings]
+    causes = pnl_split(new_books(len(rules.venues), 1, tape.settings.initial_capital))
     return {cause: sum(split[cause] for split in splits) for cause in causes}
 
 
-def _played(tape: Tape, holding: Holding) -> Books:
-    # Capital enough for anything: what a single position earns is asked, not whether the account could bear it.
-    books = new_books(len(tape.rules.venues), 1, 1e12)
+def _played(tape: Tape, rules: Rules, hours: NDArray[np.record], holding: Holding) -> Books:
+    books = new_books(len(rules.venues), 1, 1e12)
     _trade(books, tape, holding, holding.entered, holding.quantity)
     for row in range(holding.entered + 1, holding.left + 1):
-        settle(books, int(tape.panel.ticks[row]), tape.frames.hours, row, tape.rules)
+        settle(books, int(tape.panel.ticks[row]), hours, row, rules)
     if holding.left < len(tape.panel.ticks) - 1:
         _trade(books, tape, holding, holding.left, -holding.quantity)
     return books

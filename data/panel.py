@@ -64,11 +64,6 @@ class Panel:
     """[T, N] open of the bar that begins at the tick. Known only after the decision: for fills, never for features."""
 
     @property
-    def silent_hours(self) -> Matrix:
-        rows = np.where(np.isfinite(self.close), np.arange(len(self.ticks))[:, None], -np.inf)
-        return np.arange(len(self.ticks))[:, None] - np.maximum.accumulate(rows, axis=0)
-
-    @property
     def pairs(self) -> tuple[Pair, ...]:
         """[P] every two venues that list the same asset, spot with spot apart, ordered by asset, then venue."""
         by_asset: dict[Asset, list[int]] = {}

@@ -16,7 +16,6 @@ from aiohttp import web
 import data.exchange
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import application
-from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World
 from data.errors import ConfigurationError, VenueError, VenueRefused, VenueUnreachable
 from data.exchange import OrderBook, Venue
@@ -165,7 +164,8 @@ class Sandbox:
         clock = MarketClock(folder / "clock.json", identity, begin_ms=NOW, end_ms=MARKET.end_ms)
         self.trouble: tuple[int, str] | None = None
         self.asked: list[str] = []
-        self.app = application(World(MARKET, clock, HALF_SPREAD_BPS, SandboxSettings()))
+        shown = {venue: VenueSettings(half_spread_bps=half) for venue, half in HALF_SPREAD_BPS.items()}
+        self.app = application(World(MARKET, clock, shown))
         self.app.middlewares.append(self._middleware())
 
     def _middleware(self) -> Any:

@@ -15,7 +15,6 @@ from aiohttp import web
 import data.exchange
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import application
-from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World
 from data.errors import VenueThrottled, VenueUnreachable
 from data.exchange import Venue
@@ -81,7 +80,8 @@ class Exchanges:
         """Status by venue."""
         self.announced: int | None = None
         """What Binance says is its next settlement, whatever is true."""
-        self.app = application(World(shown, self.clock, dict.fromkeys(QUOTES, 0.5), SandboxSettings()))
+        venues = {venue: VenueSettings(half_spread_bps=0.5) for venue in QUOTES}
+        self.app = application(World(shown, self.clock, venues))
         self.app.middlewares.append(self._middleware())
 
     def _middleware(self) -> Any:
