@@ -7,6 +7,9 @@ would have, and what the same policy earns if its fills come sooner or later tha
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backtest.accounting import LONG, SHORT, Books, fill, new_books, pnl_split
 from backtest.hindsight import Bound, Holding, hindsight_bound
 from backtest.policies import Policy, plain_policy
