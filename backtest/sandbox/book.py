@@ -20,13 +20,14 @@ class Book:
 
 
 def book_around(mid: float, instrument: Instrument, half_spread_bps: float, depth_quote: float, levels: int) -> Book:
-    """The book around `mid`: `data.market.touch` is its first level, each further one lies half a spread (one tick at
-    least) further out, and each holds `depth_quote` of quote currency, rounded down to the lot step but one step at
-    least. Empty for a mid of NaN; levels at or below a price of zero are absent."""
+    """The book around `mid`: `data.market.touch` is its first level, each further one lies half a spread of the mid
+    that it shows (one tick at least) further out, and each holds `depth_quote` of quote currency, rounded down to the
+    lot step but one step at least. Empty for a mid of NaN; levels at or below a price of zero are absent."""
     if math.isnan(mid):
         return Book((), ())
     bid, ask = (float(price) for price in touch(mid, half_spread_bps, instrument.tick_size))
-    step_ticks = max(1, round(mid * half_spread_bps * 1e-4 / instrument.tick_size))
+    shown = (bid + ask) / 2
+    step_ticks = max(1, round(shown * (half_spread_bps * 1e-4) / instrument.tick_size))
     return Book(
         bids=_side(bid, -step_ticks, instrument, depth_quote, levels),
         asks=_side(ask, step_ticks, instrument, depth_quote, levels),
