@@ -81,7 +81,10 @@ def walk(quantity: float, quote: Quote, rule: np.record) -> float:
         return quote.ask if quantity > 0.0 else quote.bid
     paid, price = 0.0, 0.0
     for level in range(rule.levels):
-        price = _level_price(quantity, level, quote, rule)
+        at = _level_price(quantity, level, quote, rule)
+        if not at > 0.0:
+            break
+        price = at
         taken = min(left, _level_size(price, rule))
         paid, left = paid + taken * price, left - taken
         if left <= 1e-12 * wanted:
@@ -98,9 +101,12 @@ def _level_price(quantity: float, level: int, quote: Quote, rule: np.record) -> 
         return touch
     apart = level * max(1.0, np.round(quote.mid * rule.half_spread / rule.tick_size))
     ticks = np.round(touch / rule.tick_size) + (apart if quantity > 0.0 else -apart)
-    return decimal_multiple(max(ticks, 1.0), rule.tick_size)
+    return decimal_multiple(ticks, rule.tick_size)
 
 
 @compiled
 def _level_size(price: float, rule: np.record) -> float:
+    """One lot at least; nothing at a price that is not above zero, NaN among them."""
+    if not price > 0.0:
+        return 0.0
     return decimal_multiple(max(1.0, np.floor(rule.level_quote / price / rule.lot_step + 1e-9)), rule.lot_step)
