@@ -249,6 +249,17 @@ def test_instruments_carry_the_rules_of_the_venue(sandbox: Sandbox, venue: str) 
     assert {one for one in INSTRUMENTS if one.venue == venue} == set(listed)
 
 
+def test_a_contract_whose_announced_interval_is_none_is_not_listed(sandbox: Sandbox) -> None:
+    async def zero_for_bitcoin() -> dict[str, Any]:
+        return {BTC["binance"].symbol: {"interval": "0h"}, "INJ/USDT:USDT": {"interval": "4h"}}
+
+    async def listed(client: Venue) -> list[tuple[str, int]]:
+        client._client.fetch_funding_intervals = zero_for_bitcoin
+        return [(one.symbol, one.interval_hours) for one in await client.instruments()]
+
+    assert [("INJ/USDT:USDT", 4)] == on(sandbox, "binance", listed)
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_the_next_settlement_is_named_for_every_instrument(sandbox: Sandbox, venue: str) -> None:
     async def after_listing(client: Venue) -> dict[str, int]:
