@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
 from data.errors import ConfigurationError
+from data.fees import fees
 from data.settings import DataSettings, Frozen
 
 
@@ -41,6 +42,15 @@ class Settings(Frozen):
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile."
     )
+
+    @model_validator(mode="after")
+    def _fee_tiers_exist(self) -> Self:
+        for name, venue in self.data.venues.items():
+            try:
+                fees(name, venue)
+            except ConfigurationError as error:
+                raise ValueError(str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _limits_fit_the_slots(self) -> Self:

@@ -26,10 +26,19 @@ from data.errors import ConfigurationError
 from data.types import HOUR_MS
 
 
-def play(settings: Settings, bounds: Bounds, policy: str, *, fills: str, list_trades: bool, as_json: bool) -> None:
+def play(
+    settings: Settings,
+    bounds: Bounds,
+    policy: str,
+    *,
+    fills: str,
+    late_listings: bool,
+    list_trades: bool,
+    as_json: bool,
+) -> None:
     """Backtest and print the result."""
     with waiting(f"playing {policy}; the first time, compiling takes half a minute"):
-        tape = simulated_tape(settings, bounds)(Fills(fills))
+        tape = simulated_tape(settings, bounds, late_listings=late_listings)(Fills(fills))
         result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
     if as_json:
         print_json(_as_json(result))
@@ -44,10 +53,10 @@ def play(settings: Settings, bounds: Bounds, policy: str, *, fills: str, list_tr
     )
 
 
-def show_yardsticks(settings: Settings, bounds: Bounds, *, as_json: bool) -> None:
+def show_yardsticks(settings: Settings, bounds: Bounds, *, late_listings: bool, as_json: bool) -> None:
     """Play the plain policies, bound what could have been earned, and print both."""
     with waiting("playing rule, flat and random at three times of filling, and looking for what hindsight would earn"):
-        comparison = compare(simulated_tape(settings, bounds), settings.seed)
+        comparison = compare(simulated_tape(settings, bounds, late_listings=late_listings), settings.seed)
     if as_json:
         print_json(asdict(comparison))
         return
@@ -55,7 +64,7 @@ def show_yardsticks(settings: Settings, bounds: Bounds, *, as_json: bool) -> Non
     show(yardsticks_table(comparison, capital), timing_table(comparison), describe(settings))
 
 
-def simulated_tape(settings: Settings, bounds: Bounds) -> Callable[[Fills], Tape]:
+def simulated_tape(settings: Settings, bounds: Bounds, *, late_listings: bool) -> Callable[[Fills], Tape]:
     """The tapes of the sandbox's market between the bounds, by when decisions fill; by default all of the market."""
     if settings.profile != "sandbox":
         raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
@@ -65,7 +74,9 @@ def simulated_tape(settings: Settings, bounds: Bounds) -> Callable[[Fills], Tape
     newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
     last = newest if bounds.to_ms is None else bounds.to_ms
     last = last if bounds.hours is None else first + bounds.hours * HOUR_MS
-    return lambda fills: tape_of_market(market, settings.data, settings.environment, first, last, fills=fills)
+    return lambda fills: tape_of_market(
+        market, settings.data, settings.environment, first, last, fills=fills, late_listings=late_listings
+    )
 
 
 def _as_json(result: Result) -> dict[str, object]:

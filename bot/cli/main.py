@@ -105,6 +105,7 @@ def backtest(
     hours: Hours = None,
     seed: Seed = None,
     fills: Annotated[Timing, typer.Option("--fills", help="When decisions fill; only next_open can be had.")] = NEXT,
+    late_listings: Annotated[bool, typer.Option("--late-listings", help="Trade also what is listed later on.")] = False,
     trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
     yardsticks: Annotated[bool, typer.Option("--yardsticks", help="Compare rule, flat, random, hindsight.")] = False,
     as_json: AsJson = False,
@@ -116,9 +117,12 @@ def backtest(
     from bot.cli.backtest import play, show_yardsticks
 
     if yardsticks:
-        show_yardsticks(options.settings(), options.bounds(), as_json=as_json)
+        show_yardsticks(options.settings(), options.bounds(), late_listings=late_listings, as_json=as_json)
     else:
-        play(options.settings(), options.bounds(), policy, fills=fills, list_trades=trades, as_json=as_json)
+        play(
+            options.settings(), options.bounds(), policy, fills=fills, late_listings=late_listings,
+            list_trades=trades, as_json=as_json,
+        )  # fmt: skip
 
 
 @app.command()
