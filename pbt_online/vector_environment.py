@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from backtest.environment import random_window, whole
 from backtest.policies import legal_actions
+from backtest.scaler import Scaler
 from backtest.simulation import Simulation
 from backtest.tape import Tape
 
@@ -26,8 +27,9 @@ class FundingArbitrageVecEnv(VecEnv):
 
     render_mode = None
 
-    def __init__(self, tape: Tape, accounts: int, *, seed: int = 0) -> None:
-        """`seed` is that of the first account's episodes; the next accounts count on from it."""
+    def __init__(self, tape: Tape, accounts: int, *, seed: int = 0, scaler: Scaler | None = None) -> None:
+        """`seed` is that of the first account's episodes; the next accounts count on from it. With a `scaler`, what is
+        handed out has passed it, as it does in front of the trained network."""
         schema = tape.schema
         self.tape = tape
         self.simulation = Simulation(tape, accounts)
@@ -40,6 +42,7 @@ class FundingArbitrageVecEnv(VecEnv):
         self._actions = np.zeros(self.simulation.action_shape, dtype=np.int64)
         self._returns = np.zeros(self.num_envs)
         self._began = np.zeros(accounts, dtype=np.int64)
+        self._scaler = scaler
         self._random = [seeding.np_random(seed + b)[0] for b in range(accounts)]
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
@@ -99,7 +102,8 @@ class FundingArbitrageVecEnv(VecEnv):
         self._began[b] = first
 
     def _observations(self) -> NDArray[np.float32]:
-        return self.simulation.observations.reshape(self.num_envs, -1).copy()
+        seen = self.simulation.observations.reshape(self.num_envs, -1)
+        return seen.copy() if self._scaler is None else self._scaler.apply(seen)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """[num_envs, A] which actions can be carried out."""

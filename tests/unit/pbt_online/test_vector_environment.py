@@ -9,6 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from backtest.environment import FundingArbitrageEnv
 from backtest.policies import legal_actions
+from backtest.scaler import fit_scaler
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.settings import DataSettings, SyntheticSettings
@@ -99,6 +100,24 @@ def test_masks_are_those_of_the_observations() -> None:
     env = FundingArbitrageVecEnv(tape("ranked"), 2)
     seen = env.reset()
     assert legal_actions(env.tape.schema, seen).tolist() == [mask.tolist() for mask in env.env_method("action_masks")]
+
+
+@pytest.mark.parametrize("variant", ["ranked", "by pair"])
+def test_what_is_handed_out_has_passed_the_scaler(variant: str) -> None:
+    told = tape(variant)
+    scaler = fit_scaler(told, told.first, told.first + 150)
+    plain, scaled = FundingArbitrageVecEnv(told, 2, seed=1), FundingArbitrageVecEnv(told, 2, seed=1, scaler=scaler)
+    assert scaler.apply(np.asarray(plain.reset())).tobytes() == np.asarray(scaled.reset()).tobytes()
+    random, ended = np.random.default_rng(0), 0
+    for _ in range(70):
+        actions = random.integers(0, told.schema.actions, plain.num_envs)
+        raw, ours = plain.step(actions), scaled.step(actions)
+        assert scaler.apply(raw[0]).tobytes() == ours[0].tobytes()
+        for one, other in zip(raw[3], ours[3], strict=True):
+            if "terminal_observation" in one:
+                ended += 1
+                assert scaler.apply(one["terminal_observation"]).tobytes() == other["terminal_observation"].tobytes()
+    assert ended
 
 
 def test_observations_handed_out_are_not_overwritten_by_the_next_step() -> None:
