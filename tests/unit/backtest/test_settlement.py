@@ -234,6 +234,19 @@ def venue_notional(books: Books, slot: int, leg: int) -> float:
     return abs(float(books.quantity[slot, leg] * books.mark[slot, leg]))
 
 
+@pytest.mark.parametrize("price", [150.0, 50.0, 1.0, 1e-6])
+def test_what_is_held_on_a_spot_venue_is_fully_paid_and_never_liquidated(price: float) -> None:
+    rules = rules_of(maintenance=[0.0, 0.05], leverage=[1.0, 0.0], stop_loss=10.0)
+    books = opened(account(2010.0), 0, 0, 1, 10.0, 100.0, rules=rules)
+
+    settled_to(books, price, price, rules=rules)
+
+    assert [10.0, -10.0] == books.quantity[0].tolist()
+    assert [OPEN] * 3 == marked(books, rules)
+    assert (1000.0, 5.0) == (books.margin[0, 0], free_cash(books, 0)), "it has no say in what it cost"
+    assert 2010.0 == pytest.approx(venue_equity(books, 0) + venue_equity(books, 1)), "the other leg gained as much"
+
+
 # Delisting
 
 
