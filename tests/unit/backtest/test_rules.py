@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.accounting import Books, free_cash, venue_equity
+from backtest.accounting import free_cash, venue_equity
 from backtest.rules import (
     ENTRY_MARGIN,
     decimal_multiple,
@@ -16,7 +16,7 @@ from backtest.rules import (
     pair_quantity,
     whole_lots,
 )
-from tests.unit.backtest.venues import FEE, account, opened, rules_of, settled_to
+from tests.unit.backtest.venues import FEE, account, opened, rules_of
 
 powers = st.integers(-5, 2).map(lambda exponent: float(Decimal(10) ** exponent))
 closes = st.floats(0.01, 100_000)
@@ -134,22 +134,9 @@ def test_each_venue_has_a_margin_mode_of_its_own() -> None:
     assert not margin_allows(books, 0, 1, 10.0, 100.0, 100.0, rules)
 
 
-def spot_and_perpetual() -> Books:
-    """Venue 0 is a spot venue: ten units at 100, paid in full."""
-    rules = rules_of(maintenance=[0.0, 0.05], leverage=[1.0, 0.0])
-    return opened(account(2010.0), 0, 0, 1, 10.0, 100.0, rules=rules)
-
-
 def test_what_is_held_on_a_spot_venue_is_fully_paid() -> None:
-    rules, books = rules_of(maintenance=[0.0, 0.05], leverage=[1.0, 0.0]), spot_and_perpetual()
+    rules = rules_of(maintenance=[0.0, 0.05], leverage=[1.0, 0.0])
+    books = opened(account(2010.0), 0, 0, 1, 10.0, 100.0, rules=rules)
     assert 1000.0 == books.margin[0, 0]
     assert 5.0 == free_cash(books, 0)
     assert not margin_allows(books, 2, 3, 1.0, 50.0, 50.0, rules), "there is no money left for another"
-
-
-@pytest.mark.parametrize("price", [50.0, 1.0, 1e-6])
-def test_what_is_held_on_a_spot_venue_is_never_liquidated(price: float) -> None:
-    rules = rules_of(maintenance=[0.0, 0.05], leverage=[1.0, 0.0], stop_loss=10.0)
-    books = settled_to(spot_and_perpetual(), price, price, rules=rules)
-    assert [10.0, -10.0] == books.quantity[0].tolist()
-    assert 2010.0 == pytest.approx(venue_equity(books, 0) + venue_equity(books, 1)), "the other leg gained as much"

@@ -1,6 +1,4 @@
-"""What the market does to what is held, and how pairs are sized, entered and left."""
-
-from decimal import Decimal
+"""How pairs are entered and left, and how a plan for every pair is carried out."""
 
 import numpy as np
 import pytest
@@ -11,274 +9,55 @@ from backtest.accounting import (
     BASIS,
     EMPTY,
     FEES,
-    FUNDING,
-    LIQUIDATION_FEE,
+    LONG,
+    OPEN,
+    SHORT,
     SLIPPAGE,
     Books,
     equity,
-    fill,
-    new_books,
+    free_cash,
+    new_accounts,
     slot_total,
-    venue_equity,
-    venue_gross,
 )
+from backtest.order_book import walk
+from backtest.rules import ENTRY_MARGIN, Rules
+from backtest.settlement import DELISTED, LIQUIDATED, MARGIN, POLICY, STOP_LOSS, UNWOUND, settle
 from backtest.simulated_venue import (
-    ENTRY_MARGIN,
-    LIQUIDATED,
-    MARGIN,
-    NOT_CLOSED,
-    POLICY,
-    STOP_LOSS,
-    Closed,
-    Offers,
-    Quotes,
-    Rules,
-    forced_exit,
-    margin_allows,
-    new_closed,
-    pair_quantity,
-    settle,
+    FLAT,
+    IN,
+    KEEP,
+    Closings,
+    Frames,
+    closings_layout,
+    free_slot,
+    holds,
+    is_flat,
+    pair_held,
     trade,
+    write_plan,
 )
 from data.types import HOUR_MS
-
-NOW = 1000 * HOUR_MS
-HOLD, ENTER_FIRST, ENTER_SECOND, EXIT_FIRST, EXIT_SECOND = 0, 1, 2, 3, 4
-"""With two ranks and two slots."""
-PAIRS = np.array([[0, 1], [2, 3]])
-"""AAA and BBB; the even instruments are on venue 0, the odd ones on venue 1."""
-FEE = np.array([0.0005, 0.0004, 0.0005, 0.0004])
-CLOSE = (100.0, 100.0, 50.0, 50.0)
-
-
-def rules_of(**changes: object) -> Rules:
-    """Legs of 1000, no collar in the way, no rebalancing unless a test asks for it."""
-    usual = Rules(
-        venue_of=np.array([0, 1, 0, 1]),
-        fee_rate=FEE,
-        lot_step=np.array([0.01, 0.1, 0.01, 0.1]),
-        min_notional=np.array([5.0, 10.0, 5.0, 10.0]),
-        maintenance=np.array([0.05, 0.05]),
-        slot_notional=1000.0,
-        stop_loss=0.015,
-        price_collar=0.03,
-        rebalance_below=0.0,
-        transfer_cost=1.0,
-    )
-    return usual._replace(**changes)
-
-
-def quotes_at(*mids: float) -> Quotes:
-    """A touch of 0.1 % on either side of the mids."""
-    mid = np.array(mids)
-    return Quotes(mid=mid, bid=mid * 0.999, ask=mid * 1.001)
-
-
-def offers_of(*ranked: int, close: tuple[float, ...] = CLOSE, direction: tuple[int, int] = (1, 1)) -> Offers:
-    return Offers(np.array(ranked or (0, 1)), np.array(direction), PAIRS, np.array(close))
-
-
-def account(capital: float = 10_000.0, slots: int = 2) -> Books:
-    return new_books(1, 2, slots, capital)
-
-
-def opened(books: Books, slot: int, long: int, short: int, quantity: float, price: float, fee: float = 0.0) -> Books:
-    """A position opened at mid `price` on both legs."""
-    fill(books, 0, slot, 0, long, long % 2, quantity, price, price, fee, NOW - HOUR_MS)
-    fill(books, 0, slot, 1, short, short % 2, -quantity, price, price, fee, NOW - HOUR_MS)
-    return books
-
-
-def settled_to(
-    books: Books, *close: float, funding: tuple[float, ...] = (0.0,) * 4, rules: Rules | None = None
-) -> Books:
-    settle(books, np.array(funding), np.array(close), rules or rules_of())
-    return books
-
-
-def decide(
-    books: Books, action: int, quotes: Quotes | None = None, offers: Offers | None = None, rules: Rules | None = None
-) -> tuple[int, Closed]:
-    """Trade one decision; the pair entered (or -1) and what was closed."""
-    closed = new_closed(1, books.opened_at.shape[1])
-    actions = np.array([action])
-    entered = trade(
-        books, actions, NOW, quotes or quotes_at(*CLOSE), offers or offers_of(), rules or rules_of(), closed
-    )
-    return int(entered[0]), closed
-
-
-def bytes_of(books: Books, b: int = 0) -> list[bytes]:
-    return [array[b].tobytes() for array in books]
-
-
-# Settling
-
-
-def test_funding_is_paid_on_what_was_held_at_the_newest_close() -> None:
-    books = opened(account(), 1, 0, 1, 10.0, 100.0)
-    paid = settle(books, np.array([0.001, 0.002, 0.5, 0.5]), np.array([110.0, 120.0, 50.0, 50.0]), rules_of())
-    assert [[[0.0, 0.0], [-10 * 110 * 0.001, 10 * 120 * 0.002]]] == paid.tolist()
-    assert [5000 - 1.1, 5000 + 2.4] == pytest.approx(books.cash[0].tolist())
-    assert 1.3 == pytest.approx(books.pnl[0, FUNDING])
-    assert [110.0, 120.0] == books.mark[0, 1].tolist()
-
-
-def test_a_negative_rate_is_received_by_the_long_leg() -> None:
-    books = opened(account(), 0, 0, 1, 10.0, 100.0)
-    settled_to(books, *CLOSE, funding=(-0.001, 0.0, 0.0, 0.0))
-    assert 1.0 == pytest.approx(books.pnl[0, FUNDING])
-
-
-def test_a_position_opened_after_the_settlement_gets_nothing_of_it() -> None:
-    books = account()
-    settled_to(books, *CLOSE, funding=(-0.01, 0.01, 0.0, 0.0))
-    decide(books, ENTER_FIRST)
-    assert 0.0 == books.pnl[0, FUNDING]
-
-
-def test_in_a_gap_the_old_mark_stays_and_funding_is_paid_on_it() -> None:
-    books = settled_to(opened(account(), 0, 0, 1, 10.0, 100.0), 104.0, 100.0, 50.0, 50.0)
-    settled_to(books, np.nan, 101.0, 50.0, 50.0, funding=(0.001, 0.0, 0.0, 0.0))
-    assert [104.0, 101.0] == books.mark[0, 0].tolist()
-    assert -10 * 104 * 0.001 == pytest.approx(books.pnl[0, FUNDING])
-
-
-def test_the_peak_is_the_highest_equity_at_any_tick() -> None:
-    books = opened(account(), 0, 0, 1, 10.0, 100.0)
-    peaks = [float(settled_to(books, price, *CLOSE[1:]).peak[0]) for price in (101.0, 103.0, 99.0)]
-    assert [10_010.0, 10_030.0, 10_030.0] == peaks
-
-
-def leveraged() -> Books:
-    """Two positions on 1000 of capital: long AAA and BBB on venue 0, short on venue 1, 2000 gross on each."""
-    return opened(opened(account(1000.0), 0, 0, 1, 10.0, 100.0), 1, 2, 3, 20.0, 50.0)
-
-
-def test_a_venue_below_maintenance_closes_all_its_legs_and_only_those() -> None:
-    books = settled_to(leveraged(), 79.0, 79.0, 40.0, 40.0)  # venue 0: 500 - 210 - 200 = 90 of 1590 gross
-    assert 90.0 == pytest.approx(venue_equity(leveraged_at(79.0, 40.0), 0, 0, rules_of().venue_of))
-    assert 10 * 79 + 20 * 40 == venue_gross(leveraged_at(79.0, 40.0), 0, 0, rules_of().venue_of)
-
-    assert 90.0 > 0.05 * 1590
-    assert [[10.0, -10.0], [20.0, -20.0]] == books.quantity[0].tolist(), "still above maintenance"
-
-    settled_to(books, 78.5, 78.5, 39.7, 39.7)  # venue 0: 500 - 215 - 206 = 79 of 1579, maintenance is 78.95
-    assert [[10.0, -10.0], [20.0, -20.0]] == books.quantity[0].tolist(), "still just above maintenance"
-
-    settled_to(books, 78.4, 78.4, 39.7, 39.7)  # venue 0: 78 of 1578, maintenance is 78.9
-    assert [[0.0, -10.0], [0.0, -20.0]] == books.quantity[0].tolist()
-    fees = (0.0005 + LIQUIDATION_FEE) * 1578
-    assert [500 - 216 - 206 - fees, 500.0] == pytest.approx(books.cash[0].tolist())
-    assert -fees == pytest.approx(books.pnl[0, FEES])
-    assert 1000 - fees == pytest.approx(equity(books, 0)), "the short legs gained what the long legs lost"
-
-
-def leveraged_at(first: float, second: float) -> Books:
-    books = leveraged()
-    books.mark[0, 0], books.mark[0, 1] = first, second
-    return books
-
-
-def test_at_exactly_the_maintenance_margin_nothing_is_liquidated() -> None:
-    at_margin = settled_to(opened(account(1000.0), 0, 0, 1, 8.0, 100.0), 50.0, 50.0, 50.0, 50.0, rules=quarter())
-    assert 8.0 == at_margin.quantity[0, 0, 0], "equity 500 - 400 is a quarter of 8 x 50"
-    below = settled_to(opened(account(1000.0), 0, 0, 1, 8.0, 100.0), 49.9, 49.9, 50.0, 50.0, rules=quarter())
-    assert 0.0 == below.quantity[0, 0, 0]
-
-
-def quarter() -> Rules:
-    return rules_of(maintenance=np.array([0.25, 0.25]))
-
-
-def test_a_liquidated_position_is_closed_at_the_next_trade_and_says_why() -> None:
-    books = settled_to(leveraged(), 78.4, 78.4, 39.7, 39.7)
-    assert [LIQUIDATED, LIQUIDATED] == [forced_exit(books, 0, slot, rules_of()) for slot in (0, 1)]
-
-    _, closed = decide(books, HOLD, quotes_at(80.0, 80.0, 40.0, 40.0))
-
-    assert [LIQUIDATED, LIQUIDATED] == closed.reason[0].tolist()
-    assert [78.4, 80 * 1.001, 39.7, 40 * 1.001] == pytest.approx(closed.exit.flatten().tolist())
-    assert [10.0, 20.0] == closed.quantity[0].tolist()
-    assert [0, 0] == books.opened_at[0].tolist()
-    assert not books.quantity.any()
-    # Long: 10 x (78.4 - 100), liquidated; short: 10 x (100 - 80) and the touch of 0.08 each.
-    assert [-216 + 200, -10 * 0.08] == pytest.approx(closed.pnl[0, 0, [BASIS, SLIPPAGE]].tolist())
-
-
-def test_a_position_liquidated_on_both_venues_leaves_with_nothing_traded() -> None:
-    books = opened(account(100.0), 0, 0, 1, 10.0, 100.0)  # equity 50 of 1000 gross on each venue
-    settled_to(books, 99.0, 101.0, 50.0, 50.0)
-    assert [0.0, 0.0] == books.quantity[0, 0].tolist()
-    cash = books.cash.copy()
-
-    _, closed = decide(books, HOLD, quotes_at(np.nan, np.nan, 50.0, 50.0))
-
-    assert (LIQUIDATED, 0.0) == (closed.reason[0, 0], closed.quantity[0, 0])
-    assert [99.0, 101.0] == closed.exit[0, 0].tolist()
-    assert (0, cash.tolist()) == (books.opened_at[0, 0], books.cash.tolist())
-
-
-def lopsided() -> Books:
-    """10,000 of capital, of which 2,600 are on venue 0."""
-    books = account()
-    books.cash[0] = 2_600.0, 7_400.0
-    return books
-
-
-def test_a_poor_venue_is_sent_money_that_arrives_a_tick_later() -> None:
-    books, rules = lopsided(), rules_of(rebalance_below=0.6, transfer_cost=3.0)
-    settled_to(books, *CLOSE, rules=rules)
-    # The rich venue keeps an even share of 5,000 and pays the 3.
-    assert [2_600.0, 7_400.0 - 2_397.0 - 3.0] == books.cash[0].tolist()
-    assert [2_397.0, 0.0] == books.in_transit[0].tolist()
-    assert 10_000.0 - 3.0 == equity(books, 0)
-
-    settled_to(books, *CLOSE, rules=rules)
-    assert [2_600.0 + 2_397.0, 5_000.0] == books.cash[0].tolist()
-    assert [0.0, 0.0] == books.in_transit[0].tolist()
-    assert 10_000.0 - 3.0 == equity(books, 0)
-
-
-def test_a_venue_at_exactly_the_threshold_is_left_alone() -> None:
-    books = lopsided()
-    settled_to(books, *CLOSE, rules=rules_of(rebalance_below=0.52))
-    assert [2_600.0, 7_400.0] == books.cash[0].tolist()
-
-
-def test_what_the_rich_venue_needs_for_its_margin_is_not_sent_away() -> None:
-    books = lopsided()
-    opened(books, 0, 0, 1, 65.0, 100.0)
-    settled_to(books, *CLOSE, rules=rules_of(rebalance_below=0.6, maintenance=np.array([0.1, 0.25])))
-    assert 6_500.0 == ENTRY_MARGIN * 0.25 * 65 * 100
-    assert 7_400.0 - 6_500.0 - 1.0 == books.in_transit[0, 0]
-
-
-def test_a_transfer_that_would_cost_more_than_it_moves_is_not_made() -> None:
-    books = lopsided()
-    settled_to(books, *CLOSE, rules=rules_of(rebalance_below=0.6, transfer_cost=1_500.0))
-    assert [2_600.0, 7_400.0] == books.cash[0].tolist()
-
-
-@given(
-    st.lists(st.floats(100, 10_000), min_size=2, max_size=2),
-    st.floats(0.5, 1.5),  # a loss of 50 at most, so nothing is liquidated
-    st.floats(0, 0.99),
-    st.floats(0, 20),
+from tests.unit.backtest.venues import (
+    CLOSE,
+    FEE,
+    NOW,
+    account,
+    decide,
+    frames_of,
+    new_closings,
+    opened,
+    plan_of,
+    reasons,
+    rules_of,
+    settled_to,
 )
-@settings(deadline=None, max_examples=100)
-def test_rebalancing_conserves_equity_but_for_its_cost(
-    cash: list[float], move: float, below: float, cost: float
-) -> None:
-    books = account()
-    books.cash[0] = cash
-    opened(books, 0, 0, 1, 1.0, 100.0)
-    before = sum(cash)
-    rules = rules_of(rebalance_below=below, transfer_cost=cost, maintenance=np.array([1e-6, 1e-6]))
-    settled_to(books, 100 * move, 100 * move, 50.0, 50.0, rules=rules)
-    sent = books.in_transit[0].sum()
-    assert before - (cost if sent else 0.0) == pytest.approx(equity(books, 0))
-    assert (books.cash[0] >= 0).all()
+
+GAP = np.nan
+
+
+def held(books: Books) -> list[list[float]]:
+    """Quantities of the slots that are not free."""
+    return books.quantity[books.opened_at != 0].tolist()
 
 
 # Entering
@@ -288,109 +67,168 @@ def test_rebalancing_conserves_equity_but_for_its_cost(
 def test_an_entry_buys_at_the_ask_and_sells_at_the_bid_after_the_decision(
     direction: int, long: int, short: int
 ) -> None:
-    books = account()
-    quotes = quotes_at(101.0, 102.0, 50.0, 50.0)
-    entered, _ = decide(books, ENTER_FIRST, quotes, offers_of(direction=(direction, 1)))
-    assert 0 == entered
-    assert [long, short] == books.instrument[0, 0].tolist()
-    assert [10.0, -10.0] == books.quantity[0, 0].tolist(), "sized at the closes that the decision saw"
-    assert [quotes.ask[long], quotes.bid[short]] == books.entry_price[0, 0].tolist()
-    assert (NOW, 10 * max(quotes.ask[long], quotes.bid[short])) == (books.opened_at[0, 0], books.notional[0, 0])
-    fees = 10 * (quotes.ask[long] * FEE[long] + quotes.bid[short] * FEE[short])
-    assert -fees == pytest.approx(books.pnl[0, FEES])
-    assert -10 * 0.001 * (101 + 102) == pytest.approx(books.pnl[0, SLIPPAGE])
-    assert 10_000 - fees - 2.03 == pytest.approx(equity(books, 0))
+    books, frames = account(), frames_of((101.0, 102.0), direction=(direction, 1, 1, 1))
+    ask, bid = frames.now["ask"][0, long], frames.now["bid"][0, short]
 
+    assert [] == reasons(decide(books, {0: IN}, frames))
 
-def test_the_rank_leads_to_the_pair() -> None:
-    books = account()
-    entered, _ = decide(books, ENTER_SECOND, offers=offers_of(1, 0))
-    assert (0, [0, 1]) == (entered, books.instrument[0, 0].tolist())
-
-
-def test_both_legs_have_the_same_number_of_the_coarser_lot() -> None:
-    books = account()
-    decide(books, ENTER_FIRST, quotes_at(99.0, 97.0, 50.0, 50.0), offers_of(close=(99.0, 97.0, 50.0, 50.0)))
-    # 1000 / 99 = 10.101...: venue 0 could trade 10.10, venue 1 only 10.1; the dearer leg stays within the notional.
-    assert [10.1, -10.1] == books.quantity[0, 0].tolist()
-
-
-@pytest.mark.parametrize(("smallest", "quantity"), [(1000.0, 10.0), (1000.01, 0.0)])
-def test_an_entry_below_a_venues_smallest_order_is_refused(smallest: float, quantity: float) -> None:
-    books = account()
-    decide(books, ENTER_FIRST, rules=rules_of(min_notional=np.array([5.0, smallest, 5.0, 10.0])))
-    assert quantity == books.quantity[0, 0, 0]
+    assert [long, short] == books.instrument[0].tolist()
+    assert [long % 2, short % 2] == books.venue[0].tolist()
+    assert [10.0, -10.0] == books.quantity[0].tolist(), "sized at the closes that the decision saw"
+    assert [ask, bid] == books.entry_price[0].tolist()
+    assert (NOW, 10 * max(ask, bid), OPEN) == (books.opened_at[0], books.notional[0], books.closing[0])
+    fees = 10 * (ask * FEE[long] + bid * FEE[short])
+    assert -fees == pytest.approx(books.pnl[FEES])
+    assert -10 * 0.001 * (101 + 102) == pytest.approx(books.pnl[SLIPPAGE])
+    assert 10_000 - fees - 2.03 == pytest.approx(equity(books))
 
 
 @pytest.mark.parametrize("leg", [0, 1])
-@pytest.mark.parametrize(("move", "entered"), [(1.028, 0), (0.972, 0), (1.032, -1), (0.968, -1)])
-def test_an_entry_beyond_the_collar_is_refused(leg: int, move: float, entered: int) -> None:
-    books, mids = account(), list(CLOSE)
+@pytest.mark.parametrize(("move", "entered"), [(1.028, True), (0.972, True), (1.032, False), (0.968, False)])
+def test_an_entry_beyond_the_collar_is_refused(leg: int, move: float, entered: bool) -> None:
+    books, mids = account(), [100.0, 100.0]
     mids[leg] *= move
-    assert entered == decide(books, ENTER_FIRST, quotes_at(*mids))[0]
-    assert (entered == 0) == books.quantity.any()
+    decide(books, {0: IN}, frames_of(mids))
+    assert entered != is_flat(books)
+    assert entered == books.quantity.any()
+
+
+def test_the_collar_is_that_of_the_average_price_of_the_whole_size() -> None:
+    """The touch is 10 bps away; ten coins at one a level, levels 10 bps apart, cost 55 bps on the average."""
+    for collar, entered in ((0.0054, False), (0.0056, True)):
+        books, rules = account(), rules_of(level_quote=101.5, levels=20, lot_step=0.1, price_collar=collar)
+        decide(books, {0: IN}, frames_of(rules=rules), rules)
+        assert entered != is_flat(books)
 
 
 @pytest.mark.parametrize("leg", [0, 1])
 def test_an_entry_in_a_gap_is_refused(leg: int) -> None:
-    mids, close = list(CLOSE), list(CLOSE)
-    mids[leg] = close[leg] = np.nan
-    assert -1 == decide(account(), ENTER_FIRST, quotes_at(*mids))[0], "no price to fill at"
-    assert -1 == decide(account(), ENTER_FIRST, offers=offers_of(close=tuple(close)))[0], "no close to measure from"
-
-
-def test_an_entry_without_a_free_slot_is_refused() -> None:
-    books = opened(account(slots=1), 0, 2, 3, 1.0, 50.0)
-    before = bytes_of(books)
-    assert -1 == decide(books, ENTER_FIRST)[0]
-    assert before == bytes_of(books)
+    mids = [100.0, 100.0]
+    mids[leg] = GAP
+    for frames in (frames_of(mids), frames_of(close=mids)):
+        books = account()
+        decide(books, {0: IN}, frames)
+        assert account().tobytes() == books.tobytes(), "no price to fill at, or no close to measure from"
 
 
 @pytest.mark.parametrize(("long", "short"), [(0, 1), (1, 0)])
 def test_a_pair_that_is_held_in_either_direction_is_not_entered_again(long: int, short: int) -> None:
     books = opened(account(), 0, long, short, 1.0, 100.0)
-    assert -1 == decide(books, ENTER_FIRST)[0]
-    assert 1 == decide(books, ENTER_SECOND)[0]
+    decide(books, {0: IN})
+    assert [[1.0, -1.0]] == held(books)
+    assert holds(books, 0, 1) and holds(books, 1, 0)
+    decide(books, {1: IN})
+    assert [[1.0, -1.0], [20.0, -20.0]] == held(books)
 
 
 @pytest.mark.parametrize("venue", [0, 1])
-def test_an_entry_that_leaves_a_venue_short_of_margin_is_refused(venue: int) -> None:
-    books, needed = account(), ENTRY_MARGIN * 0.05 * 1000.0
-    books.cash[0, venue] = needed
-    assert margin_allows(books, 0, 0, 1, 10.0, np.array(CLOSE), rules_of())
-    books.cash[0, venue] = needed - 0.01
-    assert not margin_allows(books, 0, 0, 1, 10.0, np.array(CLOSE), rules_of())
-    assert -1 == decide(books, ENTER_FIRST)[0]
+@pytest.mark.parametrize("leverage", [0.0, 5.0])
+def test_an_entry_that_a_venue_could_not_bear_is_refused(venue: int, leverage: float) -> None:
+    books, rules = account(), rules_of(leverage=leverage)
+    needed = 1000.0 * (1 / leverage + 2 * FEE[venue]) if leverage else ENTRY_MARGIN * 0.05 * 1000.0
+    books.cash[venue] = needed - 0.01
+    decide(books, {0: IN}, rules=rules)
+    assert is_flat(books)
+    books.cash[venue] = needed + 0.01
+    decide(books, {0: IN}, rules=rules)
+    assert not is_flat(books)
 
 
-def test_what_is_held_on_a_venue_counts_against_the_margin_of_an_entry() -> None:
-    books = opened(account(400.0), 0, 0, 1, 5.0, 100.0)
-    # 200 a venue carry 1000 gross at 4 x 5 %: 500 are held, so 500 more and not a lot beyond.
-    close, rules = np.array(CLOSE), rules_of()
-    assert [True, False] == [margin_allows(books, 0, 2, 3, lots, close, rules) for lots in (10.0, 10.1)]
+def test_an_isolated_entry_sets_its_margin_aside() -> None:
+    books, rules = account(), rules_of(leverage=[4.0, 0.0])
+    decide(books, {0: IN}, rules=rules)
+    assert [10 * 100.1 / 4, 0.0] == pytest.approx(books.margin[0].tolist())
+    assert books.cash[0] - 250.25 == pytest.approx(free_cash(books, 0))
 
 
-def test_a_rank_that_shows_nothing_cannot_be_entered() -> None:
-    books = account()
-    assert -1 == decide(books, ENTER_SECOND, offers=offers_of(0, -1))[0]
-    assert not books.quantity.any()
+# Orders that the book fills in part
 
 
-powers = st.integers(-5, 2).map(lambda exponent: float(Decimal(10) ** exponent))
+@pytest.mark.parametrize("thin_leg", [0, 1])
+def test_an_entry_that_the_book_fills_in_part_has_equal_legs(thin_leg: int) -> None:
+    level_quote = [1e9] * 8
+    level_quote[thin_leg] = 440.0  # 4.39 coins at the ask of 100.1, 4.4 at the bid of 99.9, in lots of 0.01 and 0.1
+    books, rules = account(), rules_of(level_quote=level_quote, levels=1)
+    decide(books, {0: IN}, frames_of(rules=rules), rules)
+    size = 4.3 if thin_leg == 0 else 4.4
+    assert [[size, -size]] == held(books), "in whole lots of the coarser step"
+    assert (NOW, size * 100.1) == (books.opened_at[0], pytest.approx(float(books.notional[0])))
 
 
-@given(st.floats(0.01, 100_000), st.floats(0.8, 1.2), powers, powers, st.floats(10, 100_000))
-@settings(deadline=None, max_examples=300)
-def test_a_quantity_is_a_whole_number_of_the_coarser_step_and_the_most_that_the_notional_buys(
-    price: float, ratio: float, one: float, other: float, notional: float
-) -> None:
-    close = np.array([price, price * ratio, 1.0, 1.0])
-    rules = rules_of(lot_step=np.array([one, other, 1.0, 1.0]), slot_notional=notional, min_notional=np.zeros(4))
-    quantity = float(pair_quantity(0, 1, close, rules))
-    step, dearer = Decimal(str(max(one, other))), max(price, price * ratio)
-    assert Decimal(repr(quantity)) % step == 0, "the double reads as the decimal that the venue wants"
-    assert quantity * dearer <= notional * (1 + 1e-6)
-    assert (quantity + float(step)) * dearer > notional * (1 - 1e-6)
+def test_an_entry_walks_the_book_as_far_as_it_must() -> None:
+    books, rules = account(), rules_of(level_quote=440.0, levels=20)
+    frames = frames_of(rules=rules)
+    decide(books, {0: IN}, frames, rules)
+    assert [[10.0, -10.0]] == held(books)
+    asked = walk(10.0, frames.now[0, 0], rules.instruments[0])
+    assert (4.39 * 100.1 + 4.39 * 100.2 + 1.22 * 100.3) / 10 == pytest.approx(asked)
+    assert [asked, walk(-10.0, frames.now[0, 1], rules.instruments[1])] == books.entry_price[0].tolist()
+
+
+def test_what_is_left_of_an_entry_below_the_smallest_order_is_not_entered() -> None:
+    books, rules = account(), rules_of(level_quote=440.0, levels=1, min_notional=[5.0, 440.1] * 4)
+    decide(books, {0: IN}, frames_of(rules=rules), rules)
+    assert is_flat(books)
+
+
+def ten_in(books: Books) -> Books:
+    return opened(books, 0, 0, 1, 10.0, 100.0)
+
+
+@pytest.mark.parametrize("thin_leg", [0, 1])
+def test_an_exit_that_the_book_fills_in_part_goes_on_at_the_next_tick_and_is_one_trade(thin_leg: int) -> None:
+    level_quote = [1e9] * 8
+    level_quote[thin_leg] = 440.0
+    books, rules = ten_in(account()), rules_of(level_quote=level_quote, levels=1)
+    size = 4.4 if thin_leg == 0 else 4.3  # the bid of 99.9 holds 4.4, the ask of 100.1 holds 4.39, in lots of 0.1
+
+    assert [] == reasons(decide(books, {0: FLAT}, frames_of(rules=rules), rules))
+
+    left = pytest.approx(10 - size)
+    assert [left, left] == [books.quantity[0, LONG], -books.quantity[0, SHORT]]
+    assert (POLICY, NOW - HOUR_MS) == (books.closing[0], books.opened_at[0])
+
+    # The policy has nothing more to say about it, and cannot turn it around.
+    frames = frames_of((102.0, 103.0), rules=rules_of())
+    closings = decide(books, {0: IN}, frames, rules_of())
+
+    assert [POLICY] == reasons(closings)
+    assert is_flat(books)
+    assert [10.0, 10.0] == pytest.approx(closings.quantity[0].tolist())
+    assert [100.0, 100.0] == closings.entry[0].tolist()
+    averages = [(size * first + (10 - size) * then) / 10 for first, then in ((99.9, 101.898), (100.1, 103.103))]
+    assert averages == pytest.approx(closings.exit[0].tolist())
+    assert 1000.0 == closings.notional[0]
+    assert (10 - size) * (2.0 - 3.0) == pytest.approx(closings.pnl[0, BASIS])
+    assert equity(books) - 10_000.0 == pytest.approx(closings.pnl[0].sum())
+
+
+def test_an_exit_of_less_than_a_lot_waits_for_depth() -> None:
+    """The book of one leg holds 0.05 coins, lots of the other are 0.1."""
+    books, rules = ten_in(account()), rules_of(level_quote=[5.0, 1e9] * 4, levels=1)
+    assert [] == reasons(decide(books, {0: FLAT}, frames_of(rules=rules), rules))
+    assert ([[10.0, -10.0]], POLICY) == (held(books), books.closing[0])
+    assert [POLICY] == reasons(decide(books))
+
+
+@given(st.lists(st.floats(1.0, 2000.0), min_size=1, max_size=6), st.booleans())
+@settings(deadline=None, max_examples=100)
+def test_however_thin_the_books_both_legs_shrink_together_until_they_are_gone(depths: list[float], other: bool) -> None:
+    books, capital = ten_in(account()), 10_000.0
+    found: list[int] = []
+    for level_quote in [*depths, 1e9]:
+        quote = [level_quote, 1e9] if other else [1e9, level_quote]
+        rules = rules_of(level_quote=quote * 4, levels=3)
+        before = float(books.quantity[0, LONG])
+        closings = decide(books, {} if before < 10.0 else {0: FLAT}, frames_of(rules=rules), rules)
+        found += reasons(closings)
+        assert -books.quantity[0, SHORT] == pytest.approx(float(books.quantity[0, LONG]))
+        assert books.quantity[0, LONG] <= before
+        if found:
+            assert [10.0, 10.0] == pytest.approx(closings.quantity[0].tolist())
+            assert equity(books) - capital == pytest.approx(closings.pnl[0].sum())
+            break
+    assert ([POLICY], True) == (found, is_flat(books))
 
 
 # Leaving
@@ -398,180 +236,405 @@ def test_a_quantity_is_a_whole_number_of_the_coarser_step_and_the_most_that_the_
 
 def test_an_exit_sells_the_long_at_the_bid_and_buys_the_short_at_the_ask() -> None:
     books = opened(account(), 0, 0, 1, 10.0, 100.0, fee=0.001)
-    settled_to(books, *CLOSE, funding=(-0.001, 0.002, 0.0, 0.0))
-    quotes = quotes_at(102.0, 101.0, 50.0, 50.0)
+    settled_to(books, settled={0: -0.001, 1: 0.002})
 
-    _, closed = decide(books, EXIT_FIRST, quotes)
+    closings = decide(books, {0: FLAT}, frames_of((102.0, 101.0)))
 
-    assert ([POLICY, NOT_CLOSED], NOW - HOUR_MS) == (closed.reason[0].tolist(), closed.opened_at[0, 0])
-    assert ([0, 1], 10.0, 1000.0) == (closed.instrument[0, 0].tolist(), closed.quantity[0, 0], closed.notional[0, 0])
-    assert [100.0, 100.0] == closed.entry[0, 0].tolist()
-    assert [102 * 0.999, 101 * 1.001] == closed.exit[0, 0].tolist()
+    assert ([POLICY], NOW - HOUR_MS, NOW) == (reasons(closings), closings.opened_at[0], closings.closed_at[0])
+    assert ([0, 1], [10.0, 10.0]) == (closings.instrument[0].tolist(), closings.quantity[0].tolist())
+    assert (1000.0, [100.0, 100.0]) == (closings.notional[0], closings.entry[0].tolist())
+    assert [102 * 0.999, 101 * 1.001] == pytest.approx(closings.exit[0].tolist())
     fees = 2.0 + 10 * (102 * 0.999 * FEE[0] + 101 * 1.001 * FEE[1])
-    assert [3.0, 10.0, -fees, -2.03, 0.0] == pytest.approx(closed.pnl[0, 0].tolist())
-    assert 10_000 + 3.0 + 10.0 - fees - 2.03 == pytest.approx(equity(books, 0))
-    assert (0, EMPTY) == (books.opened_at[0, 0], books.instrument[0, 0, 0])
+    assert [3.0, 10.0, -fees, -2.03, 0.0] == pytest.approx(closings.pnl[0].tolist())
+    assert 10_000 + 3.0 + 10.0 - fees - 2.03 == pytest.approx(equity(books))
+    assert (0, EMPTY, OPEN) == (books.opened_at[0], books.instrument[0, 0], books.closing[0])
 
 
 @pytest.mark.parametrize("leg", [0, 1])
-def test_an_exit_in_a_gap_does_nothing_and_works_once_the_price_is_back(leg: int) -> None:
-    books, mids = opened(account(), 0, 0, 1, 10.0, 100.0), list(CLOSE)
-    mids[leg] = np.nan
-    before = bytes_of(books)
+@pytest.mark.parametrize("quantity", [10.0, 0.1])
+def test_an_exit_in_a_gap_does_nothing_and_works_once_the_price_is_back(leg: int, quantity: float) -> None:
+    books, mids = opened(account(), 0, 0, 1, quantity, 100.0), [100.0, 100.0]
+    mids[leg] = GAP
+    before = books.tobytes()
 
-    _, closed = decide(books, EXIT_FIRST, quotes_at(*mids))
-    assert (NOT_CLOSED, before) == (closed.reason[0, 0], bytes_of(books))
+    assert [] == reasons(decide(books, {0: FLAT}, frames_of(mids)))
+    assert before == books.tobytes()
 
-    _, closed = decide(books, EXIT_FIRST)
-    assert (POLICY, 0.0) == (closed.reason[0, 0], books.quantity[0, 0, 0])
-
-
-def test_a_forced_exit_in_a_gap_is_retried_at_every_decision() -> None:
-    books = settled_to(opened(account(), 0, 0, 1, 10.0, 100.0), 90.0, 100.0, 50.0, 50.0)
-    _, closed = decide(books, HOLD, quotes_at(np.nan, 100.0, 50.0, 50.0))
-    assert (NOT_CLOSED, 10.0) == (closed.reason[0, 0], books.quantity[0, 0, 0])
-    _, closed = decide(books, HOLD, quotes_at(90.0, 100.0, 50.0, 50.0))
-    assert (STOP_LOSS, 0.0) == (closed.reason[0, 0], books.quantity[0, 0, 0])
+    assert [POLICY] == reasons(decide(books, {0: FLAT}))
+    assert is_flat(books)
 
 
-@pytest.mark.parametrize(("mark", "reason"), [(99.0, STOP_LOSS), (99.001, NOT_CLOSED)])
-def test_the_stop_loss_fires_at_exactly_its_share_of_leg_notional_net_of_fees(mark: float, reason: int) -> None:
-    # Fees of 2.5 a leg and 10 lost on the price are 15, which is 1.5 % of 1000.
-    books = settled_to(opened(account(), 0, 0, 1, 10.0, 100.0, fee=0.0025), mark, *CLOSE[1:])
-    if reason == STOP_LOSS:
-        assert -15.0 == slot_total(books, 0, 0)
-    assert reason == forced_exit(books, 0, 0, rules_of())
-    assert reason == decide(books, HOLD)[1].reason[0, 0]
+@pytest.mark.parametrize("leg", [0, 1])
+def test_a_stop_loss_reached_while_a_leg_has_no_price_is_carried_out_once_it_has_one(leg: int) -> None:
+    books, mids = settled_to(ten_in(account()), 90.0, 100.0), [90.0, 100.0]
+    mids[leg] = GAP
+    assert [] == reasons(decide(books, {0: KEEP}, frames_of(mids)))
+    assert ([[10.0, -10.0]], STOP_LOSS) == (held(books), books.closing[0])
+
+    settled_to(books, 120.0, 100.0)
+    assert slot_total(books, 0) > 0.0, "the loss is made good, and does not matter any more"
+
+    assert [STOP_LOSS] == reasons(decide(books, {0: KEEP}, frames_of((120.0, 100.0))))
+    assert is_flat(books)
 
 
-def test_funding_received_holds_the_stop_loss_off() -> None:
-    books = opened(account(), 0, 0, 1, 10.0, 100.0)
-    settled_to(books, 98.0, *CLOSE[1:], funding=(-0.006, 0.0, 0.0, 0.0))
-    assert -20 + 10 * 98 * 0.006 == pytest.approx(slot_total(books, 0, 0))
-    assert NOT_CLOSED == forced_exit(books, 0, 0, rules_of())
-    settled_to(books, 98.0, *CLOSE[1:], funding=(0.001, 0.0, 0.0, 0.0))
-    assert STOP_LOSS == forced_exit(books, 0, 0, rules_of())
+def leveraged() -> Books:
+    """Two positions on 1000 of capital: long AAA and BBB on venue 0, short on venue 1, 2000 gross on each."""
+    return opened(opened(account(1000.0), 0, 0, 1, 10.0, 100.0), 1, 2, 3, 20.0, 50.0)
 
 
-def short_of_margin(first: float, second: float) -> Books:
-    """Two positions of 1000 a leg on 2000 of capital, marked anew on venue 0 only: it has 1000 and their P&L."""
+def test_a_liquidated_position_is_closed_at_the_next_trade_and_says_why() -> None:
+    books = settled_to(leveraged(), 78.4, 78.4, 39.7, 39.7)
+
+    closings = decide(books, {}, frames_of((80.0, 80.0, 40.0, 40.0)))
+
+    assert [LIQUIDATED, LIQUIDATED] == reasons(closings)
+    assert [78.4, 80 * 1.001, 39.7, 40 * 1.001] == pytest.approx(closings.exit[:2].flatten().tolist())
+    assert [[10.0, 10.0], [20.0, 20.0]] == closings.quantity[:2].tolist()
+    assert is_flat(books)
+    # Long: 10 x (78.4 - 100), liquidated; short: 10 x (100 - 80) and the touch of 0.08 each.
+    assert [-216 + 200, -10 * 0.08] == pytest.approx(closings.pnl[0, [BASIS, SLIPPAGE]].tolist())
+
+
+def test_a_position_liquidated_on_both_venues_leaves_with_nothing_traded() -> None:
+    books = settled_to(opened(account(100.0), 0, 0, 1, 10.0, 100.0), 99.0, 101.0)
+    cash = books.cash.tolist()
+
+    closings = decide(books, {}, frames_of((GAP, GAP)))
+
+    assert ([LIQUIDATED], [10.0, 10.0]) == (reasons(closings), closings.quantity[0].tolist())
+    assert [99.0, 101.0] == closings.exit[0].tolist()
+    assert (True, cash) == (is_flat(books), books.cash.tolist())
+
+
+def test_where_one_venue_delists_the_other_leg_is_closed_at_the_next_trade() -> None:
+    books = settled_to(ten_in(account()), GAP, 101.0, gone=(0,))
+    assert [0.0, -10.0] == books.quantity[0].tolist()
+
+    closings = decide(books, {0: IN}, frames_of((GAP, 101.0)))
+
+    assert ([DELISTED], True) == (reasons(closings), is_flat(books))
+    assert [100.0, 101.101] == pytest.approx(closings.exit[0].tolist())
+    assert [10.0, 10.0] == closings.quantity[0].tolist()
+    assert equity(books) - 10_000.0 == pytest.approx(closings.pnl[0].sum())
+
+
+def test_what_is_delisted_on_both_venues_leaves_without_a_price() -> None:
+    books = settled_to(ten_in(account()), GAP, GAP, gone=(0, 1))
+    closings = decide(books, {}, frames_of((GAP, GAP)))
+    assert ([DELISTED], True, [100.0, 100.0]) == (reasons(closings), is_flat(books), closings.exit[0].tolist())
+
+
+# Second legs that come later
+
+
+def test_a_delayed_second_leg_fills_at_the_later_price() -> None:
+    books = account()
+    decide(books, {0: IN}, frames_of((100.0, 100.0), later=(105.0, 99.0)))
+    assert [[10.0, -10.0]] == held(books)
+    assert [100.1, 99 * 0.999] == pytest.approx(books.entry_price[0].tolist())
+
+    closings = decide(books, {0: FLAT}, frames_of((100.0, 100.0), later=(105.0, 99.0)))
+    assert [99.9, 99 * 1.001] == pytest.approx(closings.exit[0].tolist())
+
+
+@pytest.mark.parametrize("later", [(101.0, GAP), (101.0, 103.2), (101.0, 96.0)])
+def test_a_first_leg_whose_second_cannot_fill_is_sold_again(later: tuple[float, float]) -> None:
+    """There is no price for the second leg any more, or one beyond the collar."""
+    books = account()
+
+    closings = decide(books, {0: IN}, frames_of(later=later))
+
+    assert ([UNWOUND], True) == (reasons(closings), is_flat(books))
+    assert [0, 1] == closings.instrument[0].tolist()
+    assert ([10.0, 0.0], NOW, NOW) == (closings.quantity[0].tolist(), closings.opened_at[0], closings.closed_at[0])
+    assert [100.1, 101 * 0.999] == pytest.approx([closings.entry[0, LONG], closings.exit[0, LONG]])
+    fees = 10 * (100.1 + 101 * 0.999) * FEE[0]
+    expected = [0.0, 10.0, -fees, -10 * (0.1 + 0.101), 0.0]
+    assert expected == pytest.approx(closings.pnl[0].tolist())
+    assert 10_000 + sum(expected) == pytest.approx(equity(books))
+    assert 5_000.0 == books.cash[1]
+
+
+def test_a_first_leg_that_cannot_be_sold_later_is_sold_at_the_price_of_now() -> None:
+    books = account()
+    closings = decide(books, {0: IN}, frames_of(later=(GAP, GAP)))
+    assert ([UNWOUND], True) == (reasons(closings), is_flat(books))
+    assert 99.9 == pytest.approx(closings.exit[0, LONG])
+
+
+def test_a_first_leg_is_trimmed_to_what_its_second_fills() -> None:
+    """Of ten coins, the book of the second leg holds four and a bit once its price has doubled."""
+    rules = rules_of(level_quote=[1e9, 1000.0] * 4, levels=1, price_collar=5.0)
+    books, frames = account(), frames_of(later=(101.0, 220.0), rules=rules)
+    decide(books, {0: IN}, frames_of(rules=rules), rules)
+    assert [[10.0, -10.0]] == held(books), "now it would hold them all"
+
+    books = account()
+    assert [] == reasons(decide(books, {0: IN}, frames, rules))
+
+    assert [[4.5, -4.5]] == held(books)
+    assert [100.1, 220 * 0.999] == pytest.approx(books.entry_price[0].tolist())
+    assert (5.5, 101 * 0.999) == pytest.approx(
+        (float(books.closed_quantity[0, LONG]), float(books.exit_price[0, LONG]))
+    )
+    assert OPEN == books.closing[0], "what is left is a position like any other"
+    assert 5.5 * 1.0 == pytest.approx(books.pnl[BASIS]), "the mid went up by one while it was held"
+
+    closings = decide(books, {0: FLAT}, frames_of((101.0, 220.0)))
+    assert ([POLICY], [10.0, 4.5]) == (reasons(closings), closings.quantity[0].tolist())
+    assert equity(books) - 10_000.0 == pytest.approx(closings.pnl[0].sum())
+
+
+def test_a_pair_that_was_unwound_can_be_entered_again_at_the_next_decision() -> None:
+    books = account()
+    decide(books, {0: IN}, frames_of(later=(100.0, GAP)))
+    decide(books, {0: IN})
+    assert [[10.0, -10.0]] == held(books)
+
+
+def test_an_exit_whose_second_leg_finds_no_price_later_goes_on_with_it() -> None:
+    books = ten_in(account())
+
+    assert [] == reasons(decide(books, {0: FLAT}, frames_of(later=(100.0, GAP))))
+    assert ([[0.0, -10.0]], POLICY) == (held(books), books.closing[0])
+
+    closings = decide(books, {0: KEEP}, frames_of((100.0, 102.0)))
+    assert ([POLICY], True) == (reasons(closings), is_flat(books))
+    assert [99.9, 102 * 1.001] == pytest.approx(closings.exit[0].tolist())
+
+
+# Plans
+
+
+def test_exits_come_before_entries_which_may_use_their_slots() -> None:
+    books = opened(opened(opened(account(), 0, 0, 1, 1.0, 100.0), 1, 2, 3, 1.0, 50.0), 2, 4, 5, 1.0, 20.0)
+    closings = decide(books, {1: FLAT, 3: IN})
+    assert [POLICY] == reasons(closings)
+    assert [[0, 1], [6, 7], [4, 5]] == books.instrument.tolist()
+
+
+def test_the_stop_loss_comes_before_the_plan_which_may_use_the_slot() -> None:
+    books = opened(opened(opened(account(), 0, 0, 1, 10.0, 100.0), 1, 2, 3, 1.0, 50.0), 2, 4, 5, 1.0, 20.0)
+    closings = decide(settled_to(books, 90.0), {3: IN})
+    assert [STOP_LOSS] == reasons(closings)
+    assert [[6, 7], [2, 3], [4, 5]] == books.instrument.tolist()
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0)])
+def test_entries_go_by_rank_until_the_slots_are_full(order: tuple[int, ...]) -> None:
+    books = account()
+    decide(books, dict.fromkeys(range(4), IN), frames_of(order=order))
+    assert [[2 * pair, 2 * pair + 1] for pair in order[:3]] == books.instrument.tolist()
+
+
+def test_an_entry_that_fails_leaves_its_slot_to_the_next_rank() -> None:
+    books = account()
+    decide(books, dict.fromkeys(range(4), IN), frames_of((100.0, GAP)))
+    assert [[2, 3], [4, 5], [6, 7]] == books.instrument.tolist()
+
+
+def test_what_is_not_ranked_is_not_entered() -> None:
+    books = account()
+    decide(books, dict.fromkeys(range(4), IN), frames_of(order=(2,)))
+    assert [[20.0 * 2.5, -50.0]] == held(books)
+    assert 4 == books.instrument[0, LONG]
+
+
+def test_a_full_account_is_left_as_it_is() -> None:
+    books = opened(opened(opened(account(), 0, 0, 1, 1.0, 100.0), 1, 2, 3, 1.0, 50.0), 2, 4, 5, 1.0, 20.0)
+    before = books.tobytes()
+    assert [] == reasons(decide(books, {3: IN}))
+    assert (before, -1) == (books.tobytes(), free_slot(books))
+
+
+@pytest.mark.parametrize("wants", [{}, {0: IN}, {1: FLAT}, {0: 7, 1: -3}])
+def test_a_plan_that_asks_for_nothing_that_can_be_done_changes_nothing(wants: dict[int, int]) -> None:
+    books = ten_in(account())
+    before = books.tobytes()
+    assert [] == reasons(decide(books, wants))
+    assert before == books.tobytes()
+
+
+def test_a_pair_closed_by_force_is_not_entered_again_at_the_same_tick() -> None:
+    books, plan, closings = settled_to(ten_in(account()), 90.0), plan_of({0: IN, 1: IN}), new_closings()
+    trade(books, plan, 0, frames_of(), rules_of(), closings)
+    assert ([STOP_LOSS], [KEEP, IN, KEEP, KEEP]) == (reasons(closings), plan.tolist())
+    assert [[20.0, -20.0]] == held(books)
+
+    decide(books, {0: IN})
+    assert [[20.0, -20.0], [10.0, -10.0]] == held(books), "at the next one it is"
+
+
+def test_a_plan_that_leaves_what_the_stop_loss_has_closed_keeps_the_reason() -> None:
+    assert [STOP_LOSS] == reasons(decide(settled_to(ten_in(account()), 90.0), {0: FLAT}))
+
+
+def test_a_margin_exit_closes_both_legs_of_the_worst_pair_and_of_no_other() -> None:
+    rules = rules_of(stop_loss=10.0, maintenance=[0.2, 1e-6])
     books = opened(opened(account(2000.0), 0, 0, 1, 10.0, 100.0), 1, 2, 3, 20.0, 50.0)
-    books.mark[0, :, 0] = first, second
-    return books
+    settled_to(books, 75.0, 100.0, 43.0, 50.0, rules=rules)  # 1000 - 250 - 140 = 610 of 1610 gross: 644 are twice
+    closings = decide(books, {}, frames_of((75.0, 100.0, 43.0, 50.0)), rules)
+    assert ([MARGIN], [0, 1]) == (reasons(closings), closings.instrument[0].tolist())
+    assert [[20.0, -20.0]] == held(books)
 
 
-def without_stop(maintenance: float) -> Rules:
-    return rules_of(stop_loss=10.0, maintenance=np.array([maintenance, 1e-6]))
+def test_all_margin_exits_are_marked_before_the_first_is_carried_out() -> None:
+    """Leaving the first position costs its slippage, which must not decide about the second one."""
+    rules = rules_of(stop_loss=10.0, maintenance=[0.2, 1e-6], level_quote=2000.0, levels=20)
+    books = opened(opened(account(2000.0), 0, 0, 1, 10.0, 100.0), 1, 2, 3, 20.0, 50.0)
+    # Without the first position 344 are needed; there is a cent more than that, and its exit costs more than a cent.
+    settled_to(books, 75.0, 100.0, 43.0, 50.0, rules=rules)
+    books.cash[0] -= 610.0 - 344.01
+    settled_to(books, 75.0, 100.0, 43.0, 50.0, rules=rules_of(maintenance=1e-6))
+    assert [MARGIN] == reasons(decide(books, {}, frames_of((75.0, 100.0, 43.0, 50.0), rules=rules), rules))
+    assert [[20.0, -20.0]] == held(books)
 
 
-@pytest.mark.parametrize(("marks", "victim"), [((80.0, 45.0), 0), ((90.0, 40.0), 1)])
-def test_a_venue_below_twice_its_maintenance_closes_the_pair_that_loses_most_there(
-    marks: tuple[float, float], victim: int
-) -> None:
-    books = short_of_margin(*marks)  # 1000 - 200 - 100 = 700 of 1700 gross
-    rules = without_stop(0.21)  # twice that is 714 of 1700, and less than 400 without the victim
-    expected = [MARGIN if slot == victim else NOT_CLOSED for slot in (0, 1)]
-    assert expected == [forced_exit(books, 0, slot, rules) for slot in (0, 1)]
+@given(st.permutations(range(3)), st.lists(st.floats(0.9, 1.1), min_size=6, max_size=6, unique=True))
+@settings(deadline=None, max_examples=100)
+def test_forced_exits_close_the_same_positions_whatever_slots_they_lie_in(slots: list[int], moves: list[float]) -> None:
+    rules, mids = rules_of(maintenance=0.15, stop_loss=0.05), [p * m for p, m in zip(CLOSE, moves, strict=False)]
 
-    _, closed = decide(books, HOLD, quotes_at(marks[0], 100.0, marks[1], 50.0), rules=rules)
+    def closed(order: list[int]) -> dict[tuple[int, ...], int]:
+        books = account(2000.0)
+        for slot, pair in enumerate(order):
+            opened(books, slot, 2 * pair, 2 * pair + 1, 900.0 / CLOSE[2 * pair], CLOSE[2 * pair])
+        settled_to(books, *mids, rules=rules)
+        closings = decide(books, {}, frames_of(mids, rules=rules), rules)
+        return {tuple(closings.instrument[row]): int(closings.reason[row]) for row in range(closings.count)}
 
-    assert expected == closed.reason[0].tolist()
-    assert [slot != victim for slot in (0, 1)] == (books.quantity[0] != 0).all(axis=1).tolist()
-    assert not books.quantity[0, victim].any(), "both legs together"
-
-
-def test_at_exactly_twice_the_maintenance_nothing_is_closed() -> None:
-    books = short_of_margin(80.0, 45.0)
-    books.cash[0, 0] = 1000.0 - 700.0 + 425.0  # 425 are a quarter of 1700
-    assert NOT_CLOSED == forced_exit(books, 0, 0, without_stop(0.125))
-    books.cash[0, 0] -= 0.01
-    assert MARGIN == forced_exit(books, 0, 0, without_stop(0.125))
+    assert closed([0, 1, 2]) == closed(slots)
 
 
-def test_money_on_its_way_to_a_venue_counts_against_its_shortage() -> None:
-    books, rules = short_of_margin(80.0, 45.0), without_stop(0.21)  # 14 short of 714
-    books.in_transit[0] = 13.99, 100.0
-    assert MARGIN == forced_exit(books, 0, 0, rules)
-    books.in_transit[0] = 14.01, 0.0
-    assert NOT_CLOSED == forced_exit(books, 0, 0, rules)
+def test_what_was_closed_is_added_until_it_is_read() -> None:
+    books, closings = opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), new_closings()
+    for wants in ({0: FLAT}, {}, {1: FLAT}, {}):
+        trade(books, plan_of(wants), 0, frames_of(), rules_of(), closings)
+    assert ([POLICY, POLICY], [0, 2]) == (reasons(closings), closings.instrument[:2, LONG].tolist())
 
 
-def test_a_venue_that_is_still_short_of_margin_closes_the_next_worst_pair() -> None:
-    books = short_of_margin(80.0, 45.0)
-    # Twice 45 % of the 900 that remain after the first exit is 810, more than the 700 that are left.
-    _, closed = decide(books, HOLD, quotes_at(80.0, 100.0, 45.0, 50.0), rules=without_stop(0.45))
-    assert [MARGIN, MARGIN] == closed.reason[0].tolist()
+def test_more_closed_positions_than_there_is_room_for_overwrite_the_last() -> None:
+    books, closings = opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), np.zeros(1, dtype=closings_layout(1))[0]
+    trade(books, plan_of({0: FLAT, 1: FLAT}), 0, frames_of(), rules_of(), closings)
+    assert ([POLICY], 2) == (reasons(closings), closings.instrument[0, LONG])
+    assert is_flat(books)
 
 
-def test_the_stop_loss_is_named_before_the_margin() -> None:
-    books = short_of_margin(80.0, 45.0)
-    assert STOP_LOSS == forced_exit(books, 0, 0, without_stop(0.21)._replace(stop_loss=0.015))
+# What a policy answers
 
 
-def test_the_stop_loss_fires_before_the_action_which_may_use_the_slot() -> None:
-    books = settled_to(opened(account(slots=1), 0, 0, 1, 10.0, 100.0), 90.0, *CLOSE[1:])
-    closed, actions = new_closed(1, 1), np.array([ENTER_SECOND])
-    entered = trade(books, actions, NOW, quotes_at(*CLOSE), offers_of(), rules_of(), closed)
-    assert ([1], STOP_LOSS) == (entered.tolist(), closed.reason[0, 0])
-    assert [2, 3] == books.instrument[0, 0].tolist()
+def written(action: int, books: Books, ranked: tuple[int, ...] = (2, 0)) -> list[int]:
+    """The plan of one number, over two ranks and three slots."""
+    plan = np.full(4, 9)
+    pair_of = frames_of().pair_of
+    write_plan(plan, np.array([[0], [action]]), 1, books, np.array([ranked]), 0, pair_of, False)
+    return plan.tolist()
 
 
-def test_an_exit_of_a_slot_that_the_stop_loss_has_closed_keeps_the_reason() -> None:
-    books = settled_to(opened(account(), 0, 0, 1, 10.0, 100.0), 90.0, *CLOSE[1:])
-    assert STOP_LOSS == decide(books, EXIT_FIRST)[1].reason[0, 0]
+@pytest.mark.parametrize(
+    ("action", "plan"),
+    [
+        (0, {}),
+        (1, {2: IN}),
+        (2, {0: IN}),
+        (3, {}),
+        (4, {1: FLAT}),
+        (5, {}),
+        (6, {}),
+        (-1, {}),
+        (10**15, {}),
+        (-(10**15), {}),
+    ],
+)
+def test_a_number_becomes_a_plan_and_one_that_means_nothing_keeps_everything(action: int, plan: dict[int, int]) -> None:
+    """Hold, the two ranks, the three slots of which only the second is in use, and what lies beyond."""
+    assert plan_of(plan).tolist() == written(action, opened(account(), 1, 3, 2, 20.0, 50.0))
 
 
-def test_what_was_closed_is_reported_once() -> None:
-    books, closed = opened(account(), 0, 0, 1, 10.0, 100.0), new_closed(1, 2)
-    for expected, action in ((POLICY, EXIT_FIRST), (NOT_CLOSED, HOLD)):
-        trade(books, np.array([action]), NOW, quotes_at(*CLOSE), offers_of(), rules_of(), closed)
-        assert expected == closed.reason[0, 0]
+def test_a_rank_that_shows_nothing_cannot_be_entered() -> None:
+    assert [KEEP] * 4 == written(2, account(), ranked=(0, -1))
 
 
-@pytest.mark.parametrize("action", [HOLD, -1, EXIT_SECOND])
-def test_an_action_that_cannot_be_carried_out_does_nothing(action: int) -> None:
-    books = opened(account(), 0, 0, 1, 10.0, 100.0)
-    before = bytes_of(books)
-    entered, closed = decide(books, action)
-    assert (-1, [NOT_CLOSED, NOT_CLOSED]) == (entered, closed.reason[0].tolist())
-    assert before == bytes_of(books)
+def test_a_plan_by_pair_is_taken_as_it_is() -> None:
+    plan, wanted = np.full(4, 9), np.array([[0, 0, 0, 0], [IN, FLAT, KEEP, IN]])
+    write_plan(plan, wanted, 1, account(), np.array([[0, 1]]), 0, frames_of().pair_of, True)
+    assert [IN, FLAT, KEEP, IN] == plan.tolist()
 
 
-def test_an_action_beyond_the_last_one_does_nothing_to_any_account() -> None:
-    books = new_books(2, 2, 2, 10_000.0)
-    for leg, instrument in enumerate((0, 1)):
-        fill(books, 1, 0, leg, instrument, instrument, 10.0 - 20.0 * leg, 100.0, 100.0, 0.0, NOW - HOUR_MS)
-    before = [bytes_of(books, b) for b in (0, 1)]
-    trade(books, np.array([EXIT_SECOND + 1, HOLD]), NOW, quotes_at(*CLOSE), offers_of(), rules_of(), new_closed(2, 2))
-    assert before == [bytes_of(books, b) for b in (0, 1)]
+def test_a_position_is_of_its_pair_in_either_direction() -> None:
+    books = opened(opened(account(), 0, 0, 1, 1.0, 100.0), 1, 3, 2, 1.0, 50.0)
+    assert [0, 1] == [pair_held(books, slot, frames_of().pair_of) for slot in range(2)]
 
 
-# Side by side
+# Many decisions
 
 
-@given(st.lists(st.lists(st.integers(0, 4), min_size=12, max_size=12), min_size=2, max_size=4), st.integers(0, 2**32))
-@settings(deadline=None, max_examples=30)
-def test_accounts_side_by_side_trade_bit_for_bit_as_each_on_its_own(scripts: list[list[int]], seed: int) -> None:
-    together, closed = new_books(len(scripts), 2, 2, 3000.0), new_closed(len(scripts), 2)
-    alone = [account(3000.0) for _ in scripts]
-    rules = rules_of(rebalance_below=0.9)
-    market = np.random.default_rng(seed)
+market_moves = st.integers(0, 2**32)
+scripts = st.lists(st.lists(st.sampled_from([KEEP, IN, FLAT]), min_size=4, max_size=4), min_size=12, max_size=12)
+
+
+def market(seed: int, rules: Rules) -> Frames:
+    """Twelve hours of prices with gaps, delistings, funding and second legs that come later."""
+    random, frames = np.random.default_rng(seed), []
     close = np.array(CLOSE)
-    for turn in range(12):
-        offers, quotes = offers_of(close=tuple(close)), quotes_at(*(close * market.normal(1, 0.002, 4)))
-        actions = np.array([script[turn] for script in scripts])
-        entered = trade(together, actions, NOW, quotes, offers, rules, closed)
-        singly = [
-            decide(books, int(action), quotes, offers, rules) for books, action in zip(alone, actions, strict=True)
-        ]
-        assert [pair for pair, _ in singly] == entered.tolist()
-        for b, (_, one) in enumerate(singly):
-            was_closed = closed.reason[b] != NOT_CLOSED
-            assert one.reason[0].tolist() == closed.reason[b].tolist()
-            assert one.pnl[0, was_closed].tolist() == closed.pnl[b, was_closed].tolist()
-        close = close * market.normal(1, 0.01, 4)
-        funding = market.normal(0, 0.001, 4)
-        paid = settle(together, funding, close, rules)
-        for b, books in enumerate(alone):
-            assert settle(books, funding, close, rules)[0].tobytes() == paid[b].tobytes()
-            assert bytes_of(books) == bytes_of(together, b)
+    for _ in range(12):
+        mids = close * random.normal(1, 0.002, 8)
+        later = mids * random.normal(1, 0.01, 8)
+        for array in (mids, later):
+            array[random.random(8) < 0.05] = GAP
+        frame = frames_of(mids, close=close, later=later, order=random.permutation(4), rules=rules)
+        frame.hours["settled"] = random.normal(0, 0.001, 8)
+        frame.hours["close"][random.random((1, 8)) < 0.05] = GAP
+        frame.hours["gone"] = random.random((1, 8)) < 0.02
+        frames.append(frame)
+        close = close * random.normal(1, 0.01, 8)
+    stacked = {
+        name: np.concatenate([getattr(frame, name) for frame in frames])
+        for name in ("hours", "now", "later", "order", "direction")
+    }
+    return frames[0]._replace(**stacked)
+
+
+def play(books: Books, script: list[list[int]], frames: Frames, rules: Rules, closings: Closings) -> None:
+    for row, wants in enumerate(script):
+        settle(books, NOW + row * HOUR_MS, frames.hours, row, rules)
+        trade(books, np.array(wants), row, frames, rules, closings)
+
+
+@given(scripts, market_moves, st.sampled_from([0.0, 3.0]), st.sampled_from([600.0, 1e9]))
+@settings(deadline=None, max_examples=60)
+def test_whatever_is_decided_the_gain_is_that_of_the_positions_and_the_transfers(
+    script: list[list[int]], seed: int, leverage: float, level_quote: float
+) -> None:
+    """Through gaps, thin books, delistings, unwound entries and liquidations: nothing is lost on the way."""
+    rules = rules_of(leverage=leverage, level_quote=level_quote, levels=2, rebalance_below=0.9, transfer_ms=3 * HOUR_MS)
+    books, frames, closings = account(3000.0), market(seed, rules), np.zeros(1, dtype=closings_layout(100))[0]
+
+    play(books, script, frames, rules, closings)
+
+    closed = closings.pnl[: closings.count].sum()
+    gain = closed + sum(slot_total(books, slot) for slot in range(3)) + books.pnl[4]
+    assert gain == pytest.approx(equity(books) - 3000.0, abs=1e-6)
+    assert np.isfinite(equity(books))
+    assert (books.margin >= 0.0).all() and not books.margin[books.quantity == 0.0].any()
+    for row in range(closings.count):
+        bought, sold = closings.quantity[row]
+        assert closings.reason[row] == UNWOUND or bought >= sold * (1 - 1e-9), "trimmed first legs are the longer ones"
+
+
+@given(st.lists(scripts, min_size=2, max_size=3), market_moves)
+@settings(deadline=None, max_examples=20)
+def test_accounts_side_by_side_trade_bit_for_bit_as_each_on_its_own(many: list[list[list[int]]], seed: int) -> None:
+    rules = rules_of(rebalance_below=0.9, level_quote=600.0, levels=2)
+    frames, together = market(seed, rules), new_accounts(len(many), 2, 3, 3000.0)
+    closings = np.zeros(2 * len(many), dtype=closings_layout(100))
+    for row in range(12):
+        for b, script in enumerate(many):
+            settle(together[b], NOW + row * HOUR_MS, frames.hours, row, rules)
+            trade(together[b], np.array(script[row]), row, frames, rules, closings[b])
+    for b, script in enumerate(many):
+        alone = account(3000.0)
+        play(alone, script, frames, rules, closings[len(many) + b])
+        assert alone.tobytes() == together[b].tobytes()
+        assert closings[len(many) + b].tobytes() == closings[b].tobytes()
