@@ -9,8 +9,8 @@ INSTALLED := $(VENV)/.installed
 paper: $(INSTALLED) ## ten market days on the embedded sandbox, with nothing configured
 	$(BIN)/bot run --paper --hours 240 --fresh
 
-test: $(INSTALLED) ## every test
-	$(BIN)/python -m pytest
+test: $(INSTALLED) ## every test, a file at a time on every core
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .

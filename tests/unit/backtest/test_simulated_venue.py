@@ -207,8 +207,8 @@ def test_an_exit_of_less_than_a_lot_waits_for_depth() -> None:
     """The book of one leg holds 0.05 coins, lots of the other are 0.1."""
     books, rules = ten_in(account()), rules_of(level_quote=[5.0, 1e9] * 4, levels=1)
     assert [] == reasons(decide(books, {0: FLAT}, frames_of(rules=rules), rules))
-    assert ([[10.0, -10.0]], POLICY) == (held(books), books.closing[0])
-    assert [POLICY] == reasons(decide(books))
+    assert ([[10.0, -10.0]], OPEN) == (held(books), books.closing[0]), "nothing has begun"
+    assert [POLICY] == reasons(decide(books, {0: FLAT}))
 
 
 @given(st.lists(st.floats(1.0, 2000.0), min_size=1, max_size=6), st.booleans())
