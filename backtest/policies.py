@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.observation import Schema
+from backtest.schema import Schema
 from backtest.simulated_venue import FLAT, IN, KEEP
 from data.errors import ConfigurationError
 

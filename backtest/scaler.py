@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.observation import ACCOUNT, OPPORTUNITY, POSITION
+from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION
 from backtest.tape import Tape
 from data.compiled import compiled
 from data.errors import ConfigurationError, CorruptData, MissingData

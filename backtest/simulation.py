@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import Books, equity, new_accounts, slot_total
-from backtest.observation import EXPECTED_NET, Features, position_carry, write_observation, write_pair_observation
+from backtest.observation import Features, position_carry, write_observation, write_pair_observation
 from backtest.rules import Rules
+from backtest.schema import EXPECTED_NET
 from backtest.settings import REWARDS
 from backtest.settlement import mark_forced_exits, settle
 from backtest.simulated_venue import (
@@ -95,14 +96,15 @@ class Simulation:
         self._by_pair = settings.formulation == "pairs"
         self._pairs = len(tape.features.legs)
         slots = settings.max_positions
-        # A slot closes once an hour at most, and once more if an entry into it is unwound; the shadow writes behind.
         self._flat = new_accounts(1, len(tape.rules.venues), slots, settings.initial_capital)
         books = np.repeat(self._flat, accounts)
+        # A slot closes once an hour at most, and again where an entry into it is unwound; the shadow writes behind.
+        rows_closed = 2 * slots * (settings.decision_hours + 1)
         self.accounts = Accounts(
             books=books,
             shadow=books.copy() if settings.reward == "excess" else books[:0].copy(),
             progress=np.zeros(accounts, dtype=PROGRESS),
-            closings=np.zeros(accounts, dtype=closings_layout(2 * slots * (settings.decision_hours + 1))),
+            closings=np.zeros(accounts, dtype=closings_layout(rows_closed)),
             pair_reward=np.zeros((accounts, self._pairs if self._by_pair else 0)),
             curve=np.zeros((accounts, rows if keep_curve else 0)),
         )

@@ -7,9 +7,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.observation import Features, Schema, make_features, schema_of, taker_fee_bps
+from backtest.observation import Features, make_features, taker_fee_bps
 from backtest.order_book import Quotes, make_quotes
 from backtest.rules import INSTRUMENT, VENUE, Rules
+from backtest.schema import Schema, schema_of
 from backtest.settings import EnvironmentSettings
 from backtest.settlement import market_hours
 from backtest.simulated_venue import Frames

@@ -16,7 +16,7 @@ import pandas as pd
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from backtest.observation import ACCOUNT, OPPORTUNITY, POSITION
+from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
 from data.types import HOUR_MS

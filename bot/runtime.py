@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from backtest.accounting import new_books
-from backtest.observation import schema_of
 from backtest.policies import Policy
+from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor

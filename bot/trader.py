@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import LONG, OPEN, SHORT, Books, Closing, Fill, SlotCleared, apply, equity
-from backtest.observation import Features, Schema, make_features, observe
+from backtest.accounting import LONG, OPEN, SHORT, Books, equity
+from backtest.events import Closing, Fill, SlotCleared, apply
+from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
 from backtest.rules import Rules, pair_quantity
+from backtest.schema import Schema
 from backtest.settlement import POLICY, REASONS, mark_forced_exits
 from backtest.simulated_venue import (
     FLAT,

@@ -15,9 +15,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.observation import Schema
 from backtest.policies import Actions, Observations
 from backtest.scaler import Scaler
+from backtest.schema import Schema
 from data.errors import CorruptData
 
 if TYPE_CHECKING:

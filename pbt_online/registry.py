@@ -11,8 +11,8 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from backtest.observation import Schema
 from backtest.policies import Policy, plain_policy
+from backtest.schema import Schema
 from data.errors import StateError
 
 

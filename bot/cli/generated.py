@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-from backtest.observation import ACCOUNT, OPPORTUNITY, POSITION, Feature
+from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
 from bot.risk import Denial
 from bot.settings import Settings, paper_settings, to_yaml
 
@@ -18,7 +18,7 @@ What a policy sees at a tick, as 32-bit floats. In the formulation `ranked`, one
 ranked opportunity; with the default sizes it has 5 + 3 x 3 + 5 x 22 = 124 numbers, and the answer is one of 9 actions
 (0 hold, 1..5 enter the opportunity of that rank, 6..8 exit that slot). In the formulation `pairs`, one vector of
 22 + 3 numbers for every pair, the opportunity's and those of the position on it, and the answer is one of 3 actions for
-each (0 keep, 1 in, 2 flat); an allocator enters by rank while slots are free. Generated from `backtest/observation.py`.
+each (0 keep, 1 in, 2 flat); an allocator enters by rank while slots are free. Generated from `backtest/schema.py`.
 
 Everything is made of what was known at the tick: bars that had closed, funding that had settled. The long leg of an
 opportunity is the one with the lower funding over the last 72 h; on a spot venue only the long leg can be. A window

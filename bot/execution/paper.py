@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backtest.accounting import Books, FundingPayment, apply
+from backtest.accounting import Books
+from backtest.events import FundingPayment, apply
 from backtest.rules import Rules, pair_lots, whole_lots
 from backtest.settlement import market_hours, settle
 from bot.orders import LegFill, LegOrder, Payment, Unfilled

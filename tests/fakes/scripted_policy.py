@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from backtest.observation import Schema
 from backtest.policies import Actions, Observations
+from backtest.schema import Schema
 
 
 class Scripted:

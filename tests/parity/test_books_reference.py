@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.observation import Schema
 from backtest.policies import Actions, Observations, Policy, RandomLegal, plain_policy
 from backtest.replay import Result, replay
+from backtest.schema import Schema
 from backtest.settings import EnvironmentSettings
 from backtest.simulated_venue import FLAT, IN
 from backtest.tape import Tape, tape_of_market

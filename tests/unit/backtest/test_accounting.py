@@ -18,17 +18,7 @@ from backtest.accounting import (
     OPEN,
     SLIPPAGE,
     TRANSFERS,
-    Arrival,
     Books,
-    Closing,
-    Event,
-    Fill,
-    FundingPayment,
-    Liquidation,
-    Mark,
-    SlotCleared,
-    Transfer,
-    apply,
     arrive,
     clear_slot,
     equity,
@@ -46,6 +36,18 @@ from backtest.accounting import (
     transfer,
     venue_equity,
     venue_gross,
+)
+from backtest.events import (
+    Arrival,
+    Closing,
+    Event,
+    Fill,
+    FundingPayment,
+    Liquidation,
+    Mark,
+    SlotCleared,
+    Transfer,
+    apply,
 )
 from data.types import HOUR_MS
 

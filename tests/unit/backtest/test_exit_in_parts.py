@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from backtest.accounting import LONG, OPEN, SHORT, Books, Fill, apply, new_books
+from backtest.accounting import LONG, OPEN, SHORT, Books, new_books
+from backtest.events import Fill, apply
 from backtest.order_book import Quote, make_quotes
 from backtest.rules import Rules
 from backtest.settings import EnvironmentSettings

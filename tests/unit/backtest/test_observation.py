@@ -11,17 +11,8 @@ import numpy as np
 import pytest
 
 from backtest.accounting import Books, fill, new_books, revalue
-from backtest.observation import (
-    ACCOUNT,
-    EXPECTED_NET,
-    OPPORTUNITY,
-    POSITION,
-    Features,
-    Schema,
-    make_features,
-    observe,
-    round_trip_cost_bps,
-)
+from backtest.observation import Features, make_features, observe, round_trip_cost_bps
+from backtest.schema import ACCOUNT, EXPECTED_NET, OPPORTUNITY, POSITION, Schema
 from backtest.settings import EnvironmentSettings
 from data.market import Market
 from data.panel import Pair, Panel, build_panel
@@ -146,7 +137,7 @@ def test_the_hash_tells_sizes_apart_and_repeats() -> None:
 def test_the_hash_tells_other_formulas_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Schema(3, 5).hash
     other = (replace(OPPORTUNITY[0], formula="something else"), *OPPORTUNITY[1:])
-    monkeypatch.setattr("backtest.observation.OPPORTUNITY", other)
+    monkeypatch.setattr("backtest.schema.OPPORTUNITY", other)
     assert before != Schema(3, 5).hash
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtest.observation import Schema
 from backtest.policies import CarryRule, Flat, Policy, RandomLegal, plain_policy
+from backtest.schema import Schema
 from data.errors import ConfigurationError
 
 SCHEMA = Schema(3, 5)

@@ -7,9 +7,9 @@ import pytest
 
 from backtest.accounting import equity, pnl_split
 from backtest.metrics import measure
-from backtest.observation import Schema
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay, replay_all
+from backtest.schema import Schema
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.errors import ConfigurationError, MissingData

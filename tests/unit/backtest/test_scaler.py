@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.environment import FundingArbitrageEnv
-from backtest.observation import ACCOUNT, OPPORTUNITY, POSITION, Schema
 from backtest.policies import RandomLegal
 from backtest.scaler import (
     IDENTITY,
@@ -29,6 +28,7 @@ from backtest.scaler import (
     lay_out,
     shown_opportunities,
 )
+from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Schema
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.errors import ConfigurationError, CorruptData, MissingData

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.observation import Schema
 from backtest.policies import Actions, CarryRule, Observations, Policy
 from backtest.replay import replay
+from backtest.schema import Schema
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Fills, Tape, tape_of_market
 from backtest.yardsticks import Comparison, compare

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from backtest.accounting import FUNDING, LONG, SHORT, Books, Fill, apply, equity, new_books
+from backtest.accounting import FUNDING, LONG, SHORT, Books, equity, new_books
+from backtest.events import Fill, apply
 from backtest.settings import EnvironmentSettings
 from backtest.tape import make_rules
 from bot.execution.paper import PaperExecutor

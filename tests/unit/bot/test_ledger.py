@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
-from backtest.accounting import Fill, apply, new_books
+from backtest.accounting import new_books
+from backtest.events import Fill, apply
 from bot.alerts import Event, Kind
 from bot.ledger.models import Exact, Run
 from bot.ledger.store import Ledger, TickRecord

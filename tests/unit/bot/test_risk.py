@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backtest.accounting import LONG, SHORT, Books, Fill, apply, new_books
+from backtest.accounting import LONG, SHORT, Books, new_books
+from backtest.events import Fill, apply
 from backtest.settings import EnvironmentSettings
 from backtest.tape import make_rules
 from bot.orders import LegOrder, Proposal

@@ -5,19 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.accounting import (
-    LONG,
-    SHORT,
-    Books,
-    Event,
-    Fill,
-    FundingPayment,
-    Mark,
-    Transfer,
-    apply,
-    equity,
-    new_books,
-)
+from backtest.accounting import LONG, SHORT, Books, equity, new_books
+from backtest.events import Event, Fill, FundingPayment, Mark, Transfer, apply
 from backtest.trades import Trade
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_to_json

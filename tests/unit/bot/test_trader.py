@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backtest.accounting import LONG, OPEN, SHORT, Books, Closing, Fill, Liquidation, apply, equity, new_books
-from backtest.observation import schema_of
+from backtest.accounting import LONG, OPEN, SHORT, Books, equity, new_books
+from backtest.events import Closing, Fill, Liquidation, apply
+from backtest.schema import schema_of
 from backtest.settings import EnvironmentSettings
 from backtest.settlement import LIQUIDATED, POLICY
 from backtest.simulated_venue import FLAT, IN, KEEP

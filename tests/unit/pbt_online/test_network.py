@@ -8,8 +8,9 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 
-from backtest.observation import Formulation, Schema
 from backtest.scaler import fit_scaler
+from backtest.schema import Schema
+from backtest.settings import Formulation
 from data.errors import ConfigurationError, CorruptData
 from pbt_online.network import NetworkPolicy, network_of
 from pbt_online.vector_environment import FundingArbitrageVecEnv

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backtest.observation import Schema
+from backtest.schema import Schema
 from data.errors import StateError
 from pbt_online.registry import Registry
 
