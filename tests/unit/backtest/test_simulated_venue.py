@@ -386,6 +386,14 @@ def test_a_first_leg_is_trimmed_to_what_its_second_fills() -> None:
     assert equity(books) - 10_000.0 == pytest.approx(closings.pnl[0].sum())
 
 
+def test_a_trimmed_pair_is_a_whole_number_of_the_coarser_lot() -> None:
+    """The short leg fills 4.54 in lots of 0.01, and the long leg has lots of 0.1."""
+    rules = rules_of(level_quote=[1000.0, 1e9] * 4, levels=1, price_collar=5.0)
+    books, frames = account(), frames_of(later=(220.0, 101.0), direction=(-1, 1, 1, 1), rules=rules)
+    decide(books, {0: IN}, frames, rules)
+    assert ([[4.5, -4.5]], [1, 0]) == (held(books), books.instrument[0].tolist())
+
+
 def test_a_pair_that_was_unwound_can_be_entered_again_at_the_next_decision() -> None:
     books = account()
     decide(books, {0: IN}, frames_of(later=(100.0, GAP)))
