@@ -1,5 +1,7 @@
 """How pairs are entered and left, and how a plan for every pair is carried out."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from backtest.accounting import (
     new_accounts,
     slot_total,
 )
-from backtest.order_book import walk
+from backtest.order_book import depth, walk
 from backtest.rules import ENTRY_MARGIN, Rules
 from backtest.settlement import DELISTED, LIQUIDATED, MARGIN, POLICY, STOP_LOSS, UNWOUND, settle
 from backtest.simulated_venue import (
@@ -36,7 +38,9 @@ from backtest.simulated_venue import (
     trade,
     write_plan,
 )
+from backtest.trades import closed_trades
 from data.types import HOUR_MS
+from tests.unit.backtest.markets import coin
 from tests.unit.backtest.venues import (
     CLOSE,
     FEE,
@@ -169,6 +173,32 @@ def test_what_is_left_of_an_entry_below_the_smallest_order_is_not_entered() -> N
     books, rules = account(), rules_of(level_quote=440.0, levels=1, min_notional=[5.0, 440.1] * 4)
     decide(books, {0: IN}, frames_of(rules=rules), rules)
     assert is_flat(books)
+
+
+powers = st.integers(-3, 0).map(lambda exponent: float(Decimal(10) ** exponent))
+depths = st.floats(1.0, 1500.0)
+
+
+@given(depths, depths, powers, powers, st.floats(1.0, 300.0), st.floats(0.98, 1.02), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_whatever_the_books_hold_an_entry_has_equal_legs_of_whole_lots_or_none(
+    long_quote: float, short_quote: float, long_lot: float, short_lot: float, smallest: float, move: float, late: bool
+) -> None:
+    rules = rules_of(
+        level_quote=[long_quote, short_quote] * 4, levels=2, lot_step=[long_lot, short_lot] * 4, min_notional=smallest
+    )
+    books, frames = account(), frames_of(later=(100.0 * move, 100.0 / move) if late else None, rules=rules)
+
+    closings = decide(books, {0: IN}, frames, rules)
+
+    bought, sold = float(books.quantity[0, LONG]), -float(books.quantity[0, SHORT])
+    assert bought == pytest.approx(sold, rel=1e-12)
+    assert sold <= depth(-10.0, frames.later[0, 1], rules.instruments[1]) + 1e-9
+    assert Decimal(repr(sold)) % Decimal(repr(max(long_lot, short_lot))) == 0
+    assert late or sold == 0.0 or sold * 100.0 >= smallest
+    assert is_flat(books) == (sold == 0.0)
+    lost = closings.pnl[: closings.count].sum() + slot_total(books, 0)
+    assert equity(books) - 10_000.0 == pytest.approx(lost, abs=1e-9)
 
 
 def ten_in(books: Books) -> Books:
@@ -354,6 +384,14 @@ def test_a_first_leg_whose_second_cannot_fill_is_sold_again(later: tuple[float, 
     assert expected == pytest.approx(closings.pnl[0].tolist())
     assert 10_000 + sum(expected) == pytest.approx(equity(books))
     assert 5_000.0 == books.cash[1]
+
+
+def test_an_unwound_entry_is_a_trade_that_says_so() -> None:
+    closings = decide(account(), {0: IN}, frames_of(later=(101.0, GAP)))
+    (made,) = closed_trades(closings, [coin("binance"), coin("hyperliquid")])
+    assert ("unwound", 10.0, 0.0) == (made.reason, made.quantity, made.hours)
+    assert 0.0 == made.short_entry
+    assert made.pnl == pytest.approx(closings.pnl[0].sum())
 
 
 def test_a_first_leg_that_cannot_be_sold_later_is_sold_at_the_price_of_now() -> None:
