@@ -561,9 +561,10 @@ def test_what_was_closed_is_added_until_it_is_read() -> None:
 
 
 def test_more_closed_positions_than_there_is_room_for_overwrite_the_last() -> None:
-    books, closings = opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), np.zeros(1, dtype=closings_layout(1))[0]
-    trade(books, plan_of({0: FLAT, 1: FLAT}), 0, frames_of(), rules_of(), closings)
-    assert ([POLICY], 2) == (reasons(closings), closings.instrument[0, LONG])
+    books = opened(opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), 2, 4, 5, 50.0, 20.0)
+    closings = np.zeros(1, dtype=closings_layout(2))[0]
+    trade(books, plan_of({0: FLAT, 1: FLAT, 2: FLAT}), 0, frames_of(), rules_of(), closings)
+    assert ([POLICY, POLICY], [0, 4]) == (reasons(closings), closings.instrument[:, LONG].tolist())
     assert is_flat(books)
 
 
