@@ -35,6 +35,8 @@ from data.compiled import Bound, compiled, inlined, record
 from data.types import HOUR_MS
 
 _PNL, _EXCESS, _RISK_ADJUSTED = range(len(REWARDS))
+_CLOSINGS = 32
+"""Room for closed positions comes in multiples of this, so that few layouts are compiled."""
 
 
 PROGRESS = record(
@@ -98,13 +100,14 @@ class Simulation:
         slots = settings.max_positions
         self._flat = new_accounts(1, len(tape.rules.venues), slots, settings.initial_capital)
         books = np.repeat(self._flat, accounts)
-        # A slot closes once an hour at most, and again where an entry into it is unwound; the shadow writes behind.
-        rows_closed = 2 * slots * (settings.decision_hours + 1)
+        shadowed = settings.reward == "excess"
+        # What was held, what is entered and unwound at once, what is held then; the shadow's are written behind it.
+        most = (2 * slots + (self._pairs if self._by_pair else 1)) * (2 if shadowed else 1)
         self.accounts = Accounts(
             books=books,
-            shadow=books.copy() if settings.reward == "excess" else books[:0].copy(),
+            shadow=books.copy() if shadowed else books[:0].copy(),
             progress=np.zeros(accounts, dtype=PROGRESS),
-            closings=np.zeros(accounts, dtype=closings_layout(rows_closed)),
+            closings=np.zeros(accounts, dtype=closings_layout(-(-most // _CLOSINGS) * _CLOSINGS)),
             pair_reward=np.zeros((accounts, self._pairs if self._by_pair else 0)),
             curve=np.zeros((accounts, rows if keep_curve else 0)),
         )

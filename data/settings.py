@@ -46,6 +46,15 @@ class VenueSettings(Frozen):
         None, description="Where to reach the venue instead of its real address, e.g. a sandbox."
     )
 
+    @model_validator(mode="after")
+    def _isolated_margin_lasts(self) -> Self:
+        if self.margin_mode == "isolated" and self.leverage * self.maintenance_margin > 0.25:
+            raise ValueError(
+                f"a leg at {self.leverage:g}x has less than four times its maintenance margin of "
+                f"{100 * self.maintenance_margin:g} % behind it: lower leverage to {0.25 / self.maintenance_margin:g}"
+            )
+        return self
+
 
 class Outage(Frozen):
     """A time in which one venue answers nothing and trades nothing; its funding still settles."""

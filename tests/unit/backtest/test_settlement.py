@@ -200,6 +200,13 @@ def test_an_isolated_leg_is_liquidated_by_itself() -> None:
     assert [5000 - 211 - fee, 5000.0] == pytest.approx(books.cash.tolist())
 
 
+def test_at_exactly_its_maintenance_margin_an_isolated_leg_is_not_liquidated() -> None:
+    rules = rules_of(leverage=2.0, maintenance=0.375)
+    for price, quantity in ((80.0, 8.0), (79.9, 0.0)):  # 400 - 160 = 240 are 0.375 of 640
+        books = settled_to(opened(account(), 0, 0, 1, 8.0, 100.0, rules=rules), price, rules=rules)
+        assert quantity == books.quantity[0, 0]
+
+
 @pytest.mark.parametrize(("price", "leg"), [(1.0, 0), (60.0, 0), (140.0, 1), (2000.0, 1)])
 def test_a_jump_beyond_its_margin_costs_an_isolated_leg_its_margin_and_no_more(price: float, leg: int) -> None:
     books = settled_to(opened(account(), 0, 0, 1, 10.0, 100.0, rules=ISOLATED), price, price, rules=ISOLATED)
@@ -275,6 +282,13 @@ def test_the_margin_of_a_delisted_leg_is_free_again() -> None:
     assert [5000 - 1000 * fee for fee in FEE] == pytest.approx([free_cash(books, venue) for venue in range(2)])
 
 
+def test_what_a_delisted_leg_has_freed_counts_before_the_rest_of_its_venue_is_liquidated() -> None:
+    """Both long legs together are below the maintenance margin, the one that is left is not."""
+    books = settled_to(leveraged(), 78.4, 78.4, 39.7, 39.7, gone=(0, 1))
+    assert [[0.0, 0.0], [20.0, -20.0]] == books.quantity[:2].tolist()
+    assert [DELISTED, OPEN, OPEN] == books.closing.tolist()
+
+
 def test_what_is_delisted_and_not_held_changes_nothing() -> None:
     books = opened(account(), 0, 0, 1, 10.0, 100.0)
     assert settled_to(books.copy()).tobytes() == settled_to(books, gone=(2, 3)).tobytes()
@@ -292,7 +306,7 @@ def lopsided() -> Books:
 
 @pytest.mark.parametrize("hours", [1, 5])
 def test_a_poor_venue_is_sent_money_that_arrives_after_its_hours(hours: int) -> None:
-    books, rules = lopsided(), rules_of(rebalance_below=0.6, transfer_cost=3.0, transfer_ms=hours * HOUR_MS)
+    books, rules = lopsided(), rules_of(rebalance_below=0.9, transfer_cost=3.0, transfer_ms=hours * HOUR_MS)
     for hour in range(hours):
         settled_to(books, rules=rules, tick=NOW + hour * HOUR_MS)
         # The rich venue keeps an even share of 5,000 and pays the 3; there is one transfer, however long it takes.

@@ -1,5 +1,7 @@
 """How pairs are entered and left, and how a plan for every pair is carried out."""
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,7 @@ from backtest.accounting import (
     new_accounts,
     slot_total,
 )
-from backtest.order_book import walk
+from backtest.order_book import depth, walk
 from backtest.rules import ENTRY_MARGIN, Rules
 from backtest.settlement import DELISTED, LIQUIDATED, MARGIN, POLICY, STOP_LOSS, UNWOUND, settle
 from backtest.simulated_venue import (
@@ -36,7 +38,9 @@ from backtest.simulated_venue import (
     trade,
     write_plan,
 )
+from backtest.trades import closed_trades
 from data.types import HOUR_MS
+from tests.unit.backtest.markets import coin
 from tests.unit.backtest.venues import (
     CLOSE,
     FEE,
@@ -169,6 +173,32 @@ def test_what_is_left_of_an_entry_below_the_smallest_order_is_not_entered() -> N
     books, rules = account(), rules_of(level_quote=440.0, levels=1, min_notional=[5.0, 440.1] * 4)
     decide(books, {0: IN}, frames_of(rules=rules), rules)
     assert is_flat(books)
+
+
+powers = st.integers(-3, 0).map(lambda exponent: float(Decimal(10) ** exponent))
+depths = st.floats(1.0, 1500.0)
+
+
+@given(depths, depths, powers, powers, st.floats(1.0, 300.0), st.floats(0.98, 1.02), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_whatever_the_books_hold_an_entry_has_equal_legs_of_whole_lots_or_none(
+    long_quote: float, short_quote: float, long_lot: float, short_lot: float, smallest: float, move: float, late: bool
+) -> None:
+    rules = rules_of(
+        level_quote=[long_quote, short_quote] * 4, levels=2, lot_step=[long_lot, short_lot] * 4, min_notional=smallest
+    )
+    books, frames = account(), frames_of(later=(100.0 * move, 100.0 / move) if late else None, rules=rules)
+
+    closings = decide(books, {0: IN}, frames, rules)
+
+    bought, sold = float(books.quantity[0, LONG]), -float(books.quantity[0, SHORT])
+    assert bought == pytest.approx(sold, rel=1e-12)
+    assert sold <= depth(-10.0, frames.later[0, 1], rules.instruments[1]) + 1e-9
+    assert Decimal(repr(sold)) % Decimal(repr(max(long_lot, short_lot))) == 0
+    assert late or sold == 0.0 or sold * 100.0 >= smallest
+    assert is_flat(books) == (sold == 0.0)
+    lost = closings.pnl[: closings.count].sum() + slot_total(books, 0)
+    assert equity(books) - 10_000.0 == pytest.approx(lost, abs=1e-9)
 
 
 def ten_in(books: Books) -> Books:
@@ -356,6 +386,14 @@ def test_a_first_leg_whose_second_cannot_fill_is_sold_again(later: tuple[float, 
     assert 5_000.0 == books.cash[1]
 
 
+def test_an_unwound_entry_is_a_trade_that_says_so() -> None:
+    closings = decide(account(), {0: IN}, frames_of(later=(101.0, GAP)))
+    (made,) = closed_trades(closings, [coin("binance"), coin("hyperliquid")])
+    assert ("unwound", 10.0, 0.0) == (made.reason, made.quantity, made.hours)
+    assert 0.0 == made.short_entry
+    assert made.pnl == pytest.approx(closings.pnl[0].sum())
+
+
 def test_a_first_leg_that_cannot_be_sold_later_is_sold_at_the_price_of_now() -> None:
     books = account()
     closings = decide(books, {0: IN}, frames_of(later=(GAP, GAP)))
@@ -384,6 +422,14 @@ def test_a_first_leg_is_trimmed_to_what_its_second_fills() -> None:
     closings = decide(books, {0: FLAT}, frames_of((101.0, 220.0)))
     assert ([POLICY], [10.0, 4.5]) == (reasons(closings), closings.quantity[0].tolist())
     assert equity(books) - 10_000.0 == pytest.approx(closings.pnl[0].sum())
+
+
+def test_a_trimmed_pair_is_a_whole_number_of_the_coarser_lot() -> None:
+    """The short leg fills 4.54 in lots of 0.01, and the long leg has lots of 0.1."""
+    rules = rules_of(level_quote=[1000.0, 1e9] * 4, levels=1, price_collar=5.0)
+    books, frames = account(), frames_of(later=(220.0, 101.0), direction=(-1, 1, 1, 1), rules=rules)
+    decide(books, {0: IN}, frames, rules)
+    assert ([[4.5, -4.5]], [1, 0]) == (held(books), books.instrument[0].tolist())
 
 
 def test_a_pair_that_was_unwound_can_be_entered_again_at_the_next_decision() -> None:
@@ -515,9 +561,10 @@ def test_what_was_closed_is_added_until_it_is_read() -> None:
 
 
 def test_more_closed_positions_than_there_is_room_for_overwrite_the_last() -> None:
-    books, closings = opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), np.zeros(1, dtype=closings_layout(1))[0]
-    trade(books, plan_of({0: FLAT, 1: FLAT}), 0, frames_of(), rules_of(), closings)
-    assert ([POLICY], 2) == (reasons(closings), closings.instrument[0, LONG])
+    books = opened(opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), 2, 4, 5, 50.0, 20.0)
+    closings = np.zeros(1, dtype=closings_layout(2))[0]
+    trade(books, plan_of({0: FLAT, 1: FLAT, 2: FLAT}), 0, frames_of(), rules_of(), closings)
+    assert ([POLICY, POLICY], [0, 4]) == (reasons(closings), closings.instrument[:, LONG].tolist())
     assert is_flat(books)
 
 

@@ -209,3 +209,14 @@ def test_limits_that_just_fit_are_taken(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().seed = 5  # type: ignore[misc]
+
+
+def test_isolated_margin_that_would_be_short_at_once_is_refused(tmp_path: Path) -> None:
+    venue = "data: {venues: {binance: {margin_mode: isolated, leverage: %s}, hyperliquid: {}}}"
+    assert "lower leverage to 5" in problem(written(tmp_path, venue % 10))
+    assert load_settings(written(tmp_path, venue % 5)).data.venues["binance"].leverage == 5
+
+
+def test_a_fee_tier_that_the_venue_does_not_have_is_refused(tmp_path: Path) -> None:
+    text = "data: {venues: {binance: {fee_tier: 42}, hyperliquid: {}}}"
+    assert "one of 0..9" in problem(written(tmp_path, text))
