@@ -39,14 +39,26 @@ def said(process: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(process.stdout)
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 90) -> Any:
-    """The first true value of `condition`, or a failure after the deadline."""
+def eventually(
+    condition: Callable[[], Any], timeout_s: float = 300, *, process: subprocess.Popen[str] | None = None
+) -> Any:
+    """The first true value of `condition`; a failure after the deadline, with what the awaited process said."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.05)
-    raise AssertionError(f"not true within {timeout_s} s: {condition}")
+    raise AssertionError(f"not true within {timeout_s} s: {condition}{_last_words(process)}")
+
+
+def _last_words(process: subprocess.Popen[str] | None) -> str:
+    """How a process stands, and, once it is killed, what it had written."""
+    if process is None:
+        return ""
+    exit_code = process.poll()
+    process.kill()
+    out, err = process.communicate()
+    return f"\nexit code {exit_code}\n{out[-2000:]}\n{err[-2000:]}"
 
 
 def small_config(folder: Path) -> Path:

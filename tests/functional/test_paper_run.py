@@ -79,14 +79,14 @@ def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: P
 def test_ctrl_c_ends_cleanly_with_a_summary_and_the_next_run_continues(tmp_path: Path) -> None:
     arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", tmp_path / "var")
     process = started(*arguments)
-    eventually(lambda: _market_time(tmp_path / "var") > "2025-01-16")
+    eventually(lambda: _market_time(tmp_path / "var") > "2025-01-16", process=process)
     process.send_signal(signal.SIGINT)
     summary, _ = process.communicate(timeout=30)
     assert (0, True) == (process.returncode, "open positions" in summary)
     reached = _market_time(tmp_path / "var")
     process = started(*arguments)
     try:
-        eventually(lambda: _market_time(tmp_path / "var") > reached)
+        eventually(lambda: _market_time(tmp_path / "var") > reached, process=process)
         assert 1 == said(bot("status", "--var", tmp_path / "var", "--json"))["run"]
     finally:
         process.send_signal(signal.SIGINT)
@@ -97,7 +97,7 @@ def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused(tmp_path:
     arguments = ("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path / "var")
     process = started(*arguments)
     try:
-        status = eventually(lambda: _status_with_positions(tmp_path / "var"))
+        status = eventually(lambda: _status_with_positions(tmp_path / "var"), process=process)
         assert (True, "running") == (status["running"], status["state"])
         second = bot(*arguments)
         assert (5, True) == (second.returncode, "another bot is running" in second.stderr)
@@ -134,7 +134,7 @@ def test_the_paper_profile_trades_venues_in_real_time(tmp_path: Path) -> None:
         config = tmp_path / "paper.yaml"
         config.write_text(f"profile: paper\ndata:\n  decision_delay_s: 1\n  venues:\n{venues}")
         process = started("run", "--paper", "--config", config, "--var", tmp_path / "var")
-        assert hour.strftime("%Y-%m-%dT%H") <= eventually(lambda: _market_time(tmp_path / "var"))
+        assert hour.strftime("%Y-%m-%dT%H") <= eventually(lambda: _market_time(tmp_path / "var"), process=process)
         process.send_signal(signal.SIGINT)
         summary, _ = process.communicate(timeout=30)
         assert (0, True) == (process.returncode, "real venues" in summary)
