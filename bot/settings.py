@@ -13,6 +13,7 @@ from backtest.settings import EnvironmentSettings
 from data.errors import ConfigurationError
 from data.fees import fees
 from data.settings import DataSettings, Frozen
+from pbt_online.settings import LearningSettings
 
 
 class RiskSettings(Frozen):
@@ -39,6 +40,9 @@ class Settings(Frozen):
         default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward."
     )
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits on orders.")
+    learning: LearningSettings = Field(
+        default_factory=LearningSettings, description="The population, what it is judged by, when it trains."
+    )
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile."
     )

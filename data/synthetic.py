@@ -79,6 +79,9 @@ EPISODE_BASIS_BPS = -40.0
 EPISODE_BASIS_PEAK_H = 72.0
 EPISODE_VOLATILITY = 2.0
 
+PAST_SEED = 1_000_003
+"""Added to the seed for what lies before the market."""
+
 
 @dataclass(frozen=True)
 class _AssetShape:
@@ -251,12 +254,51 @@ def synthetic_market(settings: SyntheticSettings, venues: Sequence[str] = ("bina
     """
     profiles = [venue_profile(name) for name in dict.fromkeys(venues)]
     span = _Span(settings.seed, utc_ms(settings.start) // HOUR_MS * HOUR_MS, settings.days * 24)
+    return _market(span, settings.assets, profiles, _episode(span, profiles, settings))
+
+
+def with_past(market: Market, settings: SyntheticSettings, days: int) -> Market:
+    """`market`, as `synthetic_market` made it of `settings`, with `days` before it, which leave it as it is.
+
+    The past is drawn by itself; its prices are multiplied so that each contract's last one meets the first of the
+    market. An asset listed on some venues only keeps that.
+    """
+    if days == 0:
+        return market
+    venues = dict.fromkeys(instrument.venue for instrument in market.instruments)
+    start = utc_ms(settings.start) // HOUR_MS * HOUR_MS
+    # An hour longer than it lasts: the funding that settles at the market's first hour pays for the hours before.
+    span = _Span(settings.seed + PAST_SEED, start - days * 24 * HOUR_MS, days * 24 + 1)
+    past = _market(span, settings.assets, [venue_profile(name) for name in venues], None)
+    bars = {key: _joined(past.bars[key], after) for key, after in market.bars.items()}
+    settlements = {
+        key: Settlements(
+            np.concatenate([past.settlements[key].time, after.time]),
+            np.concatenate([past.settlements[key].offset_ms, after.offset_ms]),
+            np.concatenate([past.settlements[key].rate, after.rate]),
+        )
+        for key, after in market.settlements.items()
+    }
+    return replace(market, bars=bars, settlements=settlements)
+
+
+def _joined(before: Bars, after: Bars) -> Bars:
+    """Bars one after the other; the first lose the hour that both have, and are brought to the other's price."""
+    factor = after.open[0] / before.open[-1]
+    prices = (_significant(column[:-1] * factor) for column in (before.open, before.high, before.low, before.close))
+    columns = (before.open_time[:-1], *prices, _significant(before.volume[:-1] / factor))
+    others = (after.open_time, after.open, after.high, after.low, after.close, after.volume)
+    return Bars(*(np.concatenate(pair) for pair in zip(columns, others, strict=True)))
+
+
+def _market(
+    span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile], episode: _Episode | None
+) -> Market:
     climate = _climate(span)
-    episode = _episode(span, profiles, settings)
     instruments: list[Instrument] = []
     bars: dict[InstrumentKey, Bars] = {}
     settlements: dict[InstrumentKey, Settlements] = {}
-    for name in dict.fromkeys(str(Asset.parse(code)) for code in settings.assets):
+    for name in dict.fromkeys(str(Asset.parse(code)) for code in assets):
         own_episode = episode if name == EPISODE_ASSET else None
         path = _asset_path(span, climate, name, own_episode)
         for profile in profiles:

@@ -54,7 +54,9 @@ class LearnerSettings(Frozen):
         "rule", description="The first population: cloned from the rule or from hindsight, or random weights."
     )
     hidden: tuple[int, ...] = Field((256, 256, 128), min_length=1, description="Hidden layers of actor and critic.")
-    accounts: int = Field(32, ge=1, le=1024, description="Accounts that collect experience side by side.")
+    environments: int = Field(
+        32, ge=1, le=4096, description="Environments stepped side by side: accounts, by pair as many as fit in it."
+    )
     rollout: int = Field(2048, ge=16, description="Steps collected between updates, over all accounts.")
     batch_size: int = Field(256, ge=8, description="Steps of one gradient.")
     epochs: int = Field(10, ge=1, description="Passes over what was collected.")

@@ -14,6 +14,9 @@ class SandboxSettings(Frozen):
     synthetic: SyntheticSettings = Field(
         default_factory=SyntheticSettings, description="The market, unless `replay` is given."
     )
+    past_days: int = Field(
+        150, ge=0, le=4000, description="Days that a synthetic market has before its start, for agents to learn from."
+    )
     replay: Path | None = Field(
         None, description="Folder with recorded files (funding.parquet, ohlcv_1h.parquet) to show instead."
     )
@@ -22,7 +25,7 @@ class SandboxSettings(Frozen):
         description="Times in which a venue trades nothing (venue, begin, end; UTC): prices go stale, funding settles.",
     )
     begin: datetime | None = Field(
-        None, description="Market time at the first start, UTC; empty: 14 days after the market begins."
+        None, description="Market time at the first start, UTC; empty: 14 days after the market starts."
     )
     url: str | None = Field(
         None,

@@ -77,7 +77,7 @@ def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] =
     fit together, DataError for a replay that cannot be read, and StateError for a state file of another world."""
     market = _restricted(shown_market(told.settings, tuple(told.venues), told.assets), told.assets)
     settings = told.settings
-    begin_ms = market.start_ms + WARM_UP_MS if settings.begin is None else utc_ms(settings.begin)
+    begin_ms = start_ms(settings, market) + WARM_UP_MS if settings.begin is None else utc_ms(settings.begin)
     if not market.start_ms <= begin_ms < market.end_ms:
         raise ConfigurationError(
             f"the sandbox begins at {_date(begin_ms)}, but its market lasts from {_date(market.start_ms)} "
@@ -116,10 +116,15 @@ def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple
 
         market = recorded_market(settings.replay, venues, assets)
     else:
-        from data.synthetic import synthetic_market
+        from data.synthetic import synthetic_market, with_past
 
-        market = synthetic_market(settings.synthetic, venues)
+        market = with_past(synthetic_market(settings.synthetic, venues), settings.synthetic, settings.past_days)
     return without_hours(market, settings.outages)
+
+
+def start_ms(settings: SandboxSettings, market: Market) -> int:
+    """When the part of the market starts that is there to be traded: after a synthetic market's past."""
+    return market.start_ms if settings.replay is not None else utc_ms(settings.synthetic.start) // HOUR_MS * HOUR_MS
 
 
 def _restricted(market: Market, assets: tuple[str, ...]) -> Market:

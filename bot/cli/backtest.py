@@ -6,7 +6,7 @@ from dataclasses import asdict
 from backtest.accounting import pnl_split
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay
-from backtest.sandbox.world import shown_market
+from backtest.sandbox.world import shown_market, start_ms
 from backtest.tape import Fills, Tape, tape_of_market
 from backtest.yardsticks import compare
 from bot.cli.tables import (
@@ -69,7 +69,7 @@ def simulated_tape(settings: Settings, bounds: Bounds, *, late_listings: bool) -
     if settings.profile != "sandbox":
         raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
     market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
-    begin = market.start_ms + settings.data.history_hours * HOUR_MS
+    begin = start_ms(settings.sandbox, market) + settings.data.history_hours * HOUR_MS
     first = begin if bounds.from_ms is None else bounds.from_ms
     newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
     last = newest if bounds.to_ms is None else bounds.to_ms

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.errors import ConfigurationError
 from data.market import Market, lot_step, tick_size
 from data.settings import SyntheticSettings, utc_ms
-from data.synthetic import EPISODE_ASSET, PRICE_DIGITS, synthetic_market
+from data.synthetic import EPISODE_ASSET, PRICE_DIGITS, synthetic_market, with_past
 from data.types import HOUR_MS, Asset
 from data.venues import VENUES
 
@@ -444,3 +444,17 @@ def test_some_carry_is_given_back_when_the_discount_of_the_episode_opens() -> No
     lost = basis[since] - basis[since:until].min()
     assert 10 < lost < 60
     assert carry > basis[since] - basis[until]
+
+
+def test_a_past_leaves_the_market_as_it_is_and_leads_up_to_it() -> None:
+    settings = SyntheticSettings(days=20, assets=("BTC", "INJ"))
+    market = synthetic_market(settings)
+    longer = with_past(market, settings, 30)
+    assert market.start_ms - 30 * 24 * HOUR_MS == longer.start_ms
+    for key, bars in market.bars.items():
+        joined, funding = longer.bars[key], market.settlements[key]
+        assert set(np.diff(joined.open_time)) == {HOUR_MS}
+        assert bars.close.tolist() == joined.close[30 * 24 :].tolist()
+        assert abs(joined.open[30 * 24] / joined.close[30 * 24 - 1] - 1) < 0.02
+        assert funding.rate.tolist() == longer.settlements[key].rate[-len(funding) :].tolist()
+        assert set(np.diff(longer.settlements[key].time)) <= {hours * HOUR_MS for hours in (1, 4, 8)}

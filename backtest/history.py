@@ -1,0 +1,48 @@
+"""The past that learning and walk-forward draw on: one market and the tapes of its windows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from backtest.settings import EnvironmentSettings
+from backtest.tape import Tape, tape_of_market
+from data.fees import fees
+from data.market import Market
+from data.settings import DataSettings, VenueSettings
+from data.types import HOUR_MS
+
+
+@dataclass(frozen=True)
+class History:
+    """A market between two ticks, both included; every window inside it can be played."""
+
+    market: Market
+    data: DataSettings
+    last: int
+    """The newest tick that may be used, ms: nothing after it is ever looked at."""
+    since: int | None = None
+    """Nothing before this tick is played, ms."""
+
+    @cached_property
+    def first(self) -> int:
+        """The first tick that has enough before it for features, ms."""
+        first = -(-self.market.start_ms // HOUR_MS) * HOUR_MS + self.data.history_hours * HOUR_MS
+        return first if self.since is None else max(first, self.since)
+
+    def tape(
+        self, environment: EnvironmentSettings, first_tick: int, last_tick: int, *, cost_factor: float = 1.0
+    ) -> Tape:
+        """The tape of a window with fees and spreads multiplied. Raises MissingData where the market has no such
+        window, ValueError for one that reaches beyond `last`."""
+        if last_tick > self.last:
+            raise ValueError(f"a window to {last_tick} looks beyond {self.last}")
+        venues = {name: dearer(name, venue, cost_factor) for name, venue in self.data.venues.items()}
+        data = self.data.model_copy(update={"venues": venues})
+        return tape_of_market(self.market, data, environment, first_tick, last_tick)
+
+
+def dearer(name: str, venue: VenueSettings, factor: float) -> VenueSettings:
+    """The venue with its taker fee and half spread multiplied by `factor`."""
+    if factor == 1.0:
+        return venue
+    fee = factor * fees(name, venue).taker_bps
+    return venue.model_copy(update={"taker_fee_bps": fee, "half_spread_bps": factor * venue.half_spread_bps})

@@ -1,0 +1,145 @@
+"""`bot train`: cycles of Population Based Training, each with its table per round and the gate's verdict at its end."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from shutil import rmtree
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+
+from backtest.history import History
+from bot.cli.tables import print_json
+from bot.histories import simulated_history
+from bot.runtime import single_instance
+from bot.settings import Settings
+from bot.status import iso
+from bot.worlds import Bounds, describe
+from data.types import HOUR_MS
+from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
+from pbt_online.gate import Verdict
+from pbt_online.memory import Entry
+from pbt_online.population import Round
+from pbt_online.registry import Registry
+
+SHORT = {"learning_rate": "lr"}
+
+
+def train(settings: Settings, bounds: Bounds, folder: Path | None, *, cycles: int, fresh: bool, as_json: bool) -> None:
+    """Run `cycles` cycles whose windows end a cycle apart, the last one with the history; promote who passes."""
+    chosen = settings.var / "population" if folder is None else folder.absolute()
+    with single_instance(settings.var):
+        if fresh and chosen.exists():
+            rmtree(chosen)
+        learning = Learning(
+            settings.learning, settings.environment, settings.seed, chosen, Registry(settings.var / "registry")
+        )
+        history = simulated_history(settings, bounds)
+        console = Console(stderr=as_json)
+        console.print(f"{describe(settings)}, up to {iso(history.last)}", highlight=False)
+        judged = [_cycle(learning, past, console) for past in _pasts(history, cycles, settings)]
+    if as_json:
+        print_json([asdict(cycle) | {"verdict": cycle.verdict and cycle.verdict.as_dict()} for cycle in judged])
+
+
+def _pasts(history: History, cycles: int, settings: Settings) -> list[History]:
+    apart = settings.learning.schedule.cycle_hours * HOUR_MS
+    return [replace(history, last=history.last - back * apart) for back in reversed(range(cycles))]
+
+
+def _cycle(learning: Learning, history: History, console: Console) -> Cycle:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("preparing", total=None)
+
+        def stage(text: str) -> None:
+            bar.update(task, description=text)
+            console.print(text, highlight=False)
+
+        def round_done(done: Round) -> None:
+            bar.update(task, description=f"round {done.number}", total=done.rounds, completed=done.number)
+            show_round(done, console)
+
+        cycle = run_cycle(learning, history, Watch(stage, round_done))
+    verdict = cycle.verdict
+    if verdict is not None:
+        show_verdict(verdict, console)
+        if verdict.promoted and cycle.challenger is not None:
+            learning.registry.promote(cycle.challenger, at_ms=history.last, why=f"passed the gate of cycle {cycle.number}")
+    return cycle
+
+
+def show_round(done: Round, console: Console) -> None:
+    """The seed document's table of one round: who stands how, who copies whom."""
+    table = Table(
+        title=f"cycle {done.cycle}, round {done.number}/{done.rounds}, {done.seconds:.1f} s", title_justify="left",
+        box=SIMPLE,
+    )  # fmt: skip
+    table.add_column("member", justify="right")
+    for heading in ("reward", "P&L %", "win rate", "trades", "score"):
+        table.add_column(heading, justify="right")
+    table.add_column("hyperparameters")
+    for entry in sorted(done.entries, key=_rank):
+        table.add_row(str(entry.member), *_figures(entry), shown(entry.hyperparameters))
+    console.print(table)
+    for decision in done.decisions:
+        if decision.donor is not None or decision.fresh:
+            source = "begins anew" if decision.donor is None else f"copies member {decision.donor}"
+            told = f"member {decision.member} {source} ({decision.reason}): {shown(decision.hyperparameters)}"
+            console.print(told, highlight=False, soft_wrap=True)
+    if done.alike:
+        console.print(
+            f"[yellow]all members have become alike (diversity {done.diversity:.3f}): raise "
+            "learning.population.size or explore.mutation_probability[/yellow]", highlight=False,
+        )  # fmt: skip
+
+
+def _rank(entry: Entry) -> tuple[float, int]:
+    return (float("inf") if entry.score is None else -entry.score["value"], entry.member)
+
+
+def _figures(entry: Entry) -> Sequence[str]:
+    score = entry.score
+    if score is None:
+        return ("failed", "", "", "", entry.failure or "")
+    rate = score["win_rate_pct"]
+    return (
+        f"{score['reward']:+,.2f}",
+        f"{score['pnl_pct']:+.3f}",
+        "-" if rate is None else f"{rate:.1f} %",
+        str(score["trades"]),
+        f"{score['value']:+.4f}",
+    )
+
+
+def shown(hyperparameters: dict[str, float] | object) -> str:
+    """lr=0.000018, gamma=0.99, ..."""
+    told = dict(hyperparameters)  # type: ignore[call-overload]
+    return ", ".join(f"{SHORT.get(name, name)}={value:.3g}" for name, value in told.items())
+
+
+def show_verdict(verdict: Verdict, console: Console) -> None:
+    """Every figure that the gate looked at."""
+    title = f"the gate: {verdict.challenger} over {verdict.hours / 24:.0f} days, attempt {verdict.attempt}"
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    table.add_column("against")
+    for heading in ("advantage", "lower bound", "p", "smallest that would show", ""):
+        table.add_column(heading, justify="right")
+    for each in verdict.comparisons:
+        detectable = "-" if each.detectable is None else f"{each.detectable:.3f}"
+        table.add_row(
+            each.incumbent, f"{each.advantage:+.3f}", f"{each.lower:+.3f}", f"{each.p_value:.4f}", detectable,
+            "passed" if each.passed else "not shown",
+        )  # fmt: skip
+    table.caption = "% of capital per 30 days"
+    table.caption_justify = "left"
+    console.print(table)
+    for limit in verdict.limits:
+        value = "-" if limit.value is None else f"{limit.value:,.2f}"
+        console.print(f"{limit.name}: {value} (limit {limit.bound:g}) {'kept' if limit.passed else 'broken'}", highlight=False)
+    for reason in verdict.reasons:
+        console.print(reason, highlight=False, soft_wrap=True)
+    console.print("[green]promoted[/green]" if verdict.promoted else "refused: the champion goes on")

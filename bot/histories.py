@@ -1,0 +1,33 @@
+"""The past that agents learn from: of a simulated market as a whole, or what the lake holds of real venues."""
+
+from collections.abc import Sequence
+
+from backtest.history import History
+from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
+from bot.settings import Settings
+from bot.worlds import Bounds
+from data.errors import ConfigurationError
+from data.lake import Lake
+from data.market import Market
+from data.types import HOUR_MS, Instrument
+
+
+def simulated_history(settings: Settings, bounds: Bounds) -> History:
+    """The sandbox's market up to `bounds.to_ms`: by default to where `bot run` begins in a synthetic market, so that
+    what is learnt there may be traded there, and to the end of recorded files."""
+    if settings.profile != "sandbox":
+        raise ConfigurationError("a simulated past belongs to the sandbox: leave out --config, or give --replay DIR")
+    market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
+    last = bounds.to_ms
+    if last is None and settings.sandbox.replay is None:
+        last = start_ms(settings.sandbox, market) + WARM_UP_MS
+    newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
+    return History(market, settings.data, newest if last is None else min(last, newest), bounds.from_ms)
+
+
+def collected_history(settings: Settings, lake: Lake, instruments: Sequence[Instrument], last: int) -> History:
+    """What `lake` holds of `instruments` up to the tick `last`, ms."""
+    market = Market(
+        tuple(instruments), lake.bars(instruments, 0, last), lake.settlements(instruments, 0, last), episode=""
+    )
+    return History(market, settings.data, last)

@@ -1,0 +1,110 @@
+"""The population's memory: every round of every member, and the checkpoints that are still needed.
+
+    rounds.jsonl                one line per member and round, in the order in which they ended
+    checkpoints/<sha256>        weights and moments, named by their content
+
+A checkpoint is on disk before the line that names it, and a line is flushed before anybody acts on it: whatever is
+killed when, the lines that are there can be gone on from. A copy is a second line naming the same checkpoint, so no
+checkpoint is ever moved, and none is deleted while a line that matters names it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.durable import write_whole
+from data.errors import CorruptData
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One member's round: what it began with and what came of it."""
+
+    cycle: int
+    round: int
+    member: int
+    reason: str
+    """How its start came about: first, continued, or why it was replaced."""
+    parent: int | None
+    """The member whose weights it began with; None: a fresh start."""
+    started_from: str | None
+    """The checkpoint that it began with."""
+    hyperparameters: Mapping[str, float]
+    timesteps: int
+    checkpoint: str | None = None
+    """What it ended with; None where it failed."""
+    score: Mapping[str, Any] | None = None
+    failure: str | None = None
+    seconds: float = 0.0
+
+
+class Memory:
+    """Entries and checkpoints under one folder; one writer at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Reads what is there; a last line that was cut off by a crash is dropped. Raises CorruptData for others."""
+        self.folder = folder
+        self._journal = folder / "rounds.jsonl"
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        self.entries = self._read()
+
+    def record(self, entry: Entry) -> None:
+        """Append `entry`, on disk when this returns."""
+        with self._journal.open("a") as file:
+            file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries.append(entry)
+
+    def round(self, cycle: int, number: int) -> dict[int, Entry]:
+        """The entries of one round by member."""
+        return {e.member: e for e in self.entries if (e.cycle, e.round) == (cycle, number)}
+
+    def newest(self) -> dict[int, Entry]:
+        """Each member's last entry."""
+        return {entry.member: entry for entry in self.entries}
+
+    def store(self, checkpoint: bytes) -> str:
+        """Write `checkpoint` unless it is there; returns its name. Atomic, and on disk when this returns."""
+        name = hashlib.sha256(checkpoint).hexdigest()
+        path = self._path(name)
+        if not path.exists():
+            write_whole(path, checkpoint)
+        return name
+
+    def checkpoint(self, name: str) -> bytes:
+        """The bytes of a checkpoint; raises CorruptData where they are gone or are not those that were written."""
+        path = self._path(name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CorruptData(f"{path} cannot be read ({error.strerror}): restore it, or train with --fresh") from error
+        if hashlib.sha256(content).hexdigest() != name:
+            raise CorruptData(f"{path} is not what was written: restore it from a backup, or train with --fresh")
+        return content
+
+    def prune(self, keep: set[str]) -> None:
+        """Delete every checkpoint that is not in `keep`."""
+        for path in (self.folder / "checkpoints").iterdir():
+            if path.name not in keep:
+                path.unlink()
+
+    def _path(self, name: str) -> Path:
+        return self.folder / "checkpoints" / name
+
+    def _read(self) -> list[Entry]:
+        if not self._journal.exists():
+            return []
+        text = self._journal.read_text()
+        whole, _, cut = text.rpartition("\n")
+        if cut:
+            with self._journal.open("r+") as file:
+                file.truncate(len((whole + "\n").encode()) if whole else 0)
+        try:
+            return [Entry(**json.loads(line)) for line in whole.splitlines()]
+        except (ValueError, TypeError) as error:
+            raise CorruptData(f"{self._journal} is damaged ({error}): restore it, or train with --fresh") from error
