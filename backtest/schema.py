@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backtest.settings import EnvironmentSettings, Formulation
+from data.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class Schema:
     slots: int
     opportunities: int
     formulation: Formulation = "ranked"
+    decision_hours: int = 1
+    """Hours between decisions, counted from 00:00 UTC: what was learned at one rhythm is worth nothing at another."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,8 +103,8 @@ class Schema:
     @property
     def hash(self) -> str:
         """Stamps every saved policy: a policy only ever sees vectors of the schema that it was trained on."""
-        features = repr((self.names, [(f.unit, f.formula) for f in (*ACCOUNT, *POSITION, *OPPORTUNITY)]))
-        return hashlib.sha256(features.encode()).hexdigest()[:16]
+        features = [(f.unit, f.formula) for f in (*ACCOUNT, *POSITION, *OPPORTUNITY)]
+        return hashlib.sha256(repr((self.names, features, self.decision_hours)).encode()).hexdigest()[:16]
 
     def slot(self, slot: int, name: str) -> int:
         """Index of a position feature."""
@@ -113,5 +116,19 @@ class Schema:
 
 
 def schema_of(settings: EnvironmentSettings) -> Schema:
-    """The schema of everything that trades under these settings."""
-    return Schema(settings.max_positions, settings.max_opportunities, settings.formulation)
+    """The schema of everything that trades under these settings, unless it brings its own."""
+    return Schema(settings.max_positions, settings.max_opportunities, settings.formulation, settings.decision_hours)
+
+
+def settings_for(schema: Schema, settings: EnvironmentSettings) -> EnvironmentSettings:
+    """The same account and market as under `settings`, seen and traded as `schema` says.
+
+    Raises ConfigurationError for a schema of other slots or opportunities: those belong to the account.
+    """
+    if (schema.slots, schema.opportunities) != (settings.max_positions, settings.max_opportunities):
+        raise ConfigurationError(
+            f"a policy made for {schema.slots} slots and {schema.opportunities} opportunities cannot trade with "
+            f"environment.max_positions {settings.max_positions} and environment.max_opportunities "
+            f"{settings.max_opportunities}: set those to what it was made for, or choose another policy"
+        )
+    return settings.model_copy(update={"formulation": schema.formulation, "decision_hours": schema.decision_hours})

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     UNFILLED = "unfilled"
     DENIED = "denied"
     LIQUIDATED = "liquidated"
+    PROMOTED = "promoted"
     DATA = "data"
     TROUBLE = "trouble"
     FINISHED = "finished"

@@ -115,8 +115,7 @@ async def _assemble(
     policy: Policy | None,
 ) -> tuple[Run, Trader]:
     environment = settings.environment
-    schema = schema_of(environment)
-    champion = registry.champion(schema)
+    champion = registry.champion(schema_of(environment))
     listed = await _instruments(world, settings)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
     instruments = instruments_from_json(account.instruments)
@@ -129,9 +128,9 @@ async def _assemble(
     fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
     lake = Lake(world.lake)
     trader = Trader(
-        account=Account(account.id, instruments, schema, environment.initial_capital),
+        account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
-        policy=policy or registry.policy(champion, schema, settings.seed),
+        policy=policy or registry.policy(champion, environment, settings.seed),
         collector=Collector(world.venues, lake, instruments, settings.data.history_hours),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),

@@ -15,7 +15,7 @@ from backtest.events import Closing, Fill, SlotCleared, apply
 from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
 from backtest.rules import Rules, pair_quantity
-from backtest.schema import Schema
+from backtest.schema import settings_for
 from backtest.settlement import POLICY, REASONS, mark_forced_exits
 from backtest.simulated_venue import (
     FLAT,
@@ -44,12 +44,13 @@ from data.types import HOUR_MS, Instrument
 
 @dataclass(frozen=True)
 class Account:
-    """What the trader trades for: the run in the ledger, its instruments, the schema of its observations."""
+    """What the trader trades for: the run in the ledger and its instruments."""
 
     run_id: int
     instruments: tuple[Instrument, ...]
-    schema: Schema
     capital: float
+    champion: str
+    """Who traded last, as the ledger has it."""
 
 
 class Trader:
@@ -71,8 +72,11 @@ class Trader:
         publish: Callable[[Event], None],
     ) -> None:
         self.books = books
+        self.champion = account.champion
         self._account = account
-        self._policy = policy
+        self._policy = self._fitting(policy, settings)
+        self._news: list[str] = []
+        """Changes of champion that no tick has told yet."""
         self._collector = collector
         self._lake = lake
         self._executor = executor
@@ -84,6 +88,22 @@ class Trader:
         self._troubles: set[str] = set()
         """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
+
+    def set_policy(self, policy: Policy, champion: str, why: str) -> None:
+        """From the next tick on `policy` decides, by its own schema; the account and its positions stay.
+
+        The next tick tells the ledger. Raises ConfigurationError, changing nothing, for a policy that does not fit the
+        account's slots and opportunities.
+        """
+        self._policy = self._fitting(policy, self._settings)
+        if champion != self.champion:
+            self._news.append(f"champion {champion} takes over from {self.champion}: {why}")
+            self.champion = champion
+
+    @staticmethod
+    def _fitting(policy: Policy, settings: Settings) -> Policy:
+        settings_for(policy.schema, settings.environment)
+        return policy
 
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
         """Bring the account to `tick`; with `decide`, also trade unless that hour is over. Raises VenueError with the
@@ -97,13 +117,15 @@ class Trader:
             books = await self._trade(books, panel, record)
         self._ledger.record_tick(self._account.run_id, record, books)
         self.books = books
+        self._news.clear()
         for event in record.events:
             self._publish(event)
         return record
 
     async def _collect(self, tick: int) -> TickRecord:
         collected = await self._collector.collect(tick)
-        record = TickRecord(tick, equity=0.0)
+        record = TickRecord(tick, equity=0.0, champion=self.champion)
+        record.events += [Event(tick, Kind.PROMOTED, text) for text in self._news]
         if collected.rows.conflicting:
             note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
             record.events.append(Event(tick, Kind.DATA, note))
@@ -142,7 +164,7 @@ class Trader:
     async def _trade(self, books: Books, panel: Panel, record: TickRecord) -> Books:
         features = make_features(panel, self._settings.data.venues, self._settings.environment)
         plan = np.zeros(len(features.legs), dtype=np.int64)
-        if record.tick // HOUR_MS % self._settings.environment.decision_hours == 0:
+        if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
             self._decide(plan, books, features, record)
         marked = books.copy()
         if mark_forced_exits(marked, self._rules):
@@ -161,7 +183,7 @@ class Trader:
 
     def _decide(self, plan: NDArray[np.int64], books: Books, features: Features, record: TickRecord) -> None:
         """Ask the policy, and write what it wants into `plan` [P]."""
-        schema, by_pair = self._account.schema, self._account.schema.formulation == "pairs"
+        schema, by_pair = self._policy.schema, self._policy.schema.formulation == "pairs"
         seen = np.empty((1, schema.size * (len(plan) if by_pair else 1)), dtype=np.float32)
         newest = len(features.values) - 1
         observe(seen, books, features, newest, record.tick, self._account.capital, by_pair)

@@ -29,6 +29,8 @@ class TickRecord:
     tick: int
     equity: float
     """After settlement, before trading: what a decision at this tick saw."""
+    champion: str | None = None
+    """Who decides from this tick on; None leaves it as it is."""
     action: str | None = None
     payments: list[tuple[Instrument, Payment]] = field(default_factory=list)
     fills: list[LegFill] = field(default_factory=list)
@@ -130,6 +132,8 @@ class Ledger:
         """Write everything the tick did and the books it left, all or nothing."""
         with self._transaction() as session:
             session.add(Tick(run_id=run_id, tick=record.tick, equity=record.equity, action=record.action))
+            if record.champion is not None:
+                session.execute(update(Run).where(Run.id == run_id).values(champion=record.champion))
             for instrument, payment in record.payments:
                 session.add(
                     FundingRow(

@@ -81,7 +81,7 @@ class Desk:
         ).id  # fmt: skip
         lake = Lake(path / "lake")
         self.trader = Trader(
-            account=Account(run, INSTRUMENTS, schema, 10_000.0),
+            account=Account(run, INSTRUMENTS, 10_000.0, ""),
             books=new_books(2, 3, 10_000.0) if books is None else books,
             policy=Scripted(schema, np.array(answers, dtype=np.int64)),
             collector=Collector({}, recorded(lake), INSTRUMENTS, HISTORY_H),
