@@ -5,6 +5,7 @@ from functools import cached_property
 
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
+from backtest.windows import Window
 from data.fees import fees
 from data.market import Market
 from data.settings import DataSettings, VenueSettings
@@ -28,16 +29,14 @@ class History:
         first = -(-self.market.start_ms // HOUR_MS) * HOUR_MS + self.data.history_hours * HOUR_MS
         return first if self.since is None else max(first, self.since)
 
-    def tape(
-        self, environment: EnvironmentSettings, first_tick: int, last_tick: int, *, cost_factor: float = 1.0
-    ) -> Tape:
+    def tape(self, environment: EnvironmentSettings, window: Window, *, cost_factor: float = 1.0) -> Tape:
         """The tape of a window with fees and spreads multiplied. Raises MissingData where the market has no such
         window, ValueError for one that reaches beyond `last`."""
-        if last_tick > self.last:
-            raise ValueError(f"a window to {last_tick} looks beyond {self.last}")
+        if window.last_tick > self.last:
+            raise ValueError(f"a window to {window.last_tick} looks beyond {self.last}")
         venues = {name: dearer(name, venue, cost_factor) for name, venue in self.data.venues.items()}
         data = self.data.model_copy(update={"venues": venues})
-        return tape_of_market(self.market, data, environment, first_tick, last_tick)
+        return tape_of_market(self.market, data, environment, window.first_tick, window.last_tick)
 
 
 def dearer(name: str, venue: VenueSettings, factor: float) -> VenueSettings:

@@ -23,6 +23,8 @@ class Kind(StrEnum):
     DENIED = "denied"
     LIQUIDATED = "liquidated"
     PROMOTED = "promoted"
+    REFUSED = "refused"
+    DEMOTED = "demoted"
     DATA = "data"
     TROUBLE = "trouble"
     FINISHED = "finished"

@@ -9,7 +9,7 @@ from bot.worlds import Bounds
 from data.errors import ConfigurationError
 from data.lake import Lake
 from data.market import Market
-from data.types import HOUR_MS, Instrument
+from data.types import HOUR_MS, Instrument, Settlements
 
 
 def simulated_history(settings: Settings, bounds: Bounds) -> History:
@@ -26,8 +26,16 @@ def simulated_history(settings: Settings, bounds: Bounds) -> History:
 
 
 def collected_history(settings: Settings, lake: Lake, instruments: Sequence[Instrument], last: int) -> History:
-    """What `lake` holds of `instruments` up to the tick `last`, ms."""
-    market = Market(
-        tuple(instruments), lake.bars(instruments, 0, last), lake.settlements(instruments, 0, last), episode=""
-    )
-    return History(market, settings.data, last)
+    """What `lake` holds of `instruments` up to the tick `last`, ms, as far back as learning looks."""
+    first = last - learning_hours(settings) * HOUR_MS
+    bars, settlements = lake.bars(instruments, first, last), lake.settlements(instruments, first, last)
+    known = tuple(instrument for instrument in instruments if instrument.key in bars)
+    paid = {instrument.key: settlements.get(instrument.key, Settlements.none()) for instrument in known}
+    return History(Market(known, bars, paid), settings.data, last)
+
+
+def learning_hours(settings: Settings) -> int:
+    """Hours of history that a cycle uses: its windows, and what features of the first hour look back on."""
+    windows = settings.learning.windows
+    days = windows.train_days + windows.validation_days + windows.gate_days
+    return 24 * days + 2 * windows.embargo_hours + settings.data.history_hours

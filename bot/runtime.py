@@ -2,9 +2,10 @@
 
 import asyncio
 import fcntl
+import shutil
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,22 @@ from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor
+from bot.histories import learning_hours
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
+from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
 from bot.settings import Settings
 from bot.status import iso
+from bot.succession import Succession, peak_since_takeover
 from bot.trader import Account, Trader
-from bot.worlds import Bounds, World, describe, identity, open_world
+from bot.worlds import Bounds, World, describe, identity, market_name, open_world
 from data.errors import ConfigurationError, StateError, VenueError
 from data.ingest import Collector
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Asset, Instrument
+from pbt_online.manifest import Version
 from pbt_online.registry import Registry
 
 LOCK_ATTEMPTS = 10
@@ -48,6 +53,11 @@ class Progress:
 def ledger_path(settings: Settings) -> Path:
     """Where the ledger is."""
     return settings.var / "ledger.sqlite"
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The policies of this market: what was learnt in one is never traded in another."""
+    return Registry(settings.var / "registry" / market_name(settings))
 
 
 @contextmanager
@@ -97,9 +107,12 @@ async def run(
         try:
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
             async with open_world(settings, bounds, fresh=known is None) as world:
-                registry = Registry(settings.var / "registry")
+                registry = registry_of(settings)
                 account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
-                await _drive(settings, bounds, account, trader, world, ledger, stop, watch)
+                async with _learning(
+                    settings, account, world, registry, trader, ledger, fresh=known is None
+                ) as succession:
+                    await _drive(settings, bounds, account, trader, world, ledger, succession, stop, watch)
                 return account.id
         finally:
             ledger.close()
@@ -115,7 +128,7 @@ async def _assemble(
     policy: Policy | None,
 ) -> tuple[Run, Trader]:
     environment = settings.environment
-    champion = registry.champion(schema_of(environment))
+    champion = await _champion(settings, known, world, registry)
     listed = await _instruments(world, settings)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
     instruments = instruments_from_json(account.instruments)
@@ -131,7 +144,7 @@ async def _assemble(
         account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
         policy=policy or registry.policy(champion, environment, settings.seed),
-        collector=Collector(world.venues, lake, instruments, settings.data.history_hours),
+        collector=Collector(world.venues, lake, instruments, _history_hours(settings)),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
         gate=RiskGate(settings.risk, rules, account.id),
@@ -142,6 +155,41 @@ async def _assemble(
         publish=log_event,
     )
     return account, trader
+
+
+async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
+    """Who trades at the start. A simulated run goes on with whom it had, and begins with whom that time knew; on real
+    venues the registry has the last word."""
+    schema = schema_of(settings.environment)
+    if world.end_ms is None:
+        return registry.champion(schema)
+    if known is not None:
+        return registry.version(known.champion)
+    return registry.champion_at(schema, await world.clock.now_ms())
+
+
+def _history_hours(settings: Settings) -> int:
+    return learning_hours(settings) if settings.learning.schedule.enabled else settings.data.history_hours
+
+
+@asynccontextmanager
+async def _learning(
+    settings: Settings, account: Run, world: World, registry: Registry, trader: Trader, ledger: Ledger, *, fresh: bool
+) -> AsyncIterator[Succession | None]:
+    """Retraining beside the run, where the settings want it. A fresh run in a simulated market learns anew."""
+    if not settings.learning.schedule.enabled:
+        yield None
+        return
+    folder = settings.var / "population" / f"run-{account.world}"
+    if fresh and world.end_ms is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    plan = Plan(folder, registry.root, world.lake, account.instruments, account.from_ms, waits=world.end_ms is not None)
+    retraining = Retraining(settings, plan)
+    try:
+        peak = peak_since_takeover(ledger, account.id, registry, trader.champion, account.capital)
+        yield Succession(settings, retraining, registry, trader, peak)
+    finally:
+        await retraining.close()
 
 
 async def _instruments(world: World, settings: Settings) -> tuple[Instrument, ...]:
@@ -187,6 +235,7 @@ async def _drive(
     trader: Trader,
     world: World,
     ledger: Ledger,
+    succession: Succession | None,
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
 ) -> None:
@@ -201,6 +250,8 @@ async def _drive(
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
+        if succession is not None and tick != account.to_ms:
+            await succession.at(tick)
         try:
             record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:

@@ -133,10 +133,19 @@ def _lines(model: Frozen, depth: int, without: tuple[str, ...] = ()) -> list[str
         elif isinstance(value, Mapping):
             lines.append(f"{indent}{name}:")
             for key, entry in value.items():
-                lines += [f"{indent}  {key}:", *_lines(entry, depth + 2)]
+                lines += _entry(key, entry, depth + 1)
         else:
             lines.append(f"{indent}{name}: {_scalar(model.model_dump(mode='json')[name])}".rstrip())
     return lines
+
+
+def _entry(key: str, value: Frozen, depth: int) -> list[str]:
+    """One entry of a mapping."""
+    indent = "  " * depth
+    if not value.on_one_line:
+        return [f"{indent}{key}:", *_lines(value, depth + 1)]
+    told = value.model_dump(mode="json", exclude_defaults=True)
+    return [f"{indent}{key}: {{{', '.join(f'{name}: {_scalar(entry)}' for name, entry in told.items())}}}"]
 
 
 def _scalar(value: Any) -> str:

@@ -75,8 +75,8 @@ class Trader:
         self.champion = account.champion
         self._account = account
         self._policy = self._fitting(policy, settings)
-        self._news: list[str] = []
-        """Changes of champion that no tick has told yet."""
+        self._news: list[tuple[Kind, str]] = []
+        """What no tick has told yet."""
         self._collector = collector
         self._lake = lake
         self._executor = executor
@@ -89,7 +89,7 @@ class Trader:
         """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
 
-    def set_policy(self, policy: Policy, champion: str, why: str) -> None:
+    def set_policy(self, policy: Policy, champion: str, kind: Kind, why: str) -> None:
         """From the next tick on `policy` decides, by its own schema; the account and its positions stay.
 
         The next tick tells the ledger. Raises ConfigurationError, changing nothing, for a policy that does not fit the
@@ -97,8 +97,12 @@ class Trader:
         """
         self._policy = self._fitting(policy, self._settings)
         if champion != self.champion:
-            self._news.append(f"champion {champion} takes over from {self.champion}: {why}")
+            self.tell(kind, f"champion {champion} takes over from {self.champion}: {why}")
             self.champion = champion
+
+    def tell(self, kind: Kind, text: str) -> None:
+        """Have the next tick tell the ledger."""
+        self._news.append((kind, text))
 
     @staticmethod
     def _fitting(policy: Policy, settings: Settings) -> Policy:
@@ -125,7 +129,7 @@ class Trader:
     async def _collect(self, tick: int) -> TickRecord:
         collected = await self._collector.collect(tick)
         record = TickRecord(tick, equity=0.0, champion=self.champion)
-        record.events += [Event(tick, Kind.PROMOTED, text) for text in self._news]
+        record.events += [Event(tick, kind, text) for kind, text in self._news]
         if collected.rows.conflicting:
             note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
             record.events.append(Event(tick, Kind.DATA, note))

@@ -97,10 +97,10 @@ async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> Asyn
                 "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
             )
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, settings.var / "lake" / _market(settings), end_ms, episode)
+        yield World(clock, opened, settings.var / "lake" / market_name(settings), end_ms, episode)
 
 
-def _market(settings: Settings) -> str:
+def market_name(settings: Settings) -> str:
     """Names the market whose rows a lake holds: real venues, or a simulated market wherever a run begins in it."""
     if settings.profile != "sandbox":
         return "venues"

@@ -1,7 +1,7 @@
 """Settings of the data floor: which venues, which assets, how far back, and the synthetic market's shape."""
 
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -10,6 +10,8 @@ class Frozen(BaseModel):
     """Base of every settings model: immutable, and an unknown key is an error rather than a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    on_one_line: ClassVar[bool] = False
+    """Whether YAML shows it as one line of what differs from the defaults."""
 
 
 class VenueSettings(Frozen):

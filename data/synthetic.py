@@ -291,9 +291,7 @@ def _joined(before: Bars, after: Bars) -> Bars:
     return Bars(*(np.concatenate(pair) for pair in zip(columns, others, strict=True)))
 
 
-def _market(
-    span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile], episode: _Episode | None
-) -> Market:
+def _market(span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile], episode: _Episode | None) -> Market:
     climate = _climate(span)
     instruments: list[Instrument] = []
     bars: dict[InstrumentKey, Bars] = {}

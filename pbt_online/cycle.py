@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from backtest.windows import Window, Windows, latest_windows
 
 from backtest.history import History
 from backtest.policies import Policy, plain_policy
@@ -22,7 +23,6 @@ from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
-from backtest.windows import Windows, latest_windows
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
@@ -51,6 +51,8 @@ class Cycle:
     """The version that traded when it began."""
     challenger: str | None = None
     verdict: Verdict | None = None
+    effective_ms: int | None = None
+    """The tick at which the verdict took effect; None before."""
 
     @property
     def judged(self) -> bool:
@@ -104,7 +106,9 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     watch.stage(f"cycle {cycle.number}: the gate")
     chosen = _chosen(learning, members)
     policies = [_policy(cycle, course, memory, entry) for entry in chosen]
-    challenger = policies[0] if len(policies) == 1 else Ensemble(f"cycle {cycle.number}, vote of {len(policies)}", policies)
+    challenger = (
+        policies[0] if len(policies) == 1 else Ensemble(f"cycle {cycle.number}, vote of {len(policies)}", policies)
+    )
     verdict = _judge(learning, history, cycle, memory, challenger)
     version = _register(learning, cycle, chosen, policies, verdict)
     judged = replace(cycle, challenger=version.name, verdict=verdict)
@@ -115,6 +119,11 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
 def cycles(folder: Path) -> list[Cycle]:
     """Every cycle of a population, oldest first."""
     return [_read(path) for path in sorted((folder / "cycles").glob("*.json"))]
+
+
+def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
+    """Note that the verdict of a judged cycle is acted upon from `tick` on, ms."""
+    _write(folder, replace(cycle, effective_ms=tick))
 
 
 def _begin(learning: Learning, history: History) -> Cycle:
@@ -151,8 +160,8 @@ def _fingerprint(learning: Learning, history: History) -> str:
 
 def _course(learning: Learning, history: History, cycle: Cycle) -> Course:
     """The scaler and the clone are those of the population's first cycle: living members have learnt with them."""
-    train = history.tape(learning.learner, *cycle.windows.train)
-    validation = history.tape(learning.learner, *cycle.windows.validation)
+    train = history.tape(learning.learner, cycle.windows.train)
+    validation = history.tape(learning.learner, cycle.windows.validation)
     scaler = _scaler(learning, train)
     told = learning.settings.learner
     return Course(
@@ -216,7 +225,7 @@ def _register(
 
 def _origin(learning: Learning, cycle: Cycle, entry: Entry, verdict: dict[str, Any] | None) -> Origin:
     return Origin(
-        created_ms=cycle.windows.gate[1],
+        created_ms=cycle.windows.gate.last_tick,
         weights_hash=entry.checkpoint,
         lineage={"cycle": cycle.number, "round": entry.round, "member": entry.member, "parent": entry.parent},
         window=asdict(cycle.windows),
@@ -235,7 +244,7 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
     """The challenger against champion, rule, tuned rule and flat, on the window that nobody has seen."""
     registry, schema = learning.registry, schema_of(learning.learner)
     champion = registry.version(cycle.champion)
-    tuned = tune_rule(history.tape(learning.learner, *cycle.windows.train))
+    tuned = tune_rule(history.tape(learning.learner, cycle.windows.train))
     rivals: dict[str, Policy] = {
         "champion": registry.policy(champion, learning.environment, learning.seed),
         "rule": plain_policy("rule", schema_of(learning.environment), learning.seed),
@@ -270,7 +279,7 @@ class _Gate:
         key = policy.schema.hash, cost_factor
         if key not in self._tapes:
             environment = settings_for(policy.schema, self._learning.environment)
-            self._tapes[key] = self._history.tape(environment, *self._window, cost_factor=cost_factor)
+            self._tapes[key] = self._history.tape(environment, self._window, cost_factor=cost_factor)
         return replay(self._tapes[key], policy)
 
 
@@ -289,7 +298,7 @@ def _write(folder: Path, cycle: Cycle) -> None:
 def _read(path: Path) -> Cycle:
     try:
         content = json.loads(path.read_text())
-        windows = Windows(**{name: tuple(bounds) for name, bounds in content["windows"].items()})
+        windows = Windows(**{name: Window(**bounds) for name, bounds in content["windows"].items()})
         verdict = None if content["verdict"] is None else Verdict.from_dict(content["verdict"])
         return Cycle(**content | {"windows": windows, "verdict": verdict})
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -174,9 +174,7 @@ class Population:
         came = {"checkpoint": name, "score": trained.score.as_dict(), "seconds": trained.seconds}
         self.memory.record(Entry(**asdict(planned) | came))
 
-    def _report(
-        self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float
-    ) -> Round:
+    def _report(self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float) -> Round:
         if all(entry.failure for entry in entries):
             raise LearningFailed(f"every member failed in round {number}: {entries[0].failure}")
         standings = self._standings(entries)

@@ -48,7 +48,7 @@ class Registry:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self._versions = root / "versions"
         self._alias = root / "champion.json"
 
@@ -60,6 +60,12 @@ class Registry:
                     rule = self._plain("rule", schema)
                     self._crown((), Tenure(rule.name, None, "the first champion", None))
         return self.version(self.history()[-1].name)
+
+    def champion_at(self, schema: Schema, market_ms: int) -> Version:
+        """The champion that `market_ms` knew: a simulated run must not begin with what was learnt later."""
+        self.champion(schema)
+        known = [tenure for tenure in self.history() if tenure.since_ms is None or tenure.since_ms <= market_ms]
+        return self.version(known[-1].name)
 
     def history(self) -> tuple[Tenure, ...]:
         """Every champion, oldest first; the last one trades. Raises StateError where the file is damaged."""
@@ -243,7 +249,7 @@ class Registry:
         beside.write_text(json.dumps(content, indent=2))
         _flush(beside)
         beside.replace(self._alias)
-        _flush(self._root)
+        _flush(self.root)
 
     def _keep(self, draft: Path, version: Version) -> Version:
         """Make the draft a version, unless it is one already."""
@@ -275,12 +281,12 @@ class Registry:
     def _writing(self) -> Iterator[None]:
         try:
             self._versions.mkdir(parents=True, exist_ok=True)
-            with (self._root / "registry.lock").open("a") as lock:
+            with (self.root / "registry.lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except OSError as error:
             raise StateError(
-                f"the registry {self._root} cannot be written ({error}): make room or mend the permissions; what was "
+                f"the registry {self.root} cannot be written ({error}): make room or mend the permissions; what was "
                 "there before is kept"
             ) from error
 

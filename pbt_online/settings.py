@@ -1,6 +1,6 @@
 """Settings of learning: who the members are, how they train, what ranks them, when one may trade."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from data.settings import Frozen
 
 class Dimension(Frozen):
     """One hyperparameter: a range from `low` to `high`, or a list of `choices` in order."""
+
+    on_one_line: ClassVar[bool] = True
 
     low: float | None = Field(None, description="Smallest value of a range.")
     high: float | None = Field(None, description="Largest value of a range.")
@@ -37,7 +39,7 @@ def default_search_space() -> dict[str, Dimension]:
         "learning_rate": Dimension(low=1e-5, high=1e-3, log=True),
         "gamma": Dimension(choices=(0.9, 0.95, 0.97, 0.99, 0.995)),
         "gae_lambda": Dimension(low=0.9, high=0.99),
-        "ent_coef": Dimension(low=1e-4, high=0.1, log=True),
+        "ent_coef": Dimension(low=1e-3, high=0.1, log=True),
         "clip_range": Dimension(low=0.1, high=0.4),
         "kl_coef": Dimension(low=0.03, high=1.0, log=True),
     }
@@ -179,7 +181,10 @@ class ScheduleSettings(Frozen):
     """When the bot trains while it trades."""
 
     enabled: bool = Field(True, description="Whether `bot run` trains at all.")
-    cycle_hours: int = Field(168, ge=1, description="Market hours between cycles.")
+    cycle_hours: int = Field(168, ge=1, description="Market hours between cycles; the first begins with the run.")
+    timesteps: int = Field(
+        40_000, ge=1, description="Steps of each member in a scheduled cycle: members go on from the last one's."
+    )
     promotion_lead_hours: int = Field(6, ge=1, description="A verdict takes effect so long after its cycle began.")
     max_live_drawdown_pct: float = Field(
         5.0, gt=0, le=100, description="A champion that loses this much from its peak is demoted."

@@ -80,9 +80,7 @@ def train_member(work: Slice) -> Trained:
     begun = time.perf_counter()
     checkpoint = _train(work, _course)
     score = examine(_course.examination, policy_of(checkpoint, _course, f"member {work.member}"))
-    return Trained(
-        work.member, work.round, checkpoint, weights_hash(checkpoint), score, time.perf_counter() - begun
-    )
+    return Trained(work.member, work.round, checkpoint, weights_hash(checkpoint), score, time.perf_counter() - begun)
 
 
 def policy_of(checkpoint: bytes, course: Course, name: str) -> NetworkPolicy:

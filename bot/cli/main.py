@@ -126,6 +126,39 @@ def backtest(
 
 
 @app.command()
+def train(
+    population: Annotated[int | None, typer.Option("--population", min=1, help="Members.")] = None,
+    timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="Steps of each member per cycle.")] = None,
+    interval: Annotated[
+        int | None, typer.Option("--perturbation-interval", min=1, help="Steps of each member per round.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output-dir", help="Where the population lives.")] = None,
+    cycles: Annotated[int, typer.Option("--cycles", min=1, help="Cycles, the last one with the newest data.")] = 1,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes.")] = None,
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    first: From = None,
+    last: To = None,
+    seed: Seed = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin with a new population.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the population through cycles, each ended by the gate's verdict; goes on with one that was broken off."""
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last
+    )
+    from bot.cli.train import changed, train
+
+    settings = changed(
+        options.settings(), size=population, timesteps=timesteps, perturbation_interval=interval, workers=workers
+    )
+    train(settings, options.bounds(), output, cycles=cycles, fresh=fresh, as_json=as_json)
+
+
+@app.command()
 def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Equity, P&L, positions and champion of the newest run."""
     from bot.cli.inspect import show_status

@@ -14,35 +14,43 @@ from rich.table import Table
 from backtest.history import History
 from bot.cli.tables import print_json
 from bot.histories import simulated_history
-from bot.runtime import single_instance
+from bot.runtime import registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import Bounds, describe
+from bot.worlds import Bounds, describe, market_name
 from data.types import HOUR_MS
 from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
 from pbt_online.gate import Verdict
 from pbt_online.memory import Entry
 from pbt_online.population import Round
-from pbt_online.registry import Registry
 
 SHORT = {"learning_rate": "lr"}
 
 
 def train(settings: Settings, bounds: Bounds, folder: Path | None, *, cycles: int, fresh: bool, as_json: bool) -> None:
     """Run `cycles` cycles whose windows end a cycle apart, the last one with the history; promote who passes."""
-    chosen = settings.var / "population" if folder is None else folder.absolute()
+    chosen = settings.var / "population" / market_name(settings) if folder is None else folder.absolute()
     with single_instance(settings.var):
         if fresh and chosen.exists():
             rmtree(chosen)
-        learning = Learning(
-            settings.learning, settings.environment, settings.seed, chosen, Registry(settings.var / "registry")
-        )
+        learning = Learning(settings.learning, settings.environment, settings.seed, chosen, registry_of(settings))
         history = simulated_history(settings, bounds)
         console = Console(stderr=as_json)
         console.print(f"{describe(settings)}, up to {iso(history.last)}", highlight=False)
         judged = [_cycle(learning, past, console) for past in _pasts(history, cycles, settings)]
     if as_json:
         print_json([asdict(cycle) | {"verdict": cycle.verdict and cycle.verdict.as_dict()} for cycle in judged])
+
+
+def changed(settings: Settings, *, workers: int | None, **population: int | None) -> Settings:
+    """The settings with what the command line gave laid over them."""
+    given = {name: value for name, value in population.items() if value is not None}
+    learning = settings.learning
+    told = learning.population.model_copy(update=given)
+    backend = learning.backend if workers is None else learning.backend.model_copy(update={"workers": workers})
+    return settings.model_copy(
+        update={"learning": learning.model_copy(update={"population": told, "backend": backend})}
+    )
 
 
 def _pasts(history: History, cycles: int, settings: Settings) -> list[History]:
@@ -68,7 +76,7 @@ def _cycle(learning: Learning, history: History, console: Console) -> Cycle:
     if verdict is not None:
         show_verdict(verdict, console)
         if verdict.promoted and cycle.challenger is not None:
-            learning.registry.promote(cycle.challenger, at_ms=history.last, why=f"passed the gate of cycle {cycle.number}")
+            learning.registry.promote(cycle.challenger, history.last, f"passed the gate of cycle {cycle.number}")
     return cycle
 
 
@@ -139,7 +147,9 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
     console.print(table)
     for limit in verdict.limits:
         value = "-" if limit.value is None else f"{limit.value:,.2f}"
-        console.print(f"{limit.name}: {value} (limit {limit.bound:g}) {'kept' if limit.passed else 'broken'}", highlight=False)
+        console.print(
+            f"{limit.name}: {value} (limit {limit.bound:g}) {'kept' if limit.passed else 'broken'}", highlight=False
+        )
     for reason in verdict.reasons:
         console.print(reason, highlight=False, soft_wrap=True)
     console.print("[green]promoted[/green]" if verdict.promoted else "refused: the champion goes on")

@@ -1,28 +1,18 @@
 """The registry: versions never change, damage is found before anything is read, and champions come and go whole."""
 
-import json
-import multiprocessing
-import resource
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from backtest.scaler import fit_scaler
 from backtest.schema import Schema
 from backtest.settings import EnvironmentSettings
-from data.errors import ConfigurationError, CorruptData, FundingBotError, StateError
+from data.errors import StateError
 from data.types import HOUR_MS
-from pbt_online.manifest import Origin, Version
+from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
 from tests.unit.pbt_online.test_network import layers
-from tests.unit.pbt_online.test_vector_environment import tape
 
 SCHEMA = Schema(3, 5)
 PAIRS = Schema(3, 5, "pairs", 8)

@@ -1,0 +1,54 @@
+"""The process in which a scheduled cycle trains: `python -m bot.cycle_process JOB PARENT`, started by `bot.retraining`.
+
+It reads what the bot has collected and writes the population's folder and the registry; it promotes nobody. It ends
+when the bot does.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from pbt_online.backend import end_with_parent
+
+from bot.histories import collected_history
+from bot.ledger.store import instruments_from_json
+from bot.settings import Settings
+from data.errors import FundingBotError
+from data.lake import Lake
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.registry import Registry
+
+NICENESS = 10
+"""Trading comes first."""
+
+
+def main(job: Path, parent: int) -> None:
+    """Train one cycle to its verdict. Raises FundingBotError."""
+    end_with_parent(parent)
+    os.nice(NICENESS)
+    told = json.loads(job.read_text())
+    settings = Settings.model_validate(told["settings"])
+    schedule = settings.learning.schedule
+    population = settings.learning.population.model_copy(update={"timesteps": schedule.timesteps})
+    learning = Learning(
+        settings.learning.model_copy(update={"population": population}),
+        settings.environment,
+        settings.seed,
+        Path(told["folder"]),
+        Registry(Path(told["registry"])),
+        told["champion"],
+    )
+    history = collected_history(
+        settings, Lake(Path(told["lake"])), instruments_from_json(told["instruments"]), told["last"]
+    )
+    cycle = run_cycle(learning, history, Watch(stage=lambda text: print(text, file=sys.stderr, flush=True)))
+    print(json.dumps(cycle.verdict.as_dict() if cycle.verdict else None), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), int(sys.argv[2]))
+    except FundingBotError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None

@@ -1,0 +1,135 @@
+"""Training beside trading: cycles begin on schedule in a process of their own, and their verdicts reach the trader.
+
+A cycle that begins at tick t takes effect `promotion_lead_hours` later. Simulated time waits there for a verdict that is
+not there yet, so that runs repeat exactly; on real venues trading goes on, and the verdict takes effect when it comes.
+Whatever happens to the process, trading does not notice: a cycle that dies is begun again where it was.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot.alerts import LOG
+from bot.settings import Settings
+from data.durable import write_whole
+from data.types import HOUR_MS
+from pbt_online.cycle import Cycle, cycles, take_effect
+
+ATTEMPTS = 2
+"""A cycle that has failed so often is left out; the next one begins on schedule."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the cycles of one run do their work."""
+
+    folder: Path
+    """Of the population."""
+    registry: Path
+    lake: Path
+    instruments: Mapping[str, Any]
+    """As the ledger keeps them."""
+    begins_ms: int
+    """When the first cycle begins: the run's first tick."""
+    waits: bool
+    """Whether the market waits for verdicts, as simulated ones do."""
+
+
+class Retraining:
+    """Begins cycles and hands over their verdicts. Made inside the event loop; `close` ends a cycle in progress."""
+
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+        self._scheduler.start()
+        self._trigger = IntervalTrigger(
+            hours=settings.learning.schedule.cycle_hours, start_date=_time(plan.begins_ms), timezone=UTC
+        )
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._process: asyncio.subprocess.Process | None = None
+        self._attempts: Counter[int] = Counter()
+
+    async def at(self, tick: int, champion: str) -> Cycle | None:
+        """The newest cycle whose verdict takes effect at `tick`, if there is one. While `champion` trades, begins a
+        cycle that is due; gives up one that has failed often."""
+        due, lead = self._due(tick), self._settings.learning.schedule.promotion_lead_hours * HOUR_MS
+        if due is not None and not self._judged(due):
+            self._begin(due, champion)
+            while self._plan.waits and tick >= due + lead and not self._idle.is_set():
+                await self._idle.wait()
+                self._begin(due, champion)
+        effective = [
+            cycle
+            for cycle in cycles(self._plan.folder)
+            if cycle.judged
+            and cycle.windows.gate.last_tick + lead <= tick
+            and (cycle.effective_ms is None or cycle.effective_ms >= tick)
+        ]
+        for cycle in effective:
+            take_effect(self._plan.folder, cycle, tick)
+        return effective[-1] if effective else None
+
+    async def close(self) -> None:
+        """End a cycle in progress; the next start goes on with it."""
+        if self._process is not None:
+            self._process.terminate()
+            await self._idle.wait()
+        self._scheduler.shutdown(wait=False)
+
+    def _due(self, tick: int) -> int | None:
+        """When the newest cycle that should have begun by `tick` began."""
+        last, now = None, _time(tick)
+        fire = self._trigger.get_next_fire_time(None, _time(self._plan.begins_ms))
+        while fire is not None and fire <= now:
+            last, fire = fire, self._trigger.get_next_fire_time(fire, fire)
+        return None if last is None else round(last.timestamp() * 1000)
+
+    def _judged(self, due: int) -> bool:
+        return any(cycle.judged and cycle.windows.gate.last_tick == due for cycle in cycles(self._plan.folder))
+
+    def _begin(self, due: int, champion: str) -> None:
+        """Start the cycle of `due` unless one is in progress, or it is there, or it was tried often enough."""
+        if self._idle.is_set() and not self._judged(due) and self._attempts[due] < ATTEMPTS:
+            self._idle.clear()
+            self._attempts[due] += 1
+            self._scheduler.add_job(self._train, args=[due, champion], misfire_grace_time=None)
+
+    async def _train(self, due: int, champion: str) -> None:
+        job = self._plan.folder / "job.json"
+        told = {
+            "settings": self._settings.model_dump(mode="json"),
+            "folder": str(self._plan.folder),
+            "registry": str(self._plan.registry),
+            "lake": str(self._plan.lake),
+            "instruments": self._plan.instruments,
+            "last": due,
+            "champion": champion,
+        }
+        write_whole(job, json.dumps(told).encode())
+        command = [sys.executable, "-m", "bot.cycle_process", str(job), str(os.getpid())]
+        with (self._settings.var / "logs" / "training.log").open("ab") as log:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                )
+                if code := await self._process.wait():
+                    LOG.warning("a training cycle ended with code %d: %s says why", code, log.name)
+            finally:
+                self._process = None
+                self._idle.set()
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,65 @@
+"""Who trades next: verdicts that take effect, and champions that lose too much. Used by the runtime before every tick."""
+
+from backtest.accounting import equity
+from bot.alerts import Kind
+from bot.ledger.store import Ledger
+from bot.retraining import Retraining
+from bot.settings import Settings
+from bot.trader import Trader
+from pbt_online.cycle import Cycle
+from pbt_online.registry import Registry
+
+
+class Succession:
+    """Promotes, refuses and demotes, and hands the trader its policy."""
+
+    def __init__(
+        self, settings: Settings, retraining: Retraining, registry: Registry, trader: Trader, peak: float
+    ) -> None:
+        """`peak` is the account's highest equity since the champion took over, quote currency."""
+        self._peak = peak
+        self._settings = settings
+        self._retraining = retraining
+        self._registry = registry
+        self._trader = trader
+
+    async def at(self, tick: int) -> None:
+        """Everything that takes effect at `tick`, ms."""
+        self._watch_drawdown(tick)
+        cycle = await self._retraining.at(tick, self._trader.champion)
+        if cycle is not None:
+            self._act(cycle, tick)
+
+    def _act(self, cycle: Cycle, tick: int) -> None:
+        verdict = cycle.verdict
+        if verdict is None or cycle.challenger is None:
+            raise ValueError(f"cycle {cycle.number} was not judged")
+        if not verdict.promoted:
+            self._trader.tell(Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {verdict.reasons[0]}")
+            return
+        why = f"passed the gate of cycle {cycle.number}"
+        version = self._registry.promote(cycle.challenger, tick, why)
+        policy = self._registry.policy(version, self._settings.environment, self._settings.seed)
+        self._trader.set_policy(policy, version.name, Kind.PROMOTED, why)
+        self._peak = float(equity(self._trader.books))
+
+    def _watch_drawdown(self, tick: int) -> None:
+        """A champion that has lost more than the limit since its own best hour gives way to its predecessor."""
+        limit, worth = self._settings.learning.schedule.max_live_drawdown_pct, float(equity(self._trader.books))
+        self._peak = max(self._peak, worth)
+        drawdown = 100 * (1 - worth / self._peak)
+        version = self._registry.version(self._trader.champion)
+        if drawdown <= limit or version.policy == "flat":
+            return
+        why = f"drawdown {drawdown:.2f} % beyond {limit:g} %"
+        heir = self._registry.demote(tick, why)
+        policy = self._registry.policy(heir, self._settings.environment, self._settings.seed)
+        self._trader.set_policy(policy, heir.name, Kind.DEMOTED, why)
+        self._peak = worth
+
+
+def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str, capital: float) -> float:
+    """The account's highest equity since `champion` took over, quote currency."""
+    since = max((t.since_ms or 0 for t in registry.history() if t.name == champion), default=0)
+    ticks, worth = ledger.equity(run_id)
+    return float(worth[ticks >= since].max(initial=capital if len(ticks) == 0 else 0.0))
