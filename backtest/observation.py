@@ -213,7 +213,7 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
     """[T, K x 22] the features of `ranked` [T, K], zero where there is none."""
     rows = np.arange(len(ranked))[:, None]
     seen = np.where(ranked[:, :, None] >= 0, values[rows, np.maximum(ranked, 0)], np.float32(0))
-    return seen.reshape(len(ranked), -1)
+    return seen.reshape(len(ranked), ranked.shape[1] * values.shape[2])
 
 
 @compiled
