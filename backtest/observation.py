@@ -52,6 +52,17 @@ class Features(NamedTuple):
     """[N, N] the pair of two instruments, or -1."""
 
 
+class Universes(NamedTuple):
+    """V universes: an account sees, ranks and trades only the pairs of its own."""
+
+    member: NDArray[np.bool_]
+    """[V, P] whether the pair belongs to it."""
+    ranked: NDArray[np.int64]
+    """[V, T, K] `Features.ranked` among its pairs; [V, 0, K] where it is not asked for."""
+    shown: NDArray[np.float32]
+    """[V, T, K x 22] `Features.shown` among its pairs; [V, 0, K x 22] where it is not asked for."""
+
+
 def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
     """Features of every pair at every tick of the panel, and the ranking. Needs 168 h of history for the first ones."""
     pairs = panel.pairs
@@ -108,18 +119,38 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
     known = np.isfinite(values).all(axis=-1)
     order = _order(values, known)
     ranked = _ranked(order, settings.max_opportunities)
-    seen = np.take_along_axis(values, np.maximum(ranked, 0)[:, :, None], axis=1)
-    shown = np.where(ranked[:, :, None] >= 0, seen, 0.0).astype(np.float32)
+    values = values.astype(np.float32)
     return Features(
-        values=values.astype(np.float32),
+        values=values,
         known=known,
         order=order,
         ranked=ranked,
-        shown=shown.reshape(len(shown), -1),
+        shown=_shown(values, ranked),
         direction=sign.astype(np.int64),
         carry=np.asfortranarray(_BPS_8H * carry[72]),  # read along time, as positions are held
         legs=legs,
         pair_of=pair_of,
+    )
+
+
+def whole_market(features: Features) -> Universes:
+    """The one universe [1] that holds every pair."""
+    return Universes(
+        member=np.ones((1, len(features.legs)), dtype=np.bool_),
+        ranked=features.ranked[None],
+        shown=features.shown[None],
+    )
+
+
+def make_universes(features: Features, member: NDArray[np.bool_], *, by_pair: bool) -> Universes:
+    """The universes of `member` [V, P]; nothing is ranked where observations and actions are `by_pair`."""
+    ranks = features.ranked.shape[1]
+    order = features.order[:0] if by_pair else features.order
+    ranked = [_ranked(_within(order, pairs), ranks) for pairs in member]
+    return Universes(
+        member=np.ascontiguousarray(member, dtype=np.bool_),
+        ranked=np.stack(ranked),
+        shown=np.stack([_shown(features.values, best) for best in ranked]),
     )
 
 
@@ -171,6 +202,20 @@ def _ranked(order: NDArray[np.int64], ranks: int) -> NDArray[np.int64]:
     return np.ascontiguousarray(np.concatenate([order[:, :ranks], missing], axis=1))
 
 
+def _within(order: NDArray[np.int64], member: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[T, P] the pairs of `order` that are in `member` [P], in the same order, -1 behind them."""
+    outside = (order < 0) | ~member[order]
+    kept = np.argsort(outside, axis=1, kind="stable")
+    return np.where(np.take_along_axis(outside, kept, axis=1), -1, np.take_along_axis(order, kept, axis=1))
+
+
+def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np.float32]:
+    """[T, K x 22] the features of `ranked` [T, K], zero where there is none."""
+    rows = np.arange(len(ranked))[:, None]
+    seen = np.where(ranked[:, :, None] >= 0, values[rows, np.maximum(ranked, 0)], np.float32(0))
+    return seen.reshape(len(ranked), ranked.shape[1] * values.shape[2])
+
+
 @compiled
 def trailing_sum(values: Matrix, hours: int) -> Matrix:
     """[T, N] sum of the last `hours` rows; NaN before there are that many. Adds in time order for every row alike."""
@@ -205,27 +250,37 @@ def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
     return means, deviations
 
 
-@compiled
 def observe(
     seen: NDArray[np.float32], books: Books, features: Features, row: int, tick: int, capital: float, by_pair: bool
 ) -> None:
-    """Fill seen[0] with what one account sees right after settling `row` of the features, whose tick is `tick`."""
+    """Fill seen[0] with what one account sees of the whole market right after settling `row` of the features, whose
+    tick is `tick`."""
+    _observe(seen, books, features, whole_market(features), row, tick, capital, by_pair)
+
+
+@compiled
+def _observe(
+    seen: NDArray[np.float32], books: Books, features: Features, universes: Universes, row: int, tick: int,
+    capital: float, by_pair: bool,
+) -> None:  # fmt: skip
     if by_pair:
-        write_pair_observation(seen, 0, books, features, row, tick)
+        write_pair_observation(seen, 0, books, features, universes, 0, row, tick)
     else:
-        write_observation(seen, 0, books, features, row, tick, capital)
+        write_observation(seen, 0, books, features, universes, 0, row, tick, capital)
 
 
 @inlined
 def write_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, row: int, tick: int, capital: float
-) -> None:
-    """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities."""
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, universe: int, row: int,
+    tick: int, capital: float,
+) -> None:  # fmt: skip
+    """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities of
+    its universe."""
     _write_account(seen, b, books, capital)
     slots, width = books.opened_at.shape[0], features.values.shape[2]
     first = 5 + 3 * slots
-    for column in range(features.shown.shape[1]):
-        seen[b, first + column] = features.shown[row, column]
+    for column in range(universes.shown.shape[2]):
+        seen[b, first + column] = universes.shown[universe, row, column]
     for slot in range(slots):
         at = 5 + 3 * slot
         if books.opened_at[slot] == 0:
@@ -234,8 +289,8 @@ def write_observation(
         carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
         _write_position(seen, b, at, books, slot, carry, tick)
         pair = features.pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
-        for rank in range(features.ranked.shape[1]):
-            if features.ranked[row, rank] == pair:
+        for rank in range(universes.ranked.shape[2]):
+            if universes.ranked[universe, row, rank] == pair:
                 seen[b, first + (rank + 1) * width - 1] = 1.0
 
 
@@ -257,15 +312,17 @@ def _write_account(seen: NDArray[np.float32], b: int, books: Books, capital: flo
 
 @compiled
 def write_pair_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, row: int, tick: int
-) -> None:
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, universe: int, row: int,
+    tick: int,
+) -> None:  # fmt: skip
     """Fill seen[b] [P x (22 + 3)] with what an account sees of every pair: its features, all zero where one of them is
-    unknown, and the position on it, all zero where there is none."""
+    unknown or the pair outside its universe, and the position on it, all zero where there is none."""
     width = features.values.shape[2]
     for pair in range(features.values.shape[1]):
         at = pair * (width + 3)
+        known = features.known[row, pair] and universes.member[universe, pair]
         for column in range(width):
-            seen[b, at + column] = features.values[row, pair, column] if features.known[row, pair] else 0.0
+            seen[b, at + column] = features.values[row, pair, column] if known else 0.0
         for column in range(width, width + 3):
             seen[b, at + column] = 0.0
     for slot in range(books.opened_at.shape[0]):

@@ -1,4 +1,4 @@
-"""Settings of the environment: what an agent trades with, what it is rewarded for, how long an episode is."""
+"""Settings of the environment: what an agent trades with, its reward, its episodes, and the windows of a cycle."""
 
 from typing import Literal, get_args
 
@@ -73,3 +73,17 @@ class EnvironmentSettings(Frozen):
     quality_entry_penalty: float = Field(
         -0.5, description="Added for an entry whose expected net carry is not positive."
     )
+
+
+class WindowSettings(Frozen):
+    """The rolling window of one cycle, oldest first: train, embargo, validation, embargo, gate.
+
+    The embargo is the longest look back of a feature (168 h), so that no validation or gate observation is made of what
+    the network was trained on. The gate is the newest part and the longest: it must tell a small advantage from luck.
+    """
+
+    train_days: int = Field(180, ge=2, description="Members learn on it: long enough to hold calm and wild months.")
+    validation_days: int = Field(60, ge=2, description="Members are ranked on it; 45 days ranked by luck.")
+    gate_days: int = Field(180, ge=2, description="The challenger is judged on it.")
+    embargo_hours: int = Field(168, ge=0, description="Between them.")
+    least_days: int = Field(30, ge=6, description="Shortest history that a cycle makes do with, all parts together.")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import Books, equity, new_accounts, slot_total
-from backtest.observation import Features, position_carry, write_observation, write_pair_observation
+from backtest.observation import Features, Universes, position_carry, write_observation, write_pair_observation
 from backtest.rules import Rules
 from backtest.schema import EXPECTED_NET
 from backtest.settings import REWARDS
@@ -44,6 +44,8 @@ PROGRESS = record(
         # Where the account is on the tape, and where its episode ends.
         ("row", np.int64),
         ("last", np.int64),
+        # Which of the tape's universes it sees.
+        ("universe", np.int64),
         ("equity", np.float64),
         # Of the last step.
         ("reward", np.float64),
@@ -122,7 +124,9 @@ class Simulation:
             quality_penalty=settings.quality_entry_penalty,
         )
         self._seen = np.zeros((accounts, tape.schema.size * (self._pairs if self._by_pair else 1)), dtype=np.float32)
-        self._bound = Bound((self.accounts, self._seen, tape.frames, tape.features, tape.rules, self._terms))
+        self._bound = Bound(
+            (self.accounts, self._seen, tape.frames, tape.features, tape.universes, tape.rules, self._terms)
+        )
         progress = self.accounts.progress
         self.row, self.last, self.equity = progress["row"], progress["last"], progress["equity"]
         self.reward, self.done = progress["reward"], progress["done"]
@@ -140,8 +144,11 @@ class Simulation:
         """[B], or [B, P] for actions by pair."""
         return (self.count, self._pairs) if self._by_pair else (self.count,)
 
-    def begin(self, b: int, row: int, last: int) -> None:
-        """Start an episode of account `b` at the first decision at or after `row`; it ends at row `last`."""
+    def begin(self, b: int, row: int, last: int, universe: int = 0) -> None:
+        """Start an episode of account `b` at the first decision at or after `row`; it ends at row `last`. The account
+        sees and trades the pairs of that universe of the tape. Raises IndexError for one that the tape has not."""
+        if not 0 <= universe < len(self.tape.universes.member):
+            raise IndexError(f"the tape has {len(self.tape.universes.member)} universes, there is no {universe}")
         accounts, hours = self.accounts, self._terms.decision_hours
         begun = row
         if hours > 1:
@@ -149,7 +156,7 @@ class Simulation:
         accounts.books[b : b + 1] = self._flat
         if len(accounts.shadow):
             accounts.shadow[b : b + 1] = self._flat
-        accounts.progress[b] = (row, last, self._terms.capital, 0.0, row >= last)
+        accounts.progress[b] = (row, last, universe, self._terms.capital, 0.0, row >= last)
         self.closed[b] = 0
         if accounts.curve.size:
             accounts.curve[b, begun : row + 1] = self._terms.capital
@@ -163,7 +170,7 @@ class Simulation:
 
 @compiled
 def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
-    accounts, seen, frames, features, rules, terms = bound.content
+    accounts, seen, frames, features, universes, rules, terms = bound.content
     plan = np.zeros(len(frames.legs), dtype=np.int64)
     for b in range(len(accounts.books)):
         progress = accounts.progress[b]
@@ -173,7 +180,10 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                 accounts.pair_reward[b] = 0.0
                 _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
             closings.count = 0
-            write_plan(plan, actions, b, books, features.ranked, row, frames.pair_of, terms.by_pair)
+            ranked, universe = universes.ranked, progress.universe
+            write_plan(plan, actions, b, books, ranked[universe], row, frames.pair_of, terms.by_pair)
+            if terms.by_pair:
+                _keep_outside(plan, universes.member, universe)
             trade(books, plan, row, frames, rules, closings)
             progress.row = _hold(
                 books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
@@ -182,7 +192,7 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
             gained = worth - progress.equity
             progress.equity = worth
             if terms.reward == _EXCESS:
-                gained -= _rule_gain(accounts, b, plan, row, frames, features, rules, terms)
+                gained -= _rule_gain(accounts, b, plan, row, frames, features, universes, rules, terms)
             progress.reward = _reward(gained, terms)
             progress.done = worth <= 0.0 or progress.row >= progress.last
             if terms.by_pair:
@@ -192,7 +202,15 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                     accounts.pair_reward[b, pair] = _reward(accounts.pair_reward[b, pair], terms)
             if _entered(books, closings, tick_of(frames, row)):
                 _add_entry_quality(accounts, b, row, frames, features, terms)
-        _observe_one(seen, b, accounts.books[b], progress.row, frames, features, terms)
+        _observe_one(seen, b, accounts.books[b], progress, frames, features, universes, terms)
+
+
+@compiled
+def _keep_outside(plan: NDArray[np.int64], member: NDArray[np.bool_], universe: int) -> None:
+    """Leave the pairs of a plan [P] that are not in the universe as they are."""
+    for pair in range(len(plan)):
+        if not member[universe, pair]:
+            plan[pair] = KEEP
 
 
 @inlined
@@ -276,15 +294,15 @@ def _add_closed(
 
 @compiled
 def _rule_gain(
-    accounts: Accounts, b: int, plan: NDArray[np.int64], row: int, frames: Frames, features: Features, rules: Rules,
-    terms: Terms,
+    accounts: Accounts, b: int, plan: NDArray[np.int64], row: int, frames: Frames, features: Features,
+    universes: Universes, rules: Rules, terms: Terms,
 ) -> float:  # fmt: skip
     """What the carry rule gains over the same hours on books of its own; taken off the pairs' rewards by pair."""
     books, closings = accounts.shadow[b], accounts.closings[b]
     before, count = equity(books), closings.count
     if terms.by_pair:
         _add_held(accounts.pair_reward, b, books, 1.0, frames.pair_of)
-    write_rule_plan(plan, books, row, features, terms.by_pair)
+    write_rule_plan(plan, books, row, features, universes, accounts.progress[b].universe, terms.by_pair)
     trade(books, plan, row, frames, rules, closings)
     _hold(
         books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
@@ -298,8 +316,11 @@ def _rule_gain(
 
 
 @compiled
-def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: Features, by_pair: bool) -> None:
-    """What `policies.CarryRule` decides, as a plan: one change, or as many as there are `by_pair`."""
+def write_rule_plan(
+    plan: NDArray[np.int64], books: Books, row: int, features: Features, universes: Universes, universe: int,
+    by_pair: bool,
+) -> None:  # fmt: skip
+    """What `policies.CarryRule` decides in a universe, as a plan: one change, or as many as there are `by_pair`."""
     plan[:] = KEEP
     for slot in range(books.opened_at.shape[0]):
         if (
@@ -311,12 +332,11 @@ def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: F
                 return
     if free_slot(books) < 0 and not by_pair:
         return
-    shown = features.order if by_pair else features.ranked
-    for rank in range(shown.shape[1]):
-        pair = shown[row, rank]
+    for rank in range(features.order.shape[1] if by_pair else universes.ranked.shape[2]):
+        pair = features.order[row, rank] if by_pair else universes.ranked[universe, row, rank]
         if pair < 0 or not features.values[row, pair, EXPECTED_NET] > 0.0:
             return
-        if not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
+        if universes.member[universe, pair] and not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
             plan[pair] = IN
             if not by_pair:
                 return
@@ -324,16 +344,18 @@ def write_rule_plan(plan: NDArray[np.int64], books: Books, row: int, features: F
 
 @compiled
 def _observe(bound: Bound, b: int) -> None:
-    accounts, seen, frames, features, _, terms = bound.content
-    _observe_one(seen, b, accounts.books[b], accounts.progress[b].row, frames, features, terms)
+    accounts, seen, frames, features, universes, _, terms = bound.content
+    _observe_one(seen, b, accounts.books[b], accounts.progress[b], frames, features, universes, terms)
 
 
 @inlined
 def _observe_one(
-    seen: NDArray[np.float32], b: int, books: Books, row: int, frames: Frames, features: Features, terms: Terms
-) -> None:
+    seen: NDArray[np.float32], b: int, books: Books, progress: np.record, frames: Frames, features: Features,
+    universes: Universes, terms: Terms,
+) -> None:  # fmt: skip
+    row, universe = progress.row, progress.universe
     tick = tick_of(frames, row)
     if terms.by_pair:
-        write_pair_observation(seen, b, books, features, row, tick)
+        write_pair_observation(seen, b, books, features, universes, universe, row, tick)
     else:
-        write_observation(seen, b, books, features, row, tick, terms.capital)
+        write_observation(seen, b, books, features, universes, universe, row, tick, terms.capital)

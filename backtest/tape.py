@@ -1,13 +1,13 @@
 """A tape: one market window ready to be played, shared read-only by every account that plays it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.observation import Features, make_features, taker_fee_bps
+from backtest.observation import Features, Universes, make_features, make_universes, taker_fee_bps, whole_market
 from backtest.order_book import Quotes, make_quotes
 from backtest.rules import INSTRUMENT, VENUE, Rules
 from backtest.schema import Schema, schema_of
@@ -44,6 +44,19 @@ class Tape:
     settings: EnvironmentSettings
     first: int
     """Row of the first decision."""
+    universes: Universes
+    """What accounts may see of the market: all of it, unless `in_universes` says otherwise."""
+
+    def in_universes(self, member: NDArray[np.bool_]) -> "Tape":
+        """The same tape for accounts that see only part of it: `member` [V, P] tells the pairs of each universe.
+
+        Everything else is shared, not copied. Raises ConfigurationError where `member` is not about these pairs.
+        """
+        pairs = len(self.features.legs)
+        if member.ndim != 2 or len(member) == 0 or member.shape[1] != pairs:
+            raise ConfigurationError(f"universes of this tape are told for its {pairs} pairs, not as {member.shape}")
+        by_pair = self.schema.formulation == "pairs"
+        return replace(self, universes=make_universes(self.features, member, by_pair=by_pair))
 
     @property
     def quotes(self) -> Quotes:
@@ -85,6 +98,7 @@ def make_tape(
         schema=schema_of(settings),
         settings=settings,
         first=panel.row(first_tick),
+        universes=whole_market(features),
     )
 
 

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from backtest.settings import Formulation
+from backtest.settings import Formulation, WindowSettings
 from data.settings import Frozen
 
 
@@ -137,20 +137,6 @@ class FitnessSettings(Frozen):
     regimes: int = Field(3, ge=1, description="Equal parts of the window that starts are spread over.")
     max_drawdown_pct: float = Field(10.0, gt=0, le=100, description="Drawdown from which the Sharpe measure punishes.")
     preferred_sharpe: float = Field(1.5, description="Sharpe ratio above which it is preferred.")
-
-
-class WindowSettings(Frozen):
-    """The rolling window of one cycle, oldest first: train, embargo, validation, embargo, gate.
-
-    The embargo is the longest look back of a feature (168 h), so that no validation or gate observation is made of what
-    the network was trained on. The gate is the newest part and the longest: it must tell a small advantage from luck.
-    """
-
-    train_days: int = Field(180, ge=2, description="Members learn on it: long enough to hold calm and wild months.")
-    validation_days: int = Field(60, ge=2, description="Members are ranked on it; 45 days ranked by luck.")
-    gate_days: int = Field(180, ge=2, description="The challenger is judged on it.")
-    embargo_hours: int = Field(168, ge=0, description="Between them.")
-    least_days: int = Field(30, ge=6, description="Shortest history that a cycle makes do with, all parts together.")
 
 
 class GateSettings(Frozen):
