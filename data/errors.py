@@ -9,7 +9,8 @@
     ├── DataError            4   market data cannot be trusted
     │   ├── MissingData          rows that are needed are not there
     │   └── CorruptData          rows that are there contradict each other or are not numbers
-    └── StateError           5   what is on disk does not fit what was asked (another process, another world)
+    ├── StateError           5   what is on disk does not fit what was asked (another process, another world)
+    └── WorkerLost           6   work was lost with its worker more often than it may be repeated
 
 The message says what happened and what to do next, in that order.
 """
@@ -63,3 +64,9 @@ class StateError(FundingBotError):
     """What is on disk does not fit what was asked."""
 
     exit_code = 5
+
+
+class WorkerLost(FundingBotError):
+    """Work was lost with its worker more often than it may be repeated."""
+
+    exit_code = 6
