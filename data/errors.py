@@ -10,7 +10,8 @@
     │   ├── MissingData          rows that are needed are not there
     │   └── CorruptData          rows that are there contradict each other or are not numbers
     ├── StateError           5   what is on disk does not fit what was asked (another process, another world)
-    └── LearningFailed       6   no member of a population came back from training
+    ├── LearningFailed       6   no member of a population came back from training
+    └── WorkerLost           6   work was lost with its worker more often than it may be repeated
 
 The message says what happened and what to do next, in that order.
 """
@@ -68,5 +69,11 @@ class StateError(FundingBotError):
 
 class LearningFailed(FundingBotError):
     """No member of a population came back from training: what stops one of them stops all."""
+
+    exit_code = 6
+
+
+class WorkerLost(FundingBotError):
+    """Work was lost with its worker more often than it may be repeated."""
 
     exit_code = 6

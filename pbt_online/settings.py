@@ -160,6 +160,11 @@ class BackendSettings(Frozen):
     )
     workers: int | None = Field(None, ge=1, description="Worker processes; empty: as many as processors.")
     retries: int = Field(2, ge=0, description="How often work that was lost with its worker is given to another.")
+    timeout_s: float | None = Field(
+        None,
+        gt=0,
+        description="Work that takes longer is lost and its worker killed (not with process); empty: no limit.",
+    )
     address: str | None = Field(None, description="Address of the Ray cluster; empty: one on this machine.")
 
 
