@@ -22,7 +22,7 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.trader import Account, Trader
 from bot.worlds import Bounds, World, describe, identity, open_world
-from data.errors import ConfigurationError, StateError, VenueError
+from data.errors import ConfigurationError, FundingBotError, StateError, VenueError
 from data.ingest import Collector
 from data.lake import Lake
 from data.panel import tradable
@@ -99,7 +99,8 @@ async def run(
             async with open_world(settings, bounds, fresh=known is None) as world:
                 registry = Registry(settings.var / "registry")
                 account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
-                await _drive(settings, bounds, account, trader, world, ledger, stop, watch)
+                followed = registry if policy is None else None
+                await _drive(settings, bounds, account, trader, world, ledger, followed, stop, watch)
                 return account.id
         finally:
             ledger.close()
@@ -187,10 +188,12 @@ async def _drive(
     trader: Trader,
     world: World,
     ledger: Ledger,
+    registry: Registry | None,
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
 ) -> None:
-    """Tick after tick to the bound: of the run in a simulated market, of this process on real venues."""
+    """Tick after tick to the bound: of the run in a simulated market, of this process on real venues. Before each one
+    the champion is asked for anew."""
     saved = ledger.snapshot(account.id)
     tick = account.from_ms if saved is None else saved[0] + HOUR_MS
     last = account.to_ms
@@ -201,6 +204,8 @@ async def _drive(
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
+        if registry is not None:
+            follow_champion(registry, trader, settings)
         try:
             record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:
@@ -214,6 +219,18 @@ async def _drive(
     if world.end_ms is not None:
         ledger.finish(account.id)
         log_event(Event(tick - HOUR_MS, Kind.FINISHED, f"run {account.id} reached its bound"))
+
+
+def follow_champion(registry: Registry, trader: Trader, settings: Settings) -> None:
+    """Let the registry's champion trade from the next tick on. Where it cannot, who trades now goes on, and the log
+    says why: a running account is better off with yesterday's policy than with none."""
+    try:
+        now = registry.history()[-1]
+        if now.name != trader.champion:
+            version = registry.version(now.name)
+            trader.set_policy(registry.policy(version, settings.environment, settings.seed), now.name, now.why)
+    except FundingBotError as error:
+        LOG.warning("%s; %s goes on trading", error, trader.champion)
 
 
 async def _stopped(stop: asyncio.Event, wait: Coroutine[Any, Any, None]) -> bool:
