@@ -29,6 +29,10 @@ class Result:
     books: Books
     """At the end; positions still held are marked to market."""
     metrics: Metrics
+    reward: float
+    """The environment's, summed over the episode; by pair, the account's."""
+    steps: int
+    """Decisions."""
 
 
 def replay(tape: Tape, policy: Policy) -> Result:
@@ -48,20 +52,30 @@ def replay_all(tape: Tape, policies: Sequence[Policy]) -> list[Result]:
     simulation = Simulation(tape, len(policies), keep_curve=True)
     trades: list[list[Trade]] = [[] for _ in policies]
     actions = np.zeros(simulation.action_shape, dtype=np.int64)
+    rewards, steps = np.zeros(len(policies)), np.zeros(len(policies), dtype=np.int64)
     for b in range(len(policies)):
         simulation.begin(b, first, last)
     while not simulation.done.all():
         seen = simulation.observations
         for b, policy in enumerate(policies):
             actions[b] = policy.decide(seen[b : b + 1])[0]
+        playing = ~simulation.done
         simulation.step(actions)
-        for b in np.flatnonzero(simulation.closed).tolist():
+        rewards += np.where(playing, simulation.reward, 0.0)
+        steps += playing
+        for b in np.flatnonzero(playing & (simulation.closed > 0)).tolist():
             trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
-    return [_result(policy.name, tape, simulation, b, trades[b]) for b, policy in enumerate(policies)]
+    return [
+        _result(policy.name, tape, simulation, b, trades[b], float(rewards[b]), int(steps[b]))
+        for b, policy in enumerate(policies)
+    ]
 
 
-def _result(name: str, tape: Tape, simulation: Simulation, b: int, trades: list[Trade]) -> Result:
+def _result(
+    name: str, tape: Tape, simulation: Simulation, b: int, trades: list[Trade], reward: float, steps: int
+) -> Result:
     reached = int(simulation.row[b]) + 1
     equity = simulation.accounts.curve[b, tape.first : reached].copy()
     ticks = tape.panel.ticks[tape.first : reached]
-    return Result(name, ticks, equity, trades, simulation.accounts.books[b].copy(), measure(equity, trades))
+    books = simulation.accounts.books[b].copy()
+    return Result(name, ticks, equity, trades, books, measure(equity, trades), reward, steps)

@@ -9,13 +9,12 @@ import os
 import sys
 from pathlib import Path
 
-from pbt_online.backend import end_with_parent
-
 from bot.histories import collected_history
 from bot.ledger.store import instruments_from_json
 from bot.settings import Settings
 from data.errors import FundingBotError
 from data.lake import Lake
+from pbt_online.backend import end_with_parent
 from pbt_online.cycle import Learning, Watch, run_cycle
 from pbt_online.registry import Registry
 

@@ -109,10 +109,12 @@ async def run(
             async with open_world(settings, bounds, fresh=known is None) as world:
                 registry = registry_of(settings)
                 account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
-                async with _learning(
+                trades_champion = policy is None
+                async with _succession(
                     settings, account, world, registry, trader, ledger, fresh=known is None
                 ) as succession:
-                    await _drive(settings, bounds, account, trader, world, ledger, succession, stop, watch)
+                    heirs = succession if trades_champion else None
+                    await _drive(settings, bounds, account, trader, world, ledger, heirs, stop, watch)
                 return account.id
         finally:
             ledger.close()
@@ -173,23 +175,25 @@ def _history_hours(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def _learning(
+async def _succession(
     settings: Settings, account: Run, world: World, registry: Registry, trader: Trader, ledger: Ledger, *, fresh: bool
-) -> AsyncIterator[Succession | None]:
-    """Retraining beside the run, where the settings want it. A fresh run in a simulated market learns anew."""
-    if not settings.learning.schedule.enabled:
-        yield None
-        return
-    folder = settings.var / "population" / f"run-{account.world}"
-    if fresh and world.end_ms is not None:
-        shutil.rmtree(folder, ignore_errors=True)
-    plan = Plan(folder, registry.root, world.lake, account.instruments, account.from_ms, waits=world.end_ms is not None)
-    retraining = Retraining(settings, plan)
+) -> AsyncIterator[Succession]:
+    """Who trades next, with retraining beside the run where the settings want it. A fresh run in a simulated market
+    learns anew."""
+    simulated = world.end_ms is not None
+    retraining = None
+    if settings.learning.schedule.enabled:
+        folder = settings.var / "population" / f"run-{account.world}"
+        if fresh and simulated:
+            shutil.rmtree(folder, ignore_errors=True)
+        plan = Plan(folder, registry.root, world.lake, account.instruments, account.from_ms, waits=simulated)
+        retraining = Retraining(settings, plan)
     try:
         peak = peak_since_takeover(ledger, account.id, registry, trader.champion, account.capital)
-        yield Succession(settings, retraining, registry, trader, peak)
+        yield Succession(settings, retraining, registry, trader, peak, follows=not simulated)
     finally:
-        await retraining.close()
+        if retraining is not None:
+            await retraining.close()
 
 
 async def _instruments(world: World, settings: Settings) -> tuple[Instrument, ...]:
@@ -239,7 +243,8 @@ async def _drive(
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
 ) -> None:
-    """Tick after tick to the bound: of the run in a simulated market, of this process on real venues."""
+    """Tick after tick to the bound: of the run in a simulated market, of this process on real venues. Before each one
+    the champion is asked for anew."""
     saved = ledger.snapshot(account.id)
     tick = account.from_ms if saved is None else saved[0] + HOUR_MS
     last = account.to_ms

@@ -81,6 +81,36 @@ class Status:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Kpi:
+    """A key figure against its target."""
+
+    name: str
+    value: float | None
+    """None where it does not exist; infinite for a profit factor without a loss."""
+    target: float
+    unit: str = ""
+    above: bool = True
+    """Whether it is to be above the target, or below."""
+
+    @property
+    def met(self) -> bool | None:
+        """None where the figure does not exist."""
+        return None if self.value is None else (self.value > self.target) == self.above and self.value != self.target
+
+
+def key_figures(metrics: Metrics) -> tuple[Kpi, ...]:
+    """The reference's five, with its targets."""
+    factor = np.inf if metrics.profit_factor is None and metrics.win_rate_pct else metrics.profit_factor
+    return (
+        Kpi("P&L", metrics.pnl_pct, 0.5, " %"),
+        Kpi("win rate", metrics.win_rate_pct, 50.0, " %"),
+        Kpi("profit factor", factor, 2.0),
+        Kpi("average duration", metrics.average_hours, 12.0, " h", above=False),
+        Kpi("Sharpe ratio per trade", metrics.sharpe_per_trade, 1.0),
+    )
+
+
 def read_status(ledger: Ledger) -> Status:
     """The status of the newest run; raises StateError if there is none or it has no complete tick yet."""
     run = newest_run(ledger)

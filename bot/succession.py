@@ -1,11 +1,12 @@
 """Who trades next: verdicts that take effect, and champions that lose too much. Used by the runtime before every tick."""
 
 from backtest.accounting import equity
-from bot.alerts import Kind
+from bot.alerts import LOG, Kind
 from bot.ledger.store import Ledger
 from bot.retraining import Retraining
 from bot.settings import Settings
 from bot.trader import Trader
+from data.errors import FundingBotError
 from pbt_online.cycle import Cycle
 from pbt_online.registry import Registry
 
@@ -14,10 +15,19 @@ class Succession:
     """Promotes, refuses and demotes, and hands the trader its policy."""
 
     def __init__(
-        self, settings: Settings, retraining: Retraining, registry: Registry, trader: Trader, peak: float
+        self,
+        settings: Settings,
+        retraining: Retraining | None,
+        registry: Registry,
+        trader: Trader,
+        peak: float,
+        *,
+        follows: bool,
     ) -> None:
-        """`peak` is the account's highest equity since the champion took over, quote currency."""
+        """`peak` is the account's highest equity since the champion took over, quote currency. With `follows`, whom
+        somebody promotes meanwhile trades from the next tick on; simulated runs must repeat, and listen to nobody."""
         self._peak = peak
+        self._follows = follows
         self._settings = settings
         self._retraining = retraining
         self._registry = registry
@@ -25,8 +35,10 @@ class Succession:
 
     async def at(self, tick: int) -> None:
         """Everything that takes effect at `tick`, ms."""
+        if self._follows:
+            follow_champion(self._registry, self._trader, self._settings)
         self._watch_drawdown(tick)
-        cycle = await self._retraining.at(tick, self._trader.champion)
+        cycle = None if self._retraining is None else await self._retraining.at(tick, self._trader.champion)
         if cycle is not None:
             self._act(cycle, tick)
 
@@ -63,3 +75,15 @@ def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champio
     since = max((t.since_ms or 0 for t in registry.history() if t.name == champion), default=0)
     ticks, worth = ledger.equity(run_id)
     return float(worth[ticks >= since].max(initial=capital if len(ticks) == 0 else 0.0))
+
+
+def follow_champion(registry: Registry, trader: Trader, settings: Settings) -> None:
+    """Let the registry's champion trade from the next tick on. Where it cannot, who trades now goes on, and the log
+    says why: a running account is better off with yesterday's policy than with none."""
+    try:
+        now = registry.history()[-1]
+        if now.name != trader.champion:
+            policy = registry.policy(registry.version(now.name), settings.environment, settings.seed)
+            trader.set_policy(policy, now.name, Kind.PROMOTED, now.why)
+    except FundingBotError as error:
+        LOG.warning("%s; %s goes on trading", error, trader.champion)

@@ -74,7 +74,7 @@ class Trader:
         self.books = books
         self.champion = account.champion
         self._account = account
-        self._policy = self._fitting(policy, settings)
+        self._policy = policy
         self._news: list[tuple[Kind, str]] = []
         """What no tick has told yet."""
         self._collector = collector
@@ -88,6 +88,7 @@ class Trader:
         self._troubles: set[str] = set()
         """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
+        settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
     def set_policy(self, policy: Policy, champion: str, kind: Kind, why: str) -> None:
         """From the next tick on `policy` decides, by its own schema; the account and its positions stay.
@@ -95,7 +96,8 @@ class Trader:
         The next tick tells the ledger. Raises ConfigurationError, changing nothing, for a policy that does not fit the
         account's slots and opportunities.
         """
-        self._policy = self._fitting(policy, self._settings)
+        settings_for(policy.schema, self._settings.environment)
+        self._policy = policy
         if champion != self.champion:
             self.tell(kind, f"champion {champion} takes over from {self.champion}: {why}")
             self.champion = champion
@@ -103,11 +105,6 @@ class Trader:
     def tell(self, kind: Kind, text: str) -> None:
         """Have the next tick tell the ledger."""
         self._news.append((kind, text))
-
-    @staticmethod
-    def _fitting(policy: Policy, settings: Settings) -> Policy:
-        settings_for(policy.schema, settings.environment)
-        return policy
 
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
         """Bring the account to `tick`; with `decide`, also trade unless that hour is over. Raises VenueError with the

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from backtest.windows import Window, Windows, latest_windows
 
 from backtest.history import History
 from backtest.policies import Policy, plain_policy
@@ -23,6 +22,7 @@ from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
+from backtest.windows import Window, Windows, latest_windows
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend

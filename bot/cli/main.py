@@ -201,6 +201,84 @@ def sandbox(
     serve(options.settings(), options.bounds(), speed=speed, port=port)
 
 
+@app.command()
+def evaluate(
+    version: Annotated[str | None, typer.Argument(help="A version's name, or rule, flat, random.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Compare every version of the registry.")] = False,
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    first: From = None,
+    last: To = None,
+    hours: Hours = None,
+    seed: Seed = None,
+    output: Annotated[Path | None, typer.Option("--output", help="CSV of all trades; none: below var/reports.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge saved versions on the market that `backtest` plays: key figures, best trades, all trades as CSV."""
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last,
+        hours=hours,
+    )  # fmt: skip
+    if every == (version is not None) or (every and output is not None):
+        raise ConfigurationError("name one version, with --output FILE if you like, or give --all alone")
+    from bot.cli.evaluate import compare_versions, evaluate_version
+
+    if version is None:
+        compare_versions(options.settings(), options.bounds(), as_json=as_json)
+    else:
+        evaluate_version(options.settings(), options.bounds(), version, output, as_json=as_json)
+
+
+champion_app = typer.Typer(help="Which versions there are, and which one trades.", no_args_is_help=True)
+app.add_typer(champion_app, name="champion")
+
+
+@champion_app.command("list")
+def champion_list(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+    """Every version of the registry."""
+    from bot.cli.champion import list_versions
+
+    list_versions(Options(config=config, var=var).settings(), as_json=as_json)
+
+
+@champion_app.command("show")
+def champion_show(
+    name: Annotated[str | None, typer.Argument(help="A version's name; none: the champion.")] = None,
+    config: Config = None,
+    var: Var = None,
+    as_json: AsJson = False,
+) -> None:
+    """A version's manifest, and every champion so far."""
+    from bot.cli.champion import show_version
+
+    show_version(Options(config=config, var=var).settings(), name, as_json=as_json)
+
+
+@champion_app.command("promote")
+def champion_promote(
+    name: Annotated[str, typer.Argument(help="A version's name.")],
+    config: Config = None,
+    var: Var = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also if the gate has not vouched for it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a version trade; a running bot follows at its next hour."""
+    from bot.cli.champion import promote
+
+    promote(Options(config=config, var=var).settings(), name, yes=yes, as_json=as_json)
+
+
+@champion_app.command("rollback")
+def champion_rollback(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+    """Let the champion before this one trade again."""
+    from bot.cli.champion import roll_back
+
+    roll_back(Options(config=config, var=var).settings(), as_json=as_json)
+
+
 def main() -> None:
     """Entry point: expected failures become one line on stderr and their exit code."""
     debug = "--debug" in sys.argv[1:]

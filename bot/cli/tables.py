@@ -1,19 +1,23 @@
 """Tables and JSON for the terminal."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backtest.metrics import Metrics
+from backtest.replay import Result
 from backtest.trades import Trade
 from backtest.yardsticks import Comparison
-from bot.status import Position, iso
+from bot.status import Kpi, Position, iso
+from pbt_online.manifest import Version
+from pbt_online.registry import Tenure
 
 MONEY_CAUSES = ("funding", "basis", "fees", "slippage", "transfers", "total")
 
@@ -62,10 +66,12 @@ def positions_table(positions: Sequence[Position]) -> Table:
     return table
 
 
-def trades_table(trades: Sequence[Trade]) -> Table:
+def trades_table(trades: Sequence[Trade], title: str | None = None) -> Table:
     """Closed positions, two lines each."""
     table = _table(
-        f"{len(trades)} closed positions", ("asset", "long, short", "times"), ("funding", "basis", "costs", "P&L")
+        title or f"{len(trades)} closed positions",
+        ("asset", "long, short", "times"),
+        ("funding", "basis", "costs", "P&L"),
     )
     for t in trades:
         money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees + t.slippage, t.pnl))
@@ -107,6 +113,67 @@ def timing_table(comparison: Comparison) -> Table:
         table.add_row(one.name, *(f"{amount:+,.2f}" for amount in pnl))
     table.caption = "The trap: same close less next open, what filling at the observed close would invent."
     table.caption_justify = "left"
+    return table
+
+
+def kpis_table(kpis: Sequence[Kpi]) -> Table:
+    """The key figures against their targets."""
+    table = _table("Key figures", ("figure",), ("value", "target", "met"))
+    for one in kpis:
+        met = "-" if one.met is None else "yes" if one.met else "no"
+        target = f"{'>' if one.above else '<'} {one.target:g}{one.unit}"
+        table.add_row(one.name, "-" if one.value is None else f"{one.value:,.3f}{one.unit}", target, met)
+    return table
+
+
+def comparison_table(names: Sequence[str], results: Sequence[Result]) -> Table:
+    """A line per policy, best P&L first."""
+    figures = ("reward", "P&L %", "win rate %", "profit factor", "hours held", "Sharpe", "drawdown %", "trades")
+    table = _table("", ("version",), figures)
+    for name, one in sorted(zip(names, results, strict=True), key=lambda pair: -pair[1].metrics.pnl_pct):
+        m = one.metrics
+        shown = (m.pnl_pct, m.win_rate_pct, m.profit_factor, m.average_hours, m.sharpe_per_trade, m.max_drawdown_pct)
+        told = ("-" if figure is None else f"{figure:,.2f}" for figure in shown)
+        table.add_row(escape(name), f"{one.reward:+,.2f}", *told, str(m.trades))
+    return table
+
+
+def versions_table(versions: Mapping[str, Version | str], champion: str) -> Table:
+    """What the registry holds; a text stands for a version that is damaged."""
+    table = _table(f"{len(versions)} versions", ("", "version", "kind", "decides", "created", "gate"), ("fitness",))
+    for name, one in versions.items():
+        mark = "*" if name == champion else ""
+        if isinstance(one, str):
+            table.add_row(mark, escape(name), "damaged", "-", "-", "-", "-")
+            continue
+        rhythm = f"{one.schema.formulation}, every {one.schema.decision_hours} h"
+        created = "-" if one.created_ms is None else _short_time(one.created_ms)
+        gate = "not asked" if one.verdict is None else "promoted" if one.vouched_for else "refused"
+        value = (one.fitness or {}).get("value")
+        fitness = f"{value:+.4f}" if isinstance(value, float | int) else "-"
+        table.add_row(mark, escape(name), one.kind, rhythm, created, gate, fitness)
+    table.caption = "* the champion"
+    table.caption_justify = "left"
+    return table
+
+
+def manifest_table(title: str, content: Mapping[str, Any]) -> Table:
+    """A manifest, a line per entry that says something."""
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE)
+    table.add_column("entry", no_wrap=True)
+    table.add_column("content", overflow="fold")
+    for name, value in content.items():
+        if value not in (None, "", {}, [], ()):
+            shown = iso(value) if name == "created_ms" else value if isinstance(value, str) else json.dumps(value)
+            table.add_row(name, escape(shown))
+    return table
+
+
+def champions_table(history: Sequence[Tenure]) -> Table:
+    """Every champion, oldest first."""
+    table = _table("Champions", ("since", "version", "why"), ())
+    for one in history:
+        table.add_row("-" if one.since_ms is None else _short_time(one.since_ms), escape(one.name), escape(one.why))
     return table
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from backtest.accounting import equity, pnl_split
+from backtest.environment import FundingArbitrageEnv
 from backtest.metrics import measure
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay, replay_all
@@ -17,7 +18,7 @@ from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
-from tests.unit.backtest.markets import HISTORY_H, hour, pair_market, play_tape
+from tests.unit.backtest.markets import HISTORY_H, flat_bars, hour, pair_market, play_tape, repriced
 
 DAYS = 12
 CAPITAL = 10_000.0
@@ -137,3 +138,33 @@ def test_a_window_without_an_hour_is_refused() -> None:
     data = DataSettings(history_hours=HISTORY_H)
     with pytest.raises(ConfigurationError, match="an hour at least"):
         tape_of_market(pair_market(HISTORY_H + 30), data, EnvironmentSettings(), hour(HISTORY_H), hour(HISTORY_H))
+
+
+def test_an_account_that_is_ruined_is_told_once_while_the_others_play_on() -> None:
+    """Long falls to a hundredth and short rises tenfold three hours after the entry: both venues take all they have."""
+    hours = HISTORY_H + 30
+    prices = {
+        venue: repriced(flat_bars(hours), closes=dict.fromkeys(range(HISTORY_H + 3, hours), price))
+        for venue, price in (("binance", 1.0), ("hyperliquid", 1000.0))
+    }
+    settings = EnvironmentSettings(max_positions=1, max_opportunities=1, max_position_loss_pct=100.0, decision_hours=8)
+    tape = play_tape(pair_market(hours, bars=prices), settings, 30)
+    entry = np.array([1], dtype=np.int64)
+    ruined, flat = replay_all(tape, [Scripted(tape.schema, entry), plain_policy("flat", tape.schema, 0)])
+    assert ruined.equity[-1] <= 0
+    assert (["liquidated"], 1, 4) == ([trade.reason for trade in ruined.trades], ruined.steps, flat.steps)
+    alone = replay(tape, Scripted(tape.schema, entry))
+    assert (alone.trades, alone.reward) == (ruined.trades, ruined.reward)
+
+
+@pytest.mark.parametrize("name", ["rule", "random", "flat"])
+def test_the_reward_is_what_the_environment_gives(name: str) -> None:
+    result, env = played(name), FundingArbitrageEnv(tape())
+    policy = plain_policy(name, tape().schema, seed=1)
+    seen, _ = env.reset(options={"full_range": True})
+    rewards, over = [], False
+    while not over:
+        seen, reward, terminated, over, _ = env.step(policy.decide(seen[None])[0])
+        rewards.append(reward)
+        assert not terminated
+    assert (len(rewards), pytest.approx(sum(rewards), abs=1e-9)) == (result.steps, result.reward)
