@@ -1,7 +1,8 @@
 """Training beside trading: cycles begin on schedule in a process of their own, and their verdicts reach the trader.
 
-A cycle that begins at tick t takes effect `promotion_lead_hours` later. Simulated time waits there for a verdict that is
-not there yet, so that runs repeat exactly; on real venues trading goes on, and the verdict takes effect when it comes.
+A cycle that begins at tick t takes effect `promotion_lead_hours` later. Simulated time waits there for a verdict that
+is not there yet, so that runs repeat exactly; on real venues trading goes on, and the verdict takes effect when it
+comes.
 Whatever happens to the process, trading does not notice: a cycle that dies is begun again where it was.
 """
 

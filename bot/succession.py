@@ -1,4 +1,4 @@
-"""Who trades next: verdicts that take effect, and champions that lose too much. Used by the runtime before every tick."""
+"""Who trades next: verdicts that take effect, champions that lose too much. Used by the runtime before every tick."""
 
 from backtest.accounting import equity
 from bot.alerts import LOG, Kind

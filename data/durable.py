@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and on disk when the call returns: for everything that must outlive a kill."""
+"""Files that are there whole or not at all, and on disk when the call returns: for all that must outlive a kill."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where members come from: the population's memory as a tree, as a picture, and as the schedule that made one member."""
+"""Where members come from: the memory as a tree, as a picture, and as the schedule that made one member."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from pbt_online.training import Course, Slice, take_course, train_member
 
 
 def lineage(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Every entry as plain values, with `came_from`: the place in the list of the entry that it went on from, or None."""
+    """Every entry as plain values, with `came_from`: the place of the entry that it went on from, or None."""
     came_from = _predecessors(entries)
     return [asdict(entry) | {"came_from": came_from[place]} for place, entry in enumerate(entries)]
 

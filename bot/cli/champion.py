@@ -10,7 +10,7 @@ import typer
 from backtest.schema import schema_of
 from bot.cli.tables import champions_table, manifest_table, print_json, show, versions_table
 from bot.ledger.store import Ledger
-from bot.runtime import ledger_path
+from bot.runtime import ledger_path, registry_of
 from bot.settings import Settings
 from data.clock import WallClock
 from data.errors import ConfigurationError, FundingBotError
@@ -18,9 +18,9 @@ from pbt_online.manifest import Version
 from pbt_online.registry import Registry
 
 
-def registry_of(settings: Settings) -> Registry:
-    """The registry under `var`, with a champion."""
-    registry = Registry(settings.var / "registry")
+def opened_registry(settings: Settings) -> Registry:
+    """The registry of the settings' market, with a champion."""
+    registry = registry_of(settings)
     if not registry.history():
         registry.champion(schema_of(settings.environment))
     return registry
@@ -28,7 +28,7 @@ def registry_of(settings: Settings) -> Registry:
 
 def list_versions(settings: Settings, *, as_json: bool) -> None:
     """Every version; one whose manifest is damaged is listed as such."""
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     champion = registry.history()[-1].name
     found: dict[str, Version | str] = {}
     for name in registry.names():
@@ -45,7 +45,7 @@ def list_versions(settings: Settings, *, as_json: bool) -> None:
 
 def show_version(settings: Settings, name: str | None, *, as_json: bool) -> None:
     """One version's manifest, or the champion's; its files are compared with their hashes."""
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     history = registry.history()
     version = registry.version(name or history[-1].name)
     registry.verify(version)
@@ -60,7 +60,7 @@ def show_version(settings: Settings, name: str | None, *, as_json: bool) -> None
 
 def promote(settings: Settings, name: str, *, yes: bool, as_json: bool) -> None:
     """Make a version the champion by hand, after saying what the gate has said of it."""
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     version = registry.version(name)
     registry.policy(version, settings.environment, settings.seed)  # what cannot trade here is refused now
     if not version.vouched_for:
@@ -70,7 +70,7 @@ def promote(settings: Settings, name: str, *, yes: bool, as_json: bool) -> None:
 
 def roll_back(settings: Settings, *, as_json: bool) -> None:
     """Bring back the champion before this one."""
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     _changed(registry, registry.rollback(_now(settings), "rolled back by hand"), as_json=as_json)
 
 

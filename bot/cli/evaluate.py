@@ -18,7 +18,7 @@ from backtest.tape import Fills, Tape
 from backtest.trades import Trade
 from backtest.yardsticks import PLAIN
 from bot.cli.backtest import simulated_tape
-from bot.cli.champion import registry_of
+from bot.cli.champion import opened_registry
 from bot.cli.tables import comparison_table, kpis_table, manifest_table, print_json, show, trades_table, waiting
 from bot.settings import Settings
 from bot.status import Kpi, iso, key_figures, trade_as_json
@@ -78,7 +78,7 @@ def evaluate_version(settings: Settings, bounds: Bounds, name: str, output: Path
 
 def compare_versions(settings: Settings, bounds: Bounds, *, as_json: bool) -> None:
     """Play every version of the registry; one that cannot play is named, and the others go on."""
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     tape, done = _tape(settings, bounds), []
     for name in registry.names():
         try:
@@ -117,7 +117,7 @@ def write_trades(path: Path, trades: Sequence[Trade]) -> None:
 def _policy(settings: Settings, name: str) -> tuple[Version | None, Policy]:
     if name in PLAIN:
         return None, plain_policy(name, schema_of(settings.environment), settings.seed)
-    registry = registry_of(settings)
+    registry = opened_registry(settings)
     version = registry.version(name)
     return version, registry.policy(version, settings.environment, settings.seed)
 
