@@ -8,7 +8,6 @@ Whatever happens to the process, trading does not notice: a cycle that dies is b
 
 import asyncio
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -119,11 +118,11 @@ class Retraining:
             "champion": champion,
         }
         write_whole(job, json.dumps(told).encode())
-        command = [sys.executable, "-m", "bot.cycle_process", str(job), str(os.getpid())]
+        command = [sys.executable, "-m", "bot.cycle_process", str(job)]
         with (self._settings.var / "logs" / "training.log").open("ab") as log:
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *command, stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                    *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
                 )
                 if code := await self._process.wait():
                     LOG.warning("a training cycle ended with code %d: %s says why", code, log.name)

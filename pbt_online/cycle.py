@@ -26,7 +26,7 @@ from backtest.windows import Window, Windows, latest_windows
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
-from pbt_online.cloning import clone, tune_rule
+from pbt_online.cloning import tune_rule
 from pbt_online.ensemble import Ensemble
 from pbt_online.fitness import examination
 from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge
@@ -228,7 +228,7 @@ def _origin(learning: Learning, cycle: Cycle, entry: Entry, verdict: dict[str, A
         created_ms=cycle.windows.gate.last_tick,
         weights_hash=entry.checkpoint,
         lineage={"cycle": cycle.number, "round": entry.round, "member": entry.member, "parent": entry.parent},
-        window=asdict(cycle.windows),
+        window={part: [w["first_tick"], w["last_tick"]] for part, w in asdict(cycle.windows).items()},
         configuration={
             "hyperparameters": dict(entry.hyperparameters),
             "learning": learning.settings.model_dump(mode="json"),

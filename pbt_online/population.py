@@ -171,7 +171,7 @@ class Population:
             return
         trained = future.result()
         name = self.memory.store(trained.checkpoint)
-        came = {"checkpoint": name, "score": trained.score.as_dict(), "seconds": trained.seconds}
+        came = {"checkpoint": name, "score": score_row(trained.score), "seconds": trained.seconds}
         self.memory.record(Entry(**asdict(planned) | came))
 
     def _report(self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float) -> Round:
@@ -241,3 +241,7 @@ class _Best:
         self._score = max(self._score, reached)
         stalled = settings.stall_rounds is not None and self._since >= settings.stall_rounds
         return stalled or (settings.target is not None and self._score >= settings.target)
+
+
+def score_row(score):
+    return {**vars(score), "scores": score.scores.tolist(), "regimes": list(score.regimes)}

@@ -89,9 +89,8 @@ def show_round(done: Round, console: Console) -> None:
     table.add_column("member", justify="right")
     for heading in ("reward", "P&L %", "win rate", "trades", "score"):
         table.add_column(heading, justify="right")
-    table.add_column("hyperparameters")
     for entry in sorted(done.entries, key=_rank):
-        table.add_row(str(entry.member), *_figures(entry), shown(entry.hyperparameters))
+        table.add_row(str(entry.member), *_figures(entry))
     console.print(table)
     for decision in done.decisions:
         if decision.donor is not None or decision.fresh:
