@@ -167,7 +167,7 @@ class Population:
         if error is not None:
             if not isinstance(error, Exception):
                 raise error
-            self.memory.record(Entry(**asdict(planned) | {"failure": f"{type(error).__name__}: {error}"}))
+            self.memory.record(Entry(**asdict(planned) | {"failure": _told(error)}))
             return
         trained = future.result()
         name = self.memory.store(trained.checkpoint)
@@ -241,6 +241,11 @@ class _Best:
         self._score = max(self._score, reached)
         stalled = settings.stall_rounds is not None and self._since >= settings.stall_rounds
         return stalled or (settings.target is not None and self._score >= settings.target)
+
+
+def _told(error: Exception) -> str:
+    """The error on one line; that of a library can be pages long."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
 
 
 def score_row(score):

@@ -1,0 +1,174 @@
+"""The population on a small course, with real training: every slice runs FastPPO."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from backtest.scaler import fit_scaler
+from data.errors import LearningFailed
+from pbt_online.backend import Backend, open_backend
+from pbt_online.fitness import examination
+from pbt_online.lineage import lineage, retrace, schedule_of
+from pbt_online.memory import Entry, Memory
+from pbt_online.population import Population, Round
+from pbt_online.settings import BackendSettings, FitnessSettings, LearnerSettings, PopulationSettings
+from pbt_online.training import Course, take_course
+from tests.unit.pbt_online.test_vector_environment import tape
+
+LEARNER = LearnerSettings(formulation="ranked", decision_hours=1, hidden=(16,), environments=4, rollout=256, epochs=2)
+SETTINGS = PopulationSettings(size=4, timesteps=1536, perturbation_interval=512)
+
+
+@cache
+def course() -> Course:
+    played = tape("ranked")
+    fitness = FitnessSettings(universes=2, episode_days=5, regimes=1)
+    scaler = fit_scaler(played, played.first, len(played.panel.ticks) - 1)
+    return Course(played, examination(played, fitness, 0), scaler, None, LEARNER, seed=3)
+
+
+@contextmanager
+def backend(kind: str = "process", workers: int | None = None) -> Iterator[Backend]:
+    settings = BackendSettings.model_validate({"kind": kind, "workers": workers})
+    with open_backend(settings, take_course, course()) as opened:
+        yield opened
+
+
+def trained(
+    folder: Path, settings: PopulationSettings = SETTINGS, kind: str = "process", workers: int | None = None
+) -> tuple[Memory, list[Round]]:
+    memory, rounds = Memory(folder), list[Round]()
+    with backend(kind, workers) as opened:
+        Population(memory, settings, seed=3).train(1, opened, rounds.append)
+    return memory, rounds
+
+
+def weights(memory: Memory) -> dict[tuple[int, int, int], str | None]:
+    return {(entry.cycle, entry.round, entry.member): entry.checkpoint for entry in memory.entries}
+
+
+def row(entry: Entry) -> str:
+    return json.dumps(entry.score)
+
+
+def test_the_same_seed_gives_the_same_weights_with_any_number_of_workers(tmp_path: Path) -> None:
+    expected, _ = trained(tmp_path / "here")
+    for workers in (1, 2, 3):
+        memory, _ = trained(tmp_path / str(workers), kind="pool", workers=workers)
+        assert weights(expected) == weights(memory)
+        assert sorted(map(row, expected.entries)) == sorted(map(row, memory.entries))
+
+
+@pytest.mark.parametrize("lines", [1, 4, 6, 9])
+def test_a_population_that_was_broken_off_goes_on_to_the_same_weights(tmp_path: Path, lines: int) -> None:
+    whole, _ = trained(tmp_path / "whole")
+    cut = tmp_path / "cut"
+    interrupt(cut, after=lines)
+    assert lines == len(Memory(cut).entries)
+    resumed, _ = trained(cut)
+    assert weights(whole) == weights(resumed)
+
+
+def interrupt(folder: Path, after: int) -> None:
+    """Train until `after` slices are recorded, then be gone, as a killed process is."""
+
+    class Gone(BaseException):
+        pass
+
+    memory = Memory(folder)
+    record = memory.record
+
+    def recorded(entry: Entry) -> None:
+        if len(memory.entries) == after:
+            raise Gone
+        record(entry)
+
+    memory.record = recorded  # type: ignore[method-assign]
+    with backend() as opened, pytest.raises(Gone):
+        Population(memory, SETTINGS, seed=3).train(1, opened, lambda _: None)
+
+
+def test_copies_go_on_from_the_donors_checkpoint_and_nobody_elses_is_touched(tmp_path: Path) -> None:
+    memory, rounds = trained(tmp_path)
+    for done in rounds[:-1]:
+        brought = {entry.member: entry.checkpoint for entry in done.entries}
+        for decision in done.decisions:
+            begun = memory.round(1, done.number + 1)[decision.member]
+            donor = decision.member if decision.donor is None else decision.donor
+            assert (donor, brought[donor]) == (begun.parent, begun.started_from)
+            assert decision.hyperparameters == begun.hyperparameters
+    assert any(decision.donor is not None for done in rounds for decision in done.decisions)
+
+
+def test_checkpoints_do_not_pile_up(tmp_path: Path) -> None:
+    memory, _ = trained(tmp_path)
+    kept = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert {entry.checkpoint for entry in memory.round(1, 3).values()} <= kept
+    assert len(kept) <= 2 * SETTINGS.size
+
+
+def test_members_that_diverge_are_recorded_and_replaced_and_stop_nobody(tmp_path: Path) -> None:
+    space = {**SETTINGS.model_dump()["search_space"], "learning_rate": {"choices": [1e-4, 1e30]}}
+    settings = PopulationSettings.model_validate({**SETTINGS.model_dump(), "search_space": space})
+    memory, _ = trained(tmp_path, settings)
+    first, second = memory.round(1, 1), memory.round(1, 2)
+    wild = {member for member, entry in first.items() if entry.hyperparameters["learning_rate"] == 1e30}
+    assert {0, 1, 2, 3} > wild > set()
+    for member in range(4):
+        assert (member in wild) == (first[member].failure is not None) == (first[member].checkpoint is None)
+    for member in wild:
+        assert second[member].parent in {0, 1, 2, 3} - wild
+
+
+def test_where_every_member_fails_the_cycle_ends_with_the_reason(tmp_path: Path) -> None:
+    space = {"learning_rate": {"low": 1e29, "high": 1e30}}
+    settings = PopulationSettings.model_validate({**SETTINGS.model_dump(), "search_space": space})
+    with pytest.raises(LearningFailed, match="every member failed in round 1"):
+        trained(tmp_path, settings)
+
+
+def test_a_living_population_goes_on_in_the_next_cycle_where_it_was(tmp_path: Path) -> None:
+    memory, rounds = trained(tmp_path)
+    with backend() as opened:
+        Population(memory, SETTINGS, seed=3).train(2, opened, lambda _: None)
+    last = {entry.member: entry.checkpoint for entry in rounds[-1].entries}
+    assert {entry.started_from for entry in memory.round(2, 1).values()} <= set(last.values())
+
+
+def test_a_cycle_ends_at_the_target_and_where_the_best_stalls(tmp_path: Path) -> None:
+    _, at_target = trained(tmp_path / "target", SETTINGS.model_copy(update={"target": -1e9}))
+    assert 1 == len(at_target)
+    _, stalled = trained(tmp_path / "stalled", SETTINGS.model_copy(update={"timesteps": 512 * 8, "stall_rounds": 1}))
+    best = [max(entry.score["value"] for entry in done.entries if entry.score) for done in stalled]
+    assert len(best) == 8 or best[-1] <= max(best[:-1])
+
+
+def test_without_waiting_every_member_does_all_of_its_rounds(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"asynchronous": True})
+    memory, _ = trained(tmp_path, settings, kind="pool", workers=2)
+    assert sorted((number, member) for number in (1, 2, 3) for member in range(4)) == sorted(
+        (entry.round, entry.member) for entry in memory.entries
+    )
+
+
+def test_the_schedule_of_a_member_gives_its_weights_again(tmp_path: Path) -> None:
+    memory, _ = trained(tmp_path)
+    for entry in memory.round(1, 3).values():
+        assert entry.checkpoint is not None
+        schedule = schedule_of(memory.entries, entry.checkpoint)
+        assert [1, 2, 3] == [step.round for step in schedule]
+        assert memory.checkpoint(entry.checkpoint) == retrace(schedule, {1: course()})
+
+
+def test_lineage_names_for_every_round_the_one_that_it_went_on_from(tmp_path: Path) -> None:
+    memory, _ = trained(tmp_path)
+    told = lineage(memory.entries)
+    for entry in told:
+        if entry["came_from"] is None:
+            assert 1 == entry["round"]
+        else:
+            assert entry["started_from"] == told[entry["came_from"]]["checkpoint"]
