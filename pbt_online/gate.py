@@ -3,22 +3,26 @@
 Used by the training cycle; a refusal is the normal outcome. What is compared and why: docs/gate.md.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from statistics import NormalDist
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
+from backtest.metrics import HOURS_PER_YEAR
 from backtest.replay import Result
 from data.errors import ConfigurationError
 from pbt_online.settings import GateSettings
+from pbt_online.sharpe import deflated_sharpe_of
 from pbt_online.statistics import mean_test
 
 POWER = 0.8
 """Chance with which an advantage of the smallest detectable size is seen."""
 MONTH_HOURS = 720
+RATE = "% per 30 days"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +64,9 @@ class Trials:
 
     count: int
     sharpes: NDArray[np.float64]
-    """Their annual Sharpe ratios on validation, NaN for failed ones."""
+    """Their Sharpe ratios on validation, of hourly P&L and annual, NaN for failed ones."""
+    gains: NDArray[np.float64] | None = None
+    """[T] hourly net P&L of the challenger on validation, in any unit; without it there is no deflated Sharpe."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,13 @@ class Comparison:
 
     incumbent: str
     advantage: float
-    lower: float
-    """Lower confidence bound of the advantage at the level of this attempt."""
     standard_error: float
+    lower: float | None
+    """Lower confidence bound of the advantage at the level of this attempt; None where the window is too short."""
     p_value: float
     detectable: float | None
-    """Smallest true advantage that this window shows with 80 % power; None where the two are alike."""
+    """Smallest true advantage that this window shows with 80 % power; None where the two are alike, or the window is
+    too short."""
     passed: bool
 
 
@@ -84,6 +91,7 @@ class Limit:
 
     name: str
     value: float | None
+    """None where it was not measured, which fails."""
     bound: float
     passed: bool
 
@@ -104,9 +112,10 @@ class Verdict:
     limits: tuple[Limit, ...]
     trials: int
     deflated_sharpe: float | None
-    """Chance that the challenger's Sharpe ratio is more than the best of so many lucky trials; reported only."""
+    """Chance that the challenger's Sharpe ratio on validation is more than the best of so many worthless trials would
+    show there; reported only."""
     reasons: tuple[str, ...]
-    """For people."""
+    """For people: what failed, or that nothing did."""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that survive JSON exactly."""
@@ -133,56 +142,73 @@ def judge(
 ) -> Verdict:
     """Compare the challenger with every incumbent at the level of this attempt, and look at the limits.
 
-    Raises ConfigurationError for paths that do not cover the same hours, or an attempt below 1.
+    The challenger must beat each incumbent at the full level: that it wins against all by luck is no likelier than that
+    it does against the one that it does not beat (intersection-union). Raises ConfigurationError for paths that do not
+    cover the same hours, for no incumbents and for an attempt below 1.
     """
+    if not incumbents:
+        raise ConfigurationError(f"{challenger.name} has nobody to beat: hand in the champion, the rule and flat")
     level = level_of(attempt, settings)
     comparisons = tuple(
         _compare(challenger, incumbent, settings, level, np.random.default_rng([seed, attempt, number]))
         for number, incumbent in enumerate(incumbents)
     )
     limits = tuple(_limits(challenger, settings))
-    promoted = all(each.passed for each in (*comparisons, *limits))
+    failed = [_beaten_by(each, len(challenger.equity) - 1) for each in comparisons if not each.passed]
+    failed += [_exceeded(each) for each in limits if not each.passed]
+    names = ", ".join(dict.fromkeys(each.incumbent for each in comparisons))
     return Verdict(
         challenger=challenger.name,
-        promoted=promoted,
+        promoted=not failed,
         attempt=attempt,
         level=level,
-        hours=len(challenger.gains),
+        hours=len(challenger.equity) - 1,
         comparisons=comparisons,
         limits=limits,
         trials=trials.count,
-        deflated_sharpe=None,
-        reasons=(),
+        deflated_sharpe=_deflated(trials),
+        reasons=tuple(failed) or (f"beats {names}, each at {100 * level:.3g} % error, and is within every limit",),
     )
 
 
 def level_of(attempt: int, settings: GateSettings) -> float:
-    """The share of settings.error that an attempt spends."""
+    """The share of settings.error that an attempt spends: h / ((k + h - 1) (k + h)) for attempt k from 1, where h is
+    half_spent_attempts. The shares of all attempts for ever sum to one, those of the first h to a half."""
     if attempt < 1:
         raise ConfigurationError(f"gate attempts are counted from 1 after a promotion: {attempt} is none")
-    half = 52
+    half = settings.half_spent_attempts
     return settings.error * half / ((attempt + half - 1) * (attempt + half))
 
 
 def _compare(
     challenger: Evidence, incumbent: Evidence, settings: GateSettings, level: float, random: np.random.Generator
 ) -> Comparison:
-    if challenger.first_tick != incumbent.first_tick or len(challenger.equity) != len(incumbent.equity):
-        raise ConfigurationError(
-            f"{challenger.name} and {incumbent.name} cover different hours: replay both on the same window"
-        )
-    differences = challenger.gains - incumbent.gains
+    differences = _differences(challenger, incumbent)
     test = mean_test(differences, level, settings.block_hours, settings.resamples, random)
-    detectable = (norm.isf(level) + norm.isf(1 - POWER)) * test.standard_error * MONTH_HOURS
+    needed = (test.critical + NormalDist().inv_cdf(POWER)) * test.standard_error
+    told = differences.any() and math.isfinite(test.critical)
     return Comparison(
         incumbent=incumbent.name,
         advantage=test.mean * MONTH_HOURS,
-        lower=test.lower * MONTH_HOURS,
         standard_error=test.standard_error * MONTH_HOURS,
+        lower=test.lower * MONTH_HOURS if math.isfinite(test.critical) else None,
         p_value=test.p_value,
-        detectable=float(detectable) if differences.any() else None,
-        passed=test.lower > 0,
+        detectable=needed * MONTH_HOURS if told else None,
+        passed=test.p_value <= level,
     )
+
+
+def _differences(challenger: Evidence, incumbent: Evidence) -> NDArray[np.float64]:
+    """[T - 1] hourly advantage, % of initial capital."""
+    if challenger.first_tick != incumbent.first_tick or len(challenger.equity) != len(incumbent.equity):
+        raise ConfigurationError(
+            f"{challenger.name} and {incumbent.name} cover different hours ({len(challenger.equity) - 1} from "
+            f"{challenger.first_tick} and {len(incumbent.equity) - 1} from {incumbent.first_tick}): replay both on the "
+            "same window"
+        )
+    if len(challenger.equity) < 2:
+        raise ConfigurationError("a gate window needs an hour at least: lengthen it")
+    return challenger.gains - incumbent.gains
 
 
 def _limits(challenger: Evidence, settings: GateSettings) -> Iterator[Limit]:
@@ -191,3 +217,35 @@ def _limits(challenger: Evidence, settings: GateSettings) -> Iterator[Limit]:
     yield Limit("max_drawdown_pct", drawdown, allowed, drawdown <= allowed)
     yield Limit("min_trades", trades, settings.min_trades, trades >= settings.min_trades)
     yield Limit("stressed_pnl", stressed, 0.0, stressed is not None and stressed > 0)
+
+
+def _beaten_by(comparison: Comparison, hours: int) -> str:
+    """Why this incumbent stands."""
+    name, gained = comparison.incumbent, comparison.advantage
+    if comparison.p_value == 1 and comparison.standard_error == 0 and gained == 0:
+        return f"no different from {name}: the two made the same P&L in every hour"
+    window = f"{hours / 24:.0f} days"
+    if comparison.lower is None or comparison.detectable is None:
+        return f"cannot tell it from {name}: {window} are too few to show any advantage at this level"
+    if gained <= 0:
+        return f"earned {-gained:.3g} {RATE} less than {name}"
+    return (
+        f"cannot tell it from {name}: it earned {gained:.3g} {RATE} more, which may be luck (lower bound "
+        f"{comparison.lower:.3g}); only an advantage above {comparison.detectable:.3g} {RATE} would show in {window}"
+    )
+
+
+def _exceeded(limit: Limit) -> str:
+    value = limit.value
+    match limit.name:
+        case "max_drawdown_pct":
+            return f"drawdown of {value:.3g} % exceeds the limit of {limit.bound:.3g} %"
+        case "min_trades":
+            return f"{value:.0f} closed trades are fewer than {limit.bound:.0f}"
+    return "was not replayed at raised costs" if value is None else f"lost {-value:,.2f} at raised costs"
+
+
+def _deflated(trials: Trials) -> float | None:
+    if trials.gains is None:
+        return None
+    return deflated_sharpe_of(trials.gains, trials.sharpes / math.sqrt(HOURS_PER_YEAR), trials.count)

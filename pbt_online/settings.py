@@ -140,13 +140,18 @@ class FitnessSettings(Frozen):
 
 
 class GateSettings(Frozen):
-    """What a challenger must show before it trades."""
+    """What a challenger must show before it trades. The figures behind the defaults: docs/gate.md."""
 
     error: float = Field(
         0.05, gt=0, lt=0.5, description="Chance that a champion is ever replaced by one that is no better, all cycles."
     )
-    resamples: int = Field(4000, ge=200, description="Of the paired stationary bootstrap.")
-    block_hours: int = Field(72, ge=1, description="Mean block of it: P&L of adjacent hours is not independent.")
+    half_spent_attempts: int = Field(
+        52, ge=1, description="Half of the error is spent on so many attempts after a promotion, the rest on all later."
+    )
+    resamples: int = Field(4000, ge=200, description="Of the paired stationary bootstrap, at least.")
+    block_hours: int = Field(
+        168, ge=1, description="Mean block of it: differences of P&L last for days, while one policy holds what pays."
+    )
     max_drawdown_pct: float = Field(10.0, gt=0, le=100, description="Drawdown on the gate window that fails.")
     min_trades: int = Field(5, ge=0, description="Fewer closed trades on the gate window fail.")
     cost_factor: float = Field(1.5, ge=1, description="Costs are raised by this, and the P&L must stay positive.")

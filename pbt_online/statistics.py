@@ -1,7 +1,7 @@
-"""What can be said of a mean P&L from one path: the stationary bootstrap; used by the gate.
+"""What can be said of a mean P&L from one path: a studentised stationary bootstrap; used by the gate.
 
-Hourly P&L is autocorrelated, heavy-tailed and mostly zero, so its mean is judged by resampling blocks of hours (Politis
-& Romano 1994), never by formulas for independent normal returns.
+Hourly P&L of a carry trade is autocorrelated (a basis deviation is taken back an hour later), heavy-tailed and often
+zero, so its mean is judged by resampling blocks of hours, never by formulas for independent normal returns.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,11 @@ from data.compiled import compiled
 
 Series = NDArray[np.float64]
 
+TAIL_RESAMPLES = 20
+"""Resamples that lie beyond the critical value, at least: a small level needs many resamples."""
+LEAST_BLOCKS = 10
+"""Mean blocks that a series must hold: a shorter series gets shorter blocks."""
+
 
 @dataclass(frozen=True)
 class MeanTest:
@@ -20,43 +25,72 @@ class MeanTest:
 
     mean: float
     standard_error: float
-    lower: float
-    """The mean lies above it with confidence 1 - level."""
+    critical: float
+    """Standard errors above zero from which a mean is significant; infinite where the series is too short to say."""
     p_value: float
-    """Chance of so large a mean, were the true one zero."""
+    """Chance of a mean so many standard errors above zero, were the true one zero; at most the level where it is
+    significant."""
+
+    @property
+    def lower(self) -> float:
+        """The true mean lies above it with confidence 1 - level; above zero exactly where the mean is significant."""
+        return self.mean - self.critical * self.standard_error if self.standard_error else self.mean
 
 
 def mean_test(series: Series, level: float, block: float, resamples: int, random: np.random.Generator) -> MeanTest:
-    """Whether the mean of `series` [T] lies above zero at `level`; a series that is zero everywhere has p-value 1."""
-    mean = float(series.mean())
+    """Whether the mean of `series` [T] lies above zero at `level`, by the bootstrap t of Politis & Romano (1994).
+
+    `block`: mean length of a block; `resamples`: at least so many, more for a small level. Each resample's mean is
+    measured in its own standard error (Götze & Künsch 1996), because the standard error of sixty blocks is itself
+    uncertain. A series that is zero everywhere has p-value 1.
+    """
     if not series.any():
         return MeanTest(0.0, 0.0, 0.0, 1.0)
-    deviations = np.sort(stationary_means(series, block, resamples, random) - mean)
-    beyond = len(deviations) - np.searchsorted(deviations, mean - 1e-12 * abs(mean))
-    rank = max(int(np.ceil((1 - level) * (resamples + 1))), 1)
-    critical = deviations[min(rank, resamples) - 1]
-    return MeanTest(mean, float(deviations.std()), mean - float(critical), float((1 + beyond) / (1 + resamples)))
+    mean = float(series.mean())
+    enough = max(resamples, int(np.ceil(TAIL_RESAMPLES / level)))
+    means, errors = stationary_means(series - mean, min(block, len(series) / LEAST_BLOCKS), enough, random)
+    error = float(means.std())
+    if error < 1e-12 * abs(mean):
+        return MeanTest(mean, 0.0, 0.0, 1 / (1 + enough) if mean > 0 else 1.0)
+    ratios = np.sort(np.divide(means, errors, out=np.copysign(np.inf, means), where=errors > 0))
+    beyond = enough - int(np.searchsorted(ratios, mean / error))
+    allowed = int(level * (1 + enough))
+    return MeanTest(mean, error, float(ratios[-allowed]), (1 + beyond) / (1 + enough))
 
 
-def stationary_means(series: Series, block: float, resamples: int, random: np.random.Generator) -> Series:
-    """[resamples] means of stationary-bootstrap resamples of `series` [T]: blocks begin anywhere, run on past the end
-    into the beginning, and have geometric lengths of mean `block` (at least 1)."""
+def stationary_means(
+    series: Series, block: float, resamples: int, random: np.random.Generator
+) -> tuple[Series, Series]:
+    """Means and their standard errors, each [resamples], of stationary-bootstrap resamples of `series` [T].
+
+    Blocks begin anywhere, run on past the end into the beginning, and have geometric lengths of mean `block`, at least
+    1. The standard error is that of independent blocks: the root of the sum of (block's sum - mean x length) squared.
+    """
     sums = np.concatenate([[0.0], np.cumsum(np.concatenate([series, series]))])
-    return _resampled_sums(sums, len(series), 1.0 / block, resamples, random) / len(series)
+    means, errors = _resample(sums, len(series), min(1.0, 1.0 / block), resamples, random)
+    return means, errors
 
 
 @compiled
-def _resampled_sums(
+def _resample(
     sums: Series, count: int, chance: float, resamples: int, random: np.random.Generator
-) -> NDArray[np.float64]:
-    """Sums of resamples from running sums [2T + 1] of the series twice over: a block costs one subtraction."""
-    out = np.zeros(resamples)
+) -> tuple[Series, Series]:
+    """From running sums [2T + 1] of the series twice over: a block costs one subtraction, however long it is."""
+    means, errors = np.zeros(resamples), np.zeros(resamples)
     for resample in range(resamples):
-        drawn, total = 0, 0.0
+        drawn, total, squares, products, lengths = 0, 0.0, 0.0, 0.0, 0.0
         while drawn < count:
             begin = random.integers(0, count)
             length = min(random.geometric(chance), count - drawn)
-            total += sums[begin + length] - sums[begin]
+            gained = sums[begin + length] - sums[begin]
             drawn += length
-        out[resample] = total
-    return out
+            total += gained
+            squares += gained * gained
+            products += gained * length
+            lengths += float(length) * length
+        mean = total / count
+        means[resample] = mean
+        variance = squares - 2.0 * mean * products + mean * mean * lengths
+        # What rounding leaves of nothing is nothing: one block alone has no spread.
+        errors[resample] = np.sqrt(variance) / count if variance > 1e-9 * squares else 0.0
+    return means, errors
