@@ -9,8 +9,6 @@ import typer
 
 from backtest.schema import schema_of
 from bot.cli.tables import champions_table, manifest_table, print_json, show, versions_table
-from bot.ledger.store import Ledger
-from bot.runtime import ledger_path
 from bot.settings import Settings
 from data.clock import WallClock
 from data.errors import ConfigurationError, FundingBotError
@@ -96,6 +94,9 @@ def _changed(registry: Registry, version: Version, *, as_json: bool) -> None:
 
 def _now(settings: Settings) -> int | None:
     """Market time: of the newest run; before the first one the clock's, or None where the market is simulated."""
+    from bot.ledger.store import Ledger
+    from bot.runtime import ledger_path
+
     path = ledger_path(settings)
     if path.exists():
         ledger = Ledger(path)
