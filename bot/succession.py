@@ -47,7 +47,9 @@ class Succession:
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
         if not verdict.promoted:
-            self._trader.tell(Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {'; '.join(verdict.reasons)}")
+            self._trader.tell(
+                Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {'; '.join(verdict.reasons)}"
+            )
             return
         why = f"passed the gate of cycle {cycle.number}"
         version = self._registry.promote(cycle.challenger, tick, why)

@@ -125,7 +125,7 @@ class Trader:
 
     async def _collect(self, tick: int) -> TickRecord:
         collected = await self._collector.collect(tick)
-        record = TickRecord(tick, equity=0.0, champion=self.champion)
+        record = TickRecord(tick, equity=0.0, champion=self.champion if self._news else None)
         record.events += [Event(tick, kind, text) for kind, text in self._news]
         if collected.rows.conflicting:
             note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backtest.history import History
-from backtest.policies import Policy, plain_policy
+from backtest.policies import CarryRule, Policy, plain_policy
 from backtest.replay import Result, replay
 from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
@@ -26,7 +26,7 @@ from backtest.windows import Window, Windows, latest_windows
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
-from pbt_online.cloning import tune_rule
+from pbt_online.cloning import clone
 from pbt_online.ensemble import Ensemble
 from pbt_online.fitness import examination
 from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge
@@ -244,7 +244,7 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
     """The challenger against champion, rule, tuned rule and flat, on the window that nobody has seen."""
     registry, schema = learning.registry, schema_of(learning.learner)
     champion = registry.version(cycle.champion)
-    tuned = tune_rule(history.tape(learning.learner, cycle.windows.train))
+    tuned = CarryRule(schema)
     rivals: dict[str, Policy] = {
         "champion": registry.policy(champion, learning.environment, learning.seed),
         "rule": plain_policy("rule", schema_of(learning.environment), learning.seed),

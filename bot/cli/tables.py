@@ -128,30 +128,38 @@ def kpis_table(kpis: Sequence[Kpi]) -> Table:
 
 def comparison_table(names: Sequence[str], results: Sequence[Result]) -> Table:
     """A line per policy, best P&L first."""
-    figures = ("reward", "P&L %", "win rate %", "profit factor", "hours held", "Sharpe", "drawdown %", "trades")
-    table = _table("", ("version",), figures)
+    table = Table(box=SIMPLE)
+    table.add_column("version", overflow="fold")
+    for name in ("reward", "P&L %", "won %", "factor", "hours", "Sharpe", "fall %", "trades"):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, one in sorted(zip(names, results, strict=True), key=lambda pair: -pair[1].metrics.pnl_pct):
         m = one.metrics
-        shown = (m.pnl_pct, m.win_rate_pct, m.profit_factor, m.average_hours, m.sharpe_per_trade, m.max_drawdown_pct)
-        told = ("-" if figure is None else f"{figure:,.2f}" for figure in shown)
-        table.add_row(escape(name), f"{one.reward:+,.2f}", *told, str(m.trades))
+        told = (
+            "-" if figure is None else f"{figure:,.{digits}f}"
+            for figure, digits in (
+                (one.reward, 0), (m.pnl_pct, 2), (m.win_rate_pct, 0), (m.profit_factor, 2), (m.average_hours, 0),
+                (m.sharpe_per_trade, 2), (m.max_drawdown_pct, 2),
+            )
+        )  # fmt: skip
+        table.add_row(escape(name), *told, str(m.trades))
+    table.caption = "factor: profit factor; hours: held on average; Sharpe: per trade; fall: drawdown"
+    table.caption_justify = "left"
     return table
 
 
 def versions_table(versions: Mapping[str, Version | str], champion: str) -> Table:
     """What the registry holds; a text stands for a version that is damaged."""
-    table = _table(f"{len(versions)} versions", ("", "version", "kind", "decides", "created", "gate"), ("fitness",))
+    table = _table(f"{len(versions)} versions", ("", "version", "kind", "decides", "gate"), ("fitness",))
     for name, one in versions.items():
         mark = "*" if name == champion else ""
         if isinstance(one, str):
-            table.add_row(mark, escape(name), "damaged", "-", "-", "-", "-")
+            table.add_row(mark, escape(name), "damaged", "-", "-", "-")
             continue
-        rhythm = f"{one.schema.formulation}, every {one.schema.decision_hours} h"
-        created = "-" if one.created_ms is None else _short_time(one.created_ms)
+        rhythm = f"{one.schema.formulation}, {one.schema.decision_hours} h"
         gate = "not asked" if one.verdict is None else "promoted" if one.vouched_for else "refused"
         value = (one.fitness or {}).get("value")
         fitness = f"{value:+.4f}" if isinstance(value, float | int) else "-"
-        table.add_row(mark, escape(name), one.kind, rhythm, created, gate, fitness)
+        table.add_row(mark, escape(name), one.kind, rhythm, gate, fitness)
     table.caption = "* the champion"
     table.caption_justify = "left"
     return table

@@ -11,6 +11,8 @@ import pytest
 
 from backtest.policies import Actions
 from backtest.replay import Result, replay
+from backtest.schema import Schema, settings_for
+from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from bot.ledger.store import Ledger
 from bot.runtime import ledger_path, run
@@ -54,6 +56,24 @@ def test_a_sequence_of_decisions_gives_the_same_books_on_both_paths(
     assert len(played.trades) >= least, "too few trades to prove anything"
     assert_same(played, Ledger(ledger_path(settings)), number)
     assert (partial_fills(ledger_path(settings)) > 0) == bool(venues)
+
+
+@pytest.mark.parametrize(
+    ("mine", "settings"),
+    [(Schema(3, 5, "pairs", 8), Schema(3, 5)), (Schema(3, 5, "ranked", 2), Schema(3, 5, "pairs", 4))],
+)
+def test_a_policy_trades_by_its_own_schema_whatever_the_settings_say(
+    tmp_path: Path, mine: Schema, settings: Schema
+) -> None:
+    said = settings_for(settings, EnvironmentSettings())
+    risk, data = RiskSettings(max_drawdown_pct=100.0), DataSettings(assets=ASSETS)
+    told = Settings(var=tmp_path, data=data, environment=said, risk=risk)
+    tape = tape_of(told.model_copy(update={"environment": settings_for(mine, said)}), 72)
+    answers = busy_answers(tape)
+    played = replay(tape, Scripted(mine, answers))
+    number = asyncio.run(trade(told, Scripted(mine, answers), 72))
+    assert len(played.trades) >= 5, "too few trades to prove anything"
+    assert_same(played, Ledger(ledger_path(told)), number)
 
 
 def partial_fills(path: Path) -> int:

@@ -12,18 +12,19 @@ import pytest
 
 from backtest.accounting import LONG, OPEN, SHORT, Books, equity, new_books
 from backtest.events import Closing, Fill, Liquidation, apply
-from backtest.schema import schema_of
+from backtest.schema import Schema, schema_of
 from backtest.settings import EnvironmentSettings
 from backtest.settlement import LIQUIDATED, POLICY
 from backtest.simulated_venue import FLAT, IN, KEEP
 from backtest.tape import make_rules
-from bot.alerts import Kind
+from bot.alerts import Event, Kind
 from bot.execution.paper import PaperExecutor
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_to_json
 from bot.risk import RiskGate
 from bot.settings import Settings
 from bot.trader import Account, Trader
+from data.errors import ConfigurationError, StateError
 from data.ingest import Collector
 from data.lake import Lake
 from data.settings import DataSettings
@@ -75,13 +76,13 @@ class Desk:
         self.show(1e6)
         run = self.ledger.start_run(
             Run(
-                world="w", profile="sandbox", description="", episode="", champion="", capital=Decimal(10_000),
+                world="w", profile="sandbox", description="", episode="", champion="rule-1", capital=Decimal(10_000),
                 from_ms=FIRST, to_ms=None, state="running", instruments=instruments_to_json(INSTRUMENTS),
             )
         ).id  # fmt: skip
         lake = Lake(path / "lake")
         self.trader = Trader(
-            account=Account(run, INSTRUMENTS, 10_000.0, ""),
+            account=Account(run, INSTRUMENTS, 10_000.0, "rule-1"),
             books=new_books(2, 3, 10_000.0) if books is None else books,
             policy=Scripted(schema, np.array(answers, dtype=np.int64)),
             collector=Collector({}, recorded(lake), INSTRUMENTS, HISTORY_H),
@@ -231,3 +232,50 @@ def test_an_order_that_failed_and_the_next_one_into_the_same_slot_are_two_orders
     assert [2, 3] == desk.books.instrument[0].tolist()
     states = {"AAA": ("unfilled", 0), "BBB": ("filled", 1)}
     assert sorted((one.symbol, *states[str(one.asset)]) for one in INSTRUMENTS) == desk.intents()
+
+
+def test_another_champion_decides_from_the_next_tick_on_by_its_own_schema(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [[IN, KEEP]], decision_hours=8)
+    assert "1 0" == desk.tick().action
+    ranked = Schema(3, 5)
+    exit_slot_0 = 1 + ranked.opportunities
+    desk.trader.set_policy(Scripted(ranked, np.array([0, exit_slot_0])), "ppo-1", "it won")
+    first, second = desk.tick(), desk.tick()
+    assert ("0", str(exit_slot_0)) == (first.action, second.action), "hourly now, one action"
+    assert [FIRST + 2 * HOUR_MS] == [trade.closed_ms for trade in second.trades]
+    told = Event(FIRST + HOUR_MS, Kind.PROMOTED, "champion ppo-1 takes over from rule-1: it won")
+    assert ([told], "ppo-1") == ([one for one in first.events if one.kind is Kind.PROMOTED], desk.trader.champion)
+    assert Kind.PROMOTED not in [one.kind for one in second.events]
+    run = desk.ledger.latest()
+    assert run is not None
+    assert "ppo-1" == run.champion
+
+
+def test_a_slow_policy_by_pair_takes_over_an_hourly_account(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [], formulation="ranked")
+    desk.trader.set_policy(Scripted(Schema(3, 5, "pairs", 8), np.array([[IN, IN]])), "ppo-2", "")
+    assert ["1 1", *[None] * 7, "0 0"] == [desk.tick().action for _ in range(9)]
+
+
+def test_a_champion_that_does_not_fit_the_account_changes_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [[IN, KEEP]])
+    with pytest.raises(ConfigurationError, match="cannot trade with environment.max_positions 3"):
+        desk.trader.set_policy(Scripted(Schema(4, 5), np.array([0])), "ppo-1", "it won")
+    record = desk.tick()
+    assert ("1 0", "rule-1", None) == (record.action, desk.trader.champion, record.champion)
+    assert Kind.PROMOTED not in [one.kind for one in record.events]
+
+
+def test_a_change_is_told_by_the_tick_that_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tick that fails is done again, and tells it then."""
+    desk = Desk(tmp_path, [[KEEP, KEEP], [KEEP, KEEP]])
+    desk.trader.set_policy(Scripted(Schema(3, 5), np.array([0, 0])), "ppo-1", "it won")
+    with monkeypatch.context() as broken, pytest.raises(StateError):
+        broken.setattr(desk.ledger, "record_tick", _refuse)
+        desk.tick()
+    desk.hour = 0
+    assert [Kind.PROMOTED] == [one.kind for one in desk.tick().events]
+
+
+def _refuse(*_: object) -> None:
+    raise StateError("the disk is full")
