@@ -189,7 +189,7 @@ async def _succession(
         plan = Plan(folder, registry.root, world.lake, account.instruments, account.from_ms, waits=simulated)
         retraining = Retraining(settings, plan)
     try:
-        peak = peak_since_takeover(ledger, account.id, registry, trader.champion, account.capital)
+        peak = peak_since_takeover(ledger, account.id, registry, trader.champion)
         yield Succession(settings, retraining, registry, trader, peak, follows=not simulated)
     finally:
         if retraining is not None:

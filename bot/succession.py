@@ -47,9 +47,8 @@ class Succession:
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
         if not verdict.promoted:
-            self._trader.tell(
-                Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {'; '.join(verdict.reasons)}"
-            )
+            why = "; ".join(verdict.reasons)
+            self._trader.tell(Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {why}")
             return
         why = f"passed the gate of cycle {cycle.number}"
         version = self._registry.promote(cycle.challenger, tick, why)
@@ -72,11 +71,11 @@ class Succession:
         self._peak = worth
 
 
-def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str, capital: float) -> float:
-    """The account's highest equity since `champion` took over, quote currency."""
+def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str) -> float:
+    """The account's highest equity since `champion` took over, quote currency; 0 before its first hour."""
     since = max((t.since_ms or 0 for t in registry.history() if t.name == champion), default=0)
     ticks, worth = ledger.equity(run_id)
-    return float(worth[ticks >= since].max(initial=capital if len(ticks) == 0 else 0.0))
+    return float(worth[ticks >= since].max(initial=0.0))
 
 
 def follow_champion(registry: Registry, trader: Trader, settings: Settings) -> None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.torch import load, save
+from torch import Tensor
 
 from backtest.history import History
 from backtest.policies import CarryRule, Policy, plain_policy
@@ -36,6 +38,7 @@ from pbt_online.network import NetworkPolicy
 from pbt_online.population import Population, Round
 from pbt_online.registry import Registry
 from pbt_online.settings import LearningSettings
+from pbt_online.teachers import TeacherName
 from pbt_online.training import Course, policy_of, take_course
 
 
@@ -168,7 +171,7 @@ def _course(learning: Learning, history: History, cycle: Cycle) -> Course:
         train=train,
         examination=examination(validation, learning.settings.fitness, learning.seed),
         scaler=scaler,
-        clone=None if told.start == "random" else _clone(learning, train, scaler),
+        clone=None if told.start == "random" else _clone(learning, train, scaler, told.start),
         learner=told,
         seed=learning.seed,
         cycle=cycle.number,
@@ -183,13 +186,10 @@ def _scaler(learning: Learning, train: Tape) -> Scaler:
     return Scaler.from_dict(json.loads(path.read_text()), train.schema)
 
 
-def _clone(learning: Learning, train: Tape, scaler: Scaler) -> dict[str, Any]:
-    from safetensors.torch import load, save
-
+def _clone(learning: Learning, train: Tape, scaler: Scaler, teacher: TeacherName) -> dict[str, Tensor]:
     path = learning.folder / "clone.safetensors"
     if not path.exists():
-        told = learning.settings.learner
-        taught = clone(train, scaler, told.start, told, learning.seed)
+        taught = clone(train, scaler, teacher, learning.settings.learner, learning.seed)
         write_whole(path, save(taught.weights))
     return load(path.read_bytes())
 

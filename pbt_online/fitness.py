@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +71,10 @@ class Score:
     """Mean of the plays' annualised Sharpe ratios of hourly changes of equity, of those that have one; None without."""
     drawdown_pct: float
     """Mean of the plays' largest falls from an earlier high, %."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that survive JSON exactly."""
+        return {**vars(self), "scores": self.scores.tolist(), "regimes": list(self.regimes)}
 
 
 @dataclass(frozen=True)

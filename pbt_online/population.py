@@ -171,7 +171,7 @@ class Population:
             return
         trained = future.result()
         name = self.memory.store(trained.checkpoint)
-        came = {"checkpoint": name, "score": score_row(trained.score), "seconds": trained.seconds}
+        came = {"checkpoint": name, "score": trained.score.as_dict(), "seconds": trained.seconds}
         self.memory.record(Entry(**asdict(planned) | came))
 
     def _report(self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float) -> Round:
@@ -246,7 +246,3 @@ class _Best:
 def _told(error: Exception) -> str:
     """The error on one line; that of a library can be pages long."""
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
-
-
-def score_row(score):
-    return {**vars(score), "scores": score.scores.tolist(), "regimes": list(score.regimes)}

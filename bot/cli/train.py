@@ -1,6 +1,6 @@
 """`bot train`: cycles of Population Based Training, each with its table per round and the gate's verdict at its end."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import rmtree
@@ -122,10 +122,9 @@ def _figures(entry: Entry) -> Sequence[str]:
     )
 
 
-def shown(hyperparameters: dict[str, float] | object) -> str:
+def shown(hyperparameters: Mapping[str, float]) -> str:
     """lr=0.000018, gamma=0.99, ..."""
-    told = dict(hyperparameters)  # type: ignore[call-overload]
-    return ", ".join(f"{SHORT.get(name, name)}={value:.3g}" for name, value in told.items())
+    return ", ".join(f"{SHORT.get(name, name)}={value:.3g}" for name, value in hyperparameters.items())
 
 
 def show_verdict(verdict: Verdict, console: Console) -> None:
