@@ -1,16 +1,17 @@
 """Evaluation sweeps: many policies over one tape, spread over processes, each result the same as from `replay`."""
 
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from backtest.policies import Policy
 from backtest.replay import Result, replay
 from backtest.tape import Tape
+from backtest.worker_pool import WorkerPool
+from backtest.worker_process import WorkerProcess, one_thread, pack
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+RETRIES = 2
+"""How often a replay is repeated whose worker died."""
 
 
 def sweep(
@@ -32,28 +33,11 @@ def sweep(
 @contextmanager
 def _replays(tape: Tape, policies: Sequence[Policy], workers: int) -> Iterator[Iterator[Result]]:
     if workers <= 1:
-        yield (replay(tape, policy) for policy in policies)
+        with one_thread():
+            yield (replay(tape, policy) for policy in policies)
         return
-    with (
-        _one_thread(),
-        ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _take_tape, (tape,)) as pool,
-    ):
+    with WorkerPool(partial(WorkerProcess, pack(_take_tape, tape)), workers, retries=RETRIES) as pool:
         yield pool.map(_replay_there, policies)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Numerical libraries of processes started meanwhile use one thread each."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 _tape: Tape

@@ -79,7 +79,6 @@ class WorkerPool(Executor):
         self._lanes: list[threading.Thread] = []
         self._workers: set[Worker] = set()
         self._idle = 0
-        self._failed_starts = 0
         self._closed = self._killed = False
 
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
@@ -103,8 +102,9 @@ class WorkerPool(Executor):
             if cancel_futures:
                 self._abandon_waiting()
             self._changed.notify_all()
+            lanes = list(self._lanes)
         if wait:
-            for lane in self._lanes:
+            for lane in lanes:
                 lane.join()
 
     def kill(self) -> None:
@@ -131,13 +131,14 @@ class WorkerPool(Executor):
     def _lane(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by workers, from their first instant
         worker: Worker | None = None
-        while self._work_waits():
-            worker = worker or self._hired()
-            work = self._taken() if worker else None
-            if worker and work and not self._done(work, worker):
+        while self._work_waits() and (worker := worker or self._hired()):
+            work = self._taken()
+            if work and not self._done(work, worker):
                 worker = None
         if worker:
             self._dismiss(worker)
+        with self._changed:
+            self._lanes.remove(threading.current_thread())
 
     def _work_waits(self) -> bool:
         """Wait until there is work; False when there will be none."""
@@ -157,35 +158,37 @@ class WorkerPool(Executor):
         return None
 
     def _hired(self) -> Worker | None:
-        """A worker that is ready; None if it could not be had, after what that means for the waiting work."""
-        worker = None
-        try:
-            with self._changed:
-                if self._killed:
-                    return None
-                worker = self._start()
-                self._workers.add(worker)
-            unpack(worker.begin())
-        except BaseException as error:
+        """A worker that has begun; None if none can be had, after answering for the work that waits."""
+        for _ in range(1 + self._retries):
+            worker = None
+            try:
+                with self._changed:
+                    if self._killed:
+                        return None
+                    worker = self._start()
+                    self._workers.add(worker)
+                unpack(worker.begin())
+                return worker
+            except BaseException as error:
+                why = error
             if worker:
                 self._dismiss(worker)
-            self._start_failed(error)
-            return None
-        self._failed_starts = 0
-        return worker
+            if not isinstance(why, Lost):
+                break
+        self._give_up(why)
+        return None
 
-    def _start_failed(self, error: BaseException) -> None:
-        """Try again if it was lost, but not for ever; what the initial work raised is the next work's answer."""
-        if isinstance(error, Lost):
-            LOG.warning("A worker was lost while it started: %s.", error)
-            self._failed_starts += 1
-            if self._failed_starts <= self._retries:
+    def _give_up(self, why: BaseException) -> None:
+        """Fail the work that waits, unless workers were merely lost as they started, and others are left to do it."""
+        with self._changed:
+            if self._killed or (isinstance(why, Lost) and self._workers):
                 return
-        work = self._taken()
-        if work and isinstance(error, Lost):
-            work.future.set_exception(WorkerLost(f"{work} has no worker: every one was lost as it started ({error})"))
-        elif work:
-            work.future.set_exception(error)
+            failed = list(self._waiting)
+            self._waiting.clear()
+        for work in failed:
+            if work.begins():
+                lost = WorkerLost(f"{work} has no worker: each was lost as it started ({why}); is memory short?")
+                work.future.set_exception(lost if isinstance(why, Lost) else why)
 
     def _dismiss(self, worker: Worker) -> None:
         with self._changed:
@@ -195,15 +198,20 @@ class WorkerPool(Executor):
     def _done(self, work: _Work, worker: Worker) -> bool:
         """Answer the work's future, or have it done again; whether the worker can go on."""
         try:
-            result = unpack(worker.run(pack(work.function, *work.arguments, **work.named), self._timeout_s))
+            outcome = worker.run(pack(work.function, *work.arguments, **work.named), self._timeout_s)
         except Lost as why:
-            self._lost(work, f"{worker}: {why}")
             self._dismiss(worker)
+            self._lost(work, f"{worker}: {why}")
             return False
-        except BaseException as error:
+        except Exception as error:  # it cannot be packed
             work.future.set_exception(error)
             return True
-        work.future.set_result(result)
+        try:
+            result = unpack(outcome)
+        except BaseException as error:
+            work.future.set_exception(error)
+        else:
+            work.future.set_result(result)
         return True
 
     def _lost(self, work: _Work, why: str) -> None:
@@ -212,12 +220,10 @@ class WorkerPool(Executor):
             if self._killed:
                 work.abandon()
                 return
-            again = work.losses <= self._retries
-            if again:
+            if work.losses <= self._retries:
                 self._waiting.appendleft(work)
                 self._changed.notify()
-        LOG.warning("%s was lost, loss %d of %d allowed (%s).", work, work.losses, self._retries, why)
-        if not again:
-            work.future.set_exception(
-                WorkerLost(f"{work} was lost with its worker {work.losses} times, last with {why}: is memory short?")
-            )
+                LOG.warning("%s was lost with its worker (%s) and is given to another.", work, why)
+                return
+        times = f"{work.losses} times" if work.losses > 1 else "once"
+        work.future.set_exception(WorkerLost(f"{work} was lost with its worker {times} ({why}); is memory short?"))

@@ -1,6 +1,7 @@
 """One process that works for another: spawned with one numerical thread, out of the way, and gone when its parent is.
 
-Used by `worker_pool`; `pack`, `perform` and `unpack` are also how work travels to other machines.
+Sweeps and learning give it to `worker_pool`; `pack`, `perform` and `unpack` are also how work travels to other
+machines, and `one_thread` makes this process compute as a worker does.
 """
 
 import multiprocessing
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 THREAD_LIMITS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Environment under which numerical libraries use one thread; they read it when they are imported."""
@@ -58,15 +61,27 @@ def _packed_error(error: BaseException) -> bytes:
     return packed
 
 
-def use_one_thread() -> None:
-    """Hold libraries that are imported already to one thread."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute here on one thread, as every worker does.
+
+    Results depend on it: OpenBLAS rounds the products of a few hundred rows differently on two threads. Libraries that
+    are imported only later keep to one thread.
+    """
+    torch = sys.modules.get("torch")  # which this package does not import
+    threads = torch.get_num_threads() if torch else 1
+    try:
+        with _one_thread_when_imported(), threadpool_limits(1):
+            if torch:
+                torch.set_num_threads(1)
+            yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Numerical libraries of processes started meanwhile, or imported meanwhile, use one thread each."""
+def _one_thread_when_imported() -> Iterator[None]:
     before = {name: os.environ.get(name) for name in THREAD_LIMITS}
     os.environ.update(THREAD_LIMITS)
     try:
@@ -87,12 +102,16 @@ class WorkerProcess:
     """
 
     def __init__(self, initial: bytes) -> None:
+        """Start it; Lost if the system has no room for it."""
         self._initial = initial
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with one_thread(), theirs:
-            self._process.start()
+        with _one_thread_when_imported(), theirs:
+            try:
+                self._process.start()
+            except OSError as why:
+                raise Lost(f"it did not start: {why}") from why
 
     def __str__(self) -> str:
         return f"process {self._process.pid}"
@@ -132,9 +151,7 @@ def _serve(connection: Connection) -> None:
             packed = connection.recv_bytes()
         except EOFError:
             return
-        outcome = perform(packed)
-        use_one_thread()
-        connection.send_bytes(outcome)
+        connection.send_bytes(perform(packed))
 
 
 def _end_with_parent() -> None:

@@ -10,10 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
-import torch
-
-from backtest.worker_pool import WorkerPool
+from backtest.worker_pool import Worker, WorkerPool
 from backtest.worker_process import WorkerProcess, one_thread, pack
+from data.errors import ConfigurationError
 from pbt_online.settings import BackendSettings
 
 A = TypeVar("A")
@@ -41,21 +40,51 @@ def open_backend(settings: BackendSettings, initializer: Callable[[C], None], sh
     ConfigurationError if Ray is asked for and not installed or not reached.
     """
     if settings.kind == "process":
-        with _one_thread_here():
+        with one_thread(), _InProcess() as executor:
             initializer(shared)
-            yield _InProcess()
-    else:
-        initial = pack(initializer, shared)
-        size = settings.workers or _processors()
-        start = partial(WorkerProcess, initial)
-        with WorkerPool(start, size, retries=settings.retries, timeout_s=settings.timeout_s) as pool:
-            yield pool
+            yield executor
+        return
+    places = _ray if settings.kind == "ray" else _processes
+    with (
+        places(settings, pack(initializer, shared)) as (start, processors),
+        WorkerPool(
+            start, settings.workers or processors, retries=settings.retries, timeout_s=settings.timeout_s
+        ) as pool,
+    ):
+        yield pool
+
+
+Places = tuple[Callable[[], Worker], int]
+"""How to start a worker, and how many there is room for."""
+
+
+@contextmanager
+def _processes(settings: BackendSettings, initial: bytes) -> Iterator[Places]:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield partial(WorkerProcess, initial), allowed
+
+
+@contextmanager
+def _ray(settings: BackendSettings, initial: bytes) -> Iterator[Places]:
+    try:
+        from pbt_online import ray_worker
+    except ModuleNotFoundError as missing:
+        if missing.name != "ray":
+            raise
+        raise ConfigurationError("Ray is not installed: pip install 'funding-bot[ray]'") from missing
+    with ray_worker.connected(settings.address) as processors:
+        yield partial(ray_worker.RayWorker, ray_worker.stored(initial)), max(processors, 1)
 
 
 class _InProcess(Executor):
     """Work is done where it is submitted, and its future is done when `submit` returns."""
 
+    def __init__(self) -> None:
+        self._closed = False
+
     def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        if self._closed:
+            raise RuntimeError("the backend was closed: submit within the with block")
         future: Future[R] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -63,18 +92,5 @@ class _InProcess(Executor):
             future.set_exception(error)
         return future
 
-
-@contextmanager
-def _one_thread_here() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with one_thread():
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._closed = True
