@@ -128,7 +128,7 @@ def kpis_table(kpis: Sequence[Kpi]) -> Table:
 
 def comparison_table(names: Sequence[str], results: Sequence[Result]) -> Table:
     """A line per policy, best P&L first."""
-    table = Table(box=SIMPLE)
+    table = Table(box=SIMPLE, padding=0)
     table.add_column("version", overflow="fold")
     for name in ("reward", "P&L %", "won %", "factor", "hours", "Sharpe", "fall %", "trades"):
         table.add_column(name, justify="right", no_wrap=True)
