@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from data.errors import LearningFailed
+from pbt_online.bandit import Gain
 from pbt_online.memory import Entry, Memory
 from pbt_online.scheduler import Decision, Scheduler, Standing
 from pbt_online.search_space import SearchSpace
@@ -125,11 +126,24 @@ class Population:
         entries = self._newest(cycle)
         number = next(entry.round for entry in entries if entry.member == member) + 1
         random = self._random(cycle, number * self._settings.size + member)
-        decision = self._scheduler.decide_one(self._standings(entries), member, random)
+        decision = self._scheduler.decide_one(number, self._standings(entries), member, random, self._gains(cycle))
         return self._follow(cycle, number, decision, entries)
 
     def _decide(self, cycle: int, number: int, before: Sequence[Entry]) -> list[Decision]:
-        return self._scheduler.decide(number, self._standings(before), self._random(cycle, number))
+        random = self._random(cycle, number)
+        return self._scheduler.decide(number, self._standings(before), random, self._gains(cycle))
+
+    def _gains(self, cycle: int) -> list[Gain]:
+        """What every round of the cycle gained over the score of the weights that it began with."""
+        brought: dict[str | None, float] = {}
+        gains = []
+        for entry in self.memory.entries:
+            if entry.cycle == cycle and entry.score is not None:
+                if entry.started_from in brought:
+                    gained = entry.score["value"] - brought[entry.started_from]
+                    gains.append(Gain(entry.round, entry.hyperparameters, gained))
+                brought[entry.checkpoint] = entry.score["value"]
+        return gains
 
     def _follow(self, cycle: int, number: int, decision: Decision, before: Sequence[Entry]) -> Entry:
         by_member = {entry.member: entry for entry in before}

@@ -1,28 +1,93 @@
-"""stub"""
+"""The hyperparameters that the population tunes: drawing, bounding and comparing them, for explore and the scheduler.
+
+Each has a place in 0..1: in its range (on a logarithmic scale where it is logarithmic), or among its choices.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+
+from pbt_online.settings import Dimension
+
+Hyperparameters = Mapping[str, float]
+
+UNIFORM_SD = 12**-0.5
+"""Standard deviation of a uniform sample of 0..1."""
 
 
 class SearchSpace:
-    def __init__(self, dims):
-        self.d = dict(dims)
+    """D dimensions by name; everything random comes from the generators handed in."""
 
-    def _v(self, n, u):
-        d = self.d[n]
-        if d.choices:
-            return float(d.choices[min(int(u * len(d.choices)), len(d.choices) - 1)])
-        return (
-            float(np.exp(np.log(d.low) + u * (np.log(d.high) - np.log(d.low))))
-            if d.log
-            else float(d.low + u * (d.high - d.low))
-        )
+    def __init__(self, dimensions: Mapping[str, Dimension]) -> None:
+        self.dimensions = dict(dimensions)
 
-    def stratified(self, count, random):
-        us = {n: (random.permutation(count) + random.random(count)) / count for n in self.d}
-        return [{n: self._v(n, us[n][m]) for n in self.d} for m in range(count)]
+    def sample(self, random: np.random.Generator) -> dict[str, float]:
+        """One draw, uniform over every range and list of choices."""
+        return {name: drawn(dimension, random.random()) for name, dimension in self.dimensions.items()}
 
-    def clip(self, h):
-        return {n: float(h[n]) for n in self.d}
+    def stratified(self, count: int, random: np.random.Generator) -> list[dict[str, float]]:
+        """A Latin hypercube: of `count` equal parts of every range each holds one member, and choices share members
+        as evenly as can be."""
+        columns = {
+            name: [drawn(dimension, place) for place in (random.permutation(count) + random.random(count)) / count]
+            for name, dimension in self.dimensions.items()
+        }
+        return [{name: column[member] for name, column in columns.items()} for member in range(count)]
 
-    def diversity(self, hs):
-        return 1.0
+    def clip(self, hyperparameters: Hyperparameters) -> dict[str, float]:
+        """The nearest allowed values; what is missing is set to the middle, what is unknown is left out."""
+        return {
+            name: at(dimension, place_of(dimension, hyperparameters[name]) if name in hyperparameters else 0.5)
+            for name, dimension in self.dimensions.items()
+        }
+
+    def unit(self, hyperparameters: Hyperparameters) -> NDArray[np.float64]:
+        """[D] places, in the order of the dimensions."""
+        return np.array([place_of(dimension, hyperparameters[n]) for n, dimension in self.dimensions.items()])
+
+    def diversity(self, population: Sequence[Hyperparameters]) -> float:
+        """Standard deviation of the places over that of a uniform sample, mean over dimensions: 0 where all members
+        are alike, about 1 where they are as spread as a first population."""
+        if len(population) < 2 or not self.dimensions:
+            return 0.0
+        places = np.stack([self.unit(hyperparameters) for hyperparameters in population])
+        return float(places.std(axis=0).mean() / UNIFORM_SD)
+
+
+def place_of(dimension: Dimension, value: float) -> float:
+    """Where `value` lies, 0..1; the nearest place for a value outside."""
+    if dimension.choices is not None:
+        nearest = min(range(len(dimension.choices)), key=lambda index: abs(dimension.choices[index] - value))  # type: ignore[index]
+        return nearest / max(len(dimension.choices) - 1, 1)
+    low, high = bounds(dimension)
+    if dimension.log:
+        return float(np.clip(np.log(max(value, low) / low) / np.log(high / low), 0.0, 1.0))
+    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
+
+
+def at(dimension: Dimension, place: float) -> float:
+    """The allowed value nearest to `place`, which may lie outside 0..1."""
+    place = float(np.clip(place, 0.0, 1.0))
+    if dimension.choices is not None:
+        return float(dimension.choices[round(place * (len(dimension.choices) - 1))])
+    low, high = bounds(dimension)
+    value = low * (high / low) ** place if dimension.log else low + place * (high - low)
+    if dimension.step is not None:
+        steps = min(round((value - low) / dimension.step), int((high - low) / dimension.step + 1e-9))
+        value = low + steps * dimension.step
+    return float(np.clip(value, low, high))
+
+
+def drawn(dimension: Dimension, place: float) -> float:
+    """The value of a uniform draw `place` in 0..1; every choice has an equal share of it."""
+    if dimension.choices is not None:
+        return float(dimension.choices[int(place * len(dimension.choices))])
+    return at(dimension, place)
+
+
+def bounds(dimension: Dimension) -> tuple[float, float]:
+    """Lowest and highest value of a range; raises ValueError for a list of choices."""
+    if dimension.low is None or dimension.high is None:
+        raise ValueError("a list of choices has no bounds")
+    return dimension.low, dimension.high
