@@ -74,7 +74,8 @@ class Scheduler:
         scores = {member: standing.score for member, standing in alive.items()}
         plays = {member: standing.scores for member, standing in alive.items()}
         donors = copies(scores, plays, self._settings.exploit, random)
-        best = ranking(scores)[: max(share(len(scores), self._settings.exploit.quantile), 1)]
+        staying = [member for member in ranking(scores) if member not in donors]
+        best = staying[: max(share(len(scores), self._settings.exploit.quantile), 1)]
         magnitude = self._magnitude(list(alive.values()))
         told = []
         for member, standing in by_member.items():

@@ -38,7 +38,7 @@ class SearchSpace:
     def clip(self, hyperparameters: Hyperparameters) -> dict[str, float]:
         """The nearest allowed values; what is missing is set to the middle, what is unknown is left out."""
         return {
-            name: at(dimension, place_of(dimension, hyperparameters[name]) if name in hyperparameters else 0.5)
+            name: nearest(dimension, hyperparameters[name]) if name in hyperparameters else at(dimension, 0.5)
             for name, dimension in self.dimensions.items()
         }
 
@@ -58,8 +58,7 @@ class SearchSpace:
 def place_of(dimension: Dimension, value: float) -> float:
     """Where `value` lies, 0..1; the nearest place for a value outside."""
     if dimension.choices is not None:
-        nearest = min(range(len(dimension.choices)), key=lambda index: abs(dimension.choices[index] - value))  # type: ignore[index]
-        return nearest / max(len(dimension.choices) - 1, 1)
+        return dimension.choices.index(nearest(dimension, value)) / max(len(dimension.choices) - 1, 1)
     low, high = bounds(dimension)
     if dimension.log:
         return float(np.clip(np.log(max(value, low) / low) / np.log(high / low), 0.0, 1.0))
@@ -72,11 +71,19 @@ def at(dimension: Dimension, place: float) -> float:
     if dimension.choices is not None:
         return float(dimension.choices[round(place * (len(dimension.choices) - 1))])
     low, high = bounds(dimension)
-    value = low * (high / low) ** place if dimension.log else low + place * (high - low)
+    return nearest(dimension, low * (high / low) ** place if dimension.log else low + place * (high - low))
+
+
+def nearest(dimension: Dimension, value: float) -> float:
+    """The allowed value nearest to `value`; itself where it is allowed."""
+    if dimension.choices is not None:
+        return float(min(dimension.choices, key=lambda choice: abs(choice - value)))
+    low, high = bounds(dimension)
+    value = float(np.clip(value, low, high))
     if dimension.step is not None:
         steps = min(round((value - low) / dimension.step), int((high - low) / dimension.step + 1e-9))
         value = low + steps * dimension.step
-    return float(np.clip(value, low, high))
+    return value
 
 
 def drawn(dimension: Dimension, place: float) -> float:
