@@ -44,14 +44,17 @@ class Flat:
 class CarryRule:
     """The plain carry rule: enter when 72 h of the trailing 72 h spread beats the round-trip cost, leave when it turns.
 
-    One change an hour, exits first, then the best-ranked entry; by pair, all of them at once. The first champion, and
-    the bar for every challenger.
+    One change a decision, exits first, then the best-ranked entry; by pair, all of them at once. The first champion,
+    and the bar for every challenger. Other thresholds make another rule: enter where the expected net carry is above
+    `enter_above`, bps; leave where the spread held is below `leave_below`, bps per 8 h.
     """
 
     name = "rule"
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, enter_above: float = 0.0, leave_below: float = 0.0) -> None:
         self.schema = schema
+        self.enter_above = enter_above
+        self.leave_below = leave_below
         if schema.formulation == "ranked":
             self._carry = [schema.slot(slot, "carry_72h") for slot in range(schema.slots)]
             self._net = [schema.opportunity(rank, "expected_net") for rank in range(schema.opportunities)]
@@ -60,13 +63,13 @@ class CarryRule:
         """Exit the first slot whose carry has turned, else enter the best opportunity that pays, else hold."""
         legal = legal_actions(self.schema, observations)
         if self.schema.formulation == "pairs":
-            turned = observations[..., self.schema.names.index("position.carry_72h")] < 0
-            pays = observations[..., self.schema.names.index("pair.expected_net")] > 0
+            turned = observations[..., self.schema.names.index("position.carry_72h")] < self.leave_below
+            pays = observations[..., self.schema.names.index("pair.expected_net")] > self.enter_above
             actions = np.where(legal[..., FLAT] & turned, FLAT, np.where(legal[..., IN] & pays, IN, KEEP))
             return actions.astype(np.int64)
         opportunities = self.schema.opportunities
-        turned = observations[:, self._carry] < 0
-        pays = legal[:, 1 : 1 + opportunities] & (observations[:, self._net] > 0)
+        turned = legal[:, 1 + opportunities :] & (observations[:, self._carry] < self.leave_below)
+        pays = legal[:, 1 : 1 + opportunities] & (observations[:, self._net] > self.enter_above)
         actions = np.where(pays.any(axis=1), 1 + pays.argmax(axis=1), 0)
         exits = 1 + opportunities + turned.argmax(axis=1)
         return np.where(turned.any(axis=1), exits, actions).astype(np.int64)
