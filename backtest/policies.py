@@ -1,6 +1,7 @@
 """Who decides: the Policy protocol, and the plain policies that every learned one is measured against."""
 
-from typing import Protocol
+from functools import cache
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,29 +45,30 @@ class Flat:
 class CarryRule:
     """The plain carry rule: enter when 72 h of the trailing 72 h spread beats the round-trip cost, leave when it turns.
 
-    One change an hour, exits first, then the best-ranked entry; by pair, all of them at once. The first champion, and
-    the bar for every challenger.
+    One change a decision, exits first, then the best-ranked entry; by pair, all of them at once. The first champion,
+    and the bar for every challenger. Other thresholds make another rule: enter where the expected net carry is above
+    `enter_above`, bps; leave where the spread held is below `leave_below`, bps per 8 h.
     """
 
     name = "rule"
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, enter_above: float = 0.0, leave_below: float = 0.0) -> None:
         self.schema = schema
-        if schema.formulation == "ranked":
-            self._carry = [schema.slot(slot, "carry_72h") for slot in range(schema.slots)]
-            self._net = [schema.opportunity(rank, "expected_net") for rank in range(schema.opportunities)]
+        self.enter_above = enter_above
+        self.leave_below = leave_below
 
     def decide(self, observations: Observations) -> Actions:
         """Exit the first slot whose carry has turned, else enter the best opportunity that pays, else hold."""
         legal = legal_actions(self.schema, observations)
         if self.schema.formulation == "pairs":
-            turned = observations[..., self.schema.names.index("position.carry_72h")] < 0
-            pays = observations[..., self.schema.names.index("pair.expected_net")] > 0
+            columns = _pair_columns(self.schema)
+            turned = observations[..., columns.carry] < self.leave_below
+            pays = observations[..., columns.net] > self.enter_above
             actions = np.where(legal[..., FLAT] & turned, FLAT, np.where(legal[..., IN] & pays, IN, KEEP))
             return actions.astype(np.int64)
-        opportunities = self.schema.opportunities
-        turned = observations[:, self._carry] < 0
-        pays = legal[:, 1 : 1 + opportunities] & (observations[:, self._net] > 0)
+        opportunities, ranked = self.schema.opportunities, _ranked_columns(self.schema)
+        turned = legal[:, 1 + opportunities :] & (observations[:, ranked.carry] < self.leave_below)
+        pays = legal[:, 1 : 1 + opportunities] & (observations[:, ranked.net] > self.enter_above)
         actions = np.where(pays.any(axis=1), 1 + pays.argmax(axis=1), 0)
         exits = 1 + opportunities + turned.argmax(axis=1)
         return np.where(turned.any(axis=1), exits, actions).astype(np.int64)
@@ -96,19 +98,63 @@ def legal_actions(schema: Schema, observations: Observations) -> NDArray[np.bool
     """
     if schema.formulation == "pairs":
         return _legal_by_pair(schema, observations)
-    ranks = range(schema.opportunities)
-    shown = observations[:, [schema.opportunity(rank, "round_trip_cost") for rank in ranks]] > 0
-    held = observations[:, [schema.opportunity(rank, "held") for rank in ranks]] > 0
-    occupied = observations[:, [schema.slot(slot, "held_time") for slot in range(schema.slots)]] > 0
-    free = observations[:, [schema.names.index("free_slots")]] > 0
+    columns = _ranked_columns(schema)
+    shown = observations[:, columns.cost] > 0
+    held = observations[:, columns.held] > 0
+    occupied = observations[:, columns.held_time] > 0
+    free = observations[:, columns.free_slots] > 0
     hold = np.ones((len(observations), 1), dtype=bool)
     return np.concatenate([hold, shown & ~held & free, occupied], axis=1)
 
 
 def _legal_by_pair(schema: Schema, observations: Observations) -> NDArray[np.bool_]:
-    occupied = observations[..., schema.names.index("position.held_time")] > 0
-    shown = observations[..., schema.names.index("pair.round_trip_cost")] > 0
+    columns = _pair_columns(schema)
+    occupied = observations[..., columns.held_time] > 0
+    shown = observations[..., columns.cost] > 0
     return np.stack([np.ones_like(occupied), shown & ~occupied, occupied], axis=-1)
+
+
+class _RankedColumns(NamedTuple):
+    """Where in an observation the plain policies look: by slot, by rank."""
+
+    carry: list[int]
+    held_time: list[int]
+    net: list[int]
+    cost: list[int]
+    held: list[int]
+    free_slots: list[int]
+
+
+class _PairColumns(NamedTuple):
+    """The same in what is seen of a pair."""
+
+    carry: int
+    held_time: int
+    net: int
+    cost: int
+
+
+@cache
+def _ranked_columns(schema: Schema) -> _RankedColumns:
+    slots, ranks = range(schema.slots), range(schema.opportunities)
+    return _RankedColumns(
+        carry=[schema.slot(slot, "carry_72h") for slot in slots],
+        held_time=[schema.slot(slot, "held_time") for slot in slots],
+        net=[schema.opportunity(rank, "expected_net") for rank in ranks],
+        cost=[schema.opportunity(rank, "round_trip_cost") for rank in ranks],
+        held=[schema.opportunity(rank, "held") for rank in ranks],
+        free_slots=[schema.names.index("free_slots")],
+    )
+
+
+@cache
+def _pair_columns(schema: Schema) -> _PairColumns:
+    return _PairColumns(
+        carry=schema.names.index("position.carry_72h"),
+        held_time=schema.names.index("position.held_time"),
+        net=schema.names.index("pair.expected_net"),
+        cost=schema.names.index("pair.round_trip_cost"),
+    )
 
 
 def _decisions(schema: Schema, observations: Observations) -> tuple[int, ...]:

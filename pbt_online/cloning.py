@@ -31,10 +31,10 @@ GAMMA = 0.97
 ACCOUNTS = 32
 COLLECTED = 160_000
 """Decisions that are collected."""
-LEARNED = 24_000
+LEARNED = 16_000
 """Of these, how many are learned from: all, or as many as there are, in which the teacher acts, up to half."""
 BATCH = 256
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
 _DEVIATIONS = (0.0, 0.1, 0.25, 0.5)
 """How often accounts do something else than the teacher: account b the b mod 4th."""
 _HELD_OUT = ACCOUNTS // 8

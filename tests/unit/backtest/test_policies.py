@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from backtest.policies import CarryRule, Flat, Policy, RandomLegal, plain_policy
 from backtest.schema import Schema
+from backtest.simulated_venue import FLAT, IN, KEEP
 from data.errors import ConfigurationError
 
 SCHEMA = Schema(3, 5)
@@ -137,6 +138,28 @@ def test_the_rule_enters_the_best_rank_that_it_does_not_hold() -> None:
 
 def test_the_rule_does_not_enter_without_a_free_slot() -> None:
     assert HOLD == decide(CarryRule(SCHEMA), observation([30.0], carry={0: 1.0, 1: 1.0, 2: 1.0}))
+
+
+@pytest.mark.parametrize(("net", "action"), [(5.0, HOLD), (5.5, enter(0))])
+def test_the_rule_enters_above_the_net_carry_that_it_is_told(net: float, action: int) -> None:
+    assert [action] == CarryRule(SCHEMA, enter_above=5.0).decide(observation([net])[None, :]).tolist()
+
+
+@pytest.mark.parametrize(("carry", "action"), [(0.25, HOLD), (0.125, leave(1))])
+def test_the_rule_leaves_below_the_carry_that_it_is_told(carry: float, action: int) -> None:
+    """And never a slot that is free, whose carry is zero."""
+    rule = CarryRule(SCHEMA, leave_below=0.25)
+    assert [action] == rule.decide(observation([], carry={1: carry})[None, :]).tolist()
+
+
+def test_the_rule_has_the_same_thresholds_by_pair() -> None:
+    by_pair = Schema(3, 5, "pairs")
+    seen = np.zeros((1, 4, by_pair.size), dtype=np.float32)
+    seen[..., by_pair.names.index("pair.round_trip_cost")] = COST
+    seen[0, :2, by_pair.names.index("pair.expected_net")] = 4.0, 6.0
+    seen[0, 2:, by_pair.names.index("position.held_time")] = 0.5
+    seen[0, 2:, by_pair.names.index("position.carry_72h")] = 0.2, 0.3
+    assert [[KEEP, IN, FLAT, KEEP]] == CarryRule(by_pair, 5.0, 0.25).decide(seen).tolist()
 
 
 def test_random_draws_every_legal_action_about_equally_often() -> None:
