@@ -13,7 +13,7 @@ from data.compiled import compiled
 
 Series = NDArray[np.float64]
 
-TAIL_RESAMPLES = 20
+TAIL_RESAMPLES = 10
 """Resamples that lie beyond the critical value, at least: a small level needs many resamples."""
 LEAST_BLOCKS = 10
 """Mean blocks that a series must hold: a shorter series gets shorter blocks."""
