@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -171,8 +171,10 @@ def test_an_incumbent_that_is_ruined_on_the_way_can_be_beaten() -> None:
 
 def test_evidence_is_that_of_a_replay() -> None:
     equity = np.array([10_000.0, 10_100.0, 9_999.0])
-    result = Result("network", np.array([5, 6, 7]), equity, [], new_books(2), measure(equity, []))
-    raised = Result("network", np.array([5, 6, 7]), equity - 10 * np.arange(3), [], new_books(2), measure(equity, []))
+    result = Result("network", np.array([5, 6, 7]), equity, [], new_books(2, 3, CAPITAL), measure(equity, []))
+    raised = Result(
+        "network", np.array([5, 6, 7]), equity - 10 * np.arange(3), [], new_books(2, 3, CAPITAL), measure(equity, [])
+    )
     told = evidence(result, raised)
     assert ("network", 5, 0, -21.0) == (told.name, told.first_tick, told.trades, told.stressed_pnl)
     assert told.drawdown_pct == pytest.approx(1.0)
@@ -223,23 +225,22 @@ def test_an_attempt_is_counted_from_one() -> None:
         level_of(0, FAST)
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 1000), st.integers(1, 300))
-def test_who_passes_a_late_attempt_would_have_passed_the_first(seed: int, attempt: int) -> None:
-    challenger, rule = path(noise(seed, 1) + per_hour(0.6)), path(noise(seed, 2), "rule")
-    late = judged(challenger, rule, attempt=attempt)
-    assert late.level <= judged(challenger, rule).level
-    assert (late.comparisons[0].lower or -1) <= (judged(challenger, rule, attempt=1).comparisons[0].lower or -1) + 0.05
+def test_a_late_attempt_asks_for_more_than_an_early_one() -> None:
+    challenger = path(noise(2) + per_hour(0.5))
+    early, late = (judged(challenger, flat(), attempt=attempt) for attempt in (1, 100))
+    assert late.level < early.level
+    assert (late.comparisons[0].lower or 0) < (early.comparisons[0].lower or 0)
 
 
 # How often
 
 
-def test_two_hundred_cycles_of_noise_promote_nobody() -> None:
-    """The error of all cycles together is 5 %; python -m benchmarks gate repeats the two hundred many times."""
-    for attempt in range(1, 201):
-        verdict = judged(path(noise(9, attempt)), flat(), attempt=attempt, half_spent_attempts=5)
-        assert not verdict.promoted
+def test_two_hundred_cycles_of_noise_promote_at_most_the_stated_share() -> None:
+    """Each window a first attempt, with half a percent to spend on it; python -m benchmarks gate counts attempts."""
+    level, found = level_of(1, FAST.model_copy(update={"error": 0.26})), 0
+    for number in range(200):
+        found += judged(path(noise(9, number)), flat(), error=0.26).promoted
+    assert found <= 200 * level + 2 * math.sqrt(200 * level)
 
 
 def test_a_true_advantage_of_the_documented_size_is_promoted() -> None:

@@ -17,7 +17,7 @@ from pbt_online.sharpe import (
     probabilistic_sharpe,
     superior_ability,
 )
-from pbt_online.statistics import mean_test, stationary_means
+from pbt_online.statistics import mean_test, standard_error, stationary_means
 
 HOURS = 4320
 BLOCK = 168
@@ -125,13 +125,25 @@ def test_a_resample_that_is_one_block_has_no_standard_error() -> None:
     assert not errors.any()
 
 
+def test_the_standard_error_is_that_of_the_resamples() -> None:
+    series = bounce(generator())
+    means, _ = stationary_means(series - series.mean(), BLOCK, 20_000, generator(1))
+    assert means.std() == pytest.approx(standard_error(series, BLOCK), rel=0.03)
+
+
+def test_what_lasts_adds_to_the_standard_error_what_blocks_cut_off() -> None:
+    series = np.repeat(generator().normal(size=HOURS // 72), 72)
+    means, _ = stationary_means(series - series.mean(), BLOCK, 4000, generator(1))
+    assert standard_error(series, BLOCK) > 1.05 * means.std()
+
+
 @pytest.mark.parametrize("noise", [bounce, trending, sparse])
 def test_noise_is_taken_for_an_advantage_no_more_often_than_stated(noise: Noise) -> None:
-    found = 0
+    """Smaller levels and other noise: python -m benchmarks gate."""
+    level, found = 0.02, 0
     for number in range(SIMULATIONS):
-        test = mean_test(noise(generator(number)), LEVEL, BLOCK, 399, generator(number, 1))
-        found += test.p_value <= LEVEL
-    assert found / SIMULATIONS <= LEVEL + 2 * np.sqrt(LEVEL * (1 - LEVEL) / SIMULATIONS)
+        found += mean_test(noise(generator(number)), level, BLOCK, 499, generator(number, 1)).p_value <= level
+    assert found / SIMULATIONS <= level + 2 * np.sqrt(level * (1 - level) / SIMULATIONS)
 
 
 # Sharpe ratios
