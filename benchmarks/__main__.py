@@ -19,6 +19,7 @@ from backtest.policies import plain_policy
 from backtest.simulation import Simulation
 from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
+from benchmarks.gate import show_gate
 from benchmarks.pandas_rows import PandasRowsEnv
 from bot.settings import Settings
 from data.synthetic import synthetic_market
@@ -187,7 +188,9 @@ def show_sweep(console: Console, count: int, workers: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="*", default=["environment", "sweep"], help="environment, sweep; both by default")
+    parser.add_argument(
+        "what", nargs="*", default=["environment", "sweep"], help="environment, sweep (both by default); gate: minutes"
+    )
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of the sweep")
     told = parser.parse_args()
@@ -196,6 +199,8 @@ def main() -> None:
         show_environment(console)
     if "sweep" in told.what:
         show_sweep(console, told.networks, told.workers)
+    if "gate" in told.what:
+        show_gate(console)
 
 
 if __name__ == "__main__":

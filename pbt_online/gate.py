@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from backtest.metrics import HOURS_PER_YEAR
 from backtest.replay import Result
-from data.errors import ConfigurationError
+from data.errors import ConfigurationError, CorruptData
 from pbt_online.settings import GateSettings
 from pbt_online.sharpe import deflated_sharpe_of
 from pbt_online.statistics import mean_test
@@ -144,7 +144,7 @@ def judge(
 
     The challenger must beat each incumbent at the full level: that it wins against all by luck is no likelier than that
     it does against the one that it does not beat (intersection-union). Raises ConfigurationError for paths that do not
-    cover the same hours, for no incumbents and for an attempt below 1.
+    cover the same hours (a path may end early in ruin), for no incumbents and for an attempt below 1.
     """
     if not incumbents:
         raise ConfigurationError(f"{challenger.name} has nobody to beat: hand in the champion, the rule and flat")
@@ -154,7 +154,8 @@ def judge(
         for number, incumbent in enumerate(incumbents)
     )
     limits = tuple(_limits(challenger, settings))
-    failed = [_beaten_by(each, len(challenger.equity) - 1) for each in comparisons if not each.passed]
+    hours = max(len(each.equity) for each in (challenger, *incumbents)) - 1
+    failed = [_beaten_by(each, hours) for each in comparisons if not each.passed]
     failed += [_exceeded(each) for each in limits if not each.passed]
     names = ", ".join(dict.fromkeys(each.incumbent for each in comparisons))
     return Verdict(
@@ -162,7 +163,7 @@ def judge(
         promoted=not failed,
         attempt=attempt,
         level=level,
-        hours=len(challenger.equity) - 1,
+        hours=hours,
         comparisons=comparisons,
         limits=limits,
         trials=trials.count,
@@ -200,15 +201,24 @@ def _compare(
 
 def _differences(challenger: Evidence, incumbent: Evidence) -> NDArray[np.float64]:
     """[T - 1] hourly advantage, % of initial capital."""
-    if challenger.first_tick != incumbent.first_tick or len(challenger.equity) != len(incumbent.equity):
+    hours = max(len(challenger.equity), len(incumbent.equity)) - 1
+    ours, theirs = _gains(challenger, hours), _gains(incumbent, hours)
+    if challenger.first_tick != incumbent.first_tick or len(ours) != len(theirs):
         raise ConfigurationError(
-            f"{challenger.name} and {incumbent.name} cover different hours ({len(challenger.equity) - 1} from "
-            f"{challenger.first_tick} and {len(incumbent.equity) - 1} from {incumbent.first_tick}): replay both on the "
-            "same window"
+            f"{challenger.name} and {incumbent.name} cover different hours ({len(ours)} from {challenger.first_tick} "
+            f"and {len(theirs)} from {incumbent.first_tick}): replay both on the same window"
         )
-    if len(challenger.equity) < 2:
+    if not hours:
         raise ConfigurationError("a gate window needs an hour at least: lengthen it")
-    return challenger.gains - incumbent.gains
+    return ours - theirs
+
+
+def _gains(one: Evidence, hours: int) -> NDArray[np.float64]:
+    """Its gains; a path that ended because nothing was left of the capital gains nothing more."""
+    if not np.isfinite(one.equity).all():
+        raise CorruptData(f"the equity of {one.name} is not a number everywhere: look at the prices of its window")
+    ruined = one.equity[-1] <= 0
+    return np.pad(one.gains, (0, hours - len(one.gains))) if ruined else one.gains
 
 
 def _limits(challenger: Evidence, settings: GateSettings) -> Iterator[Limit]:
@@ -242,7 +252,9 @@ def _exceeded(limit: Limit) -> str:
             return f"drawdown of {value:.3g} % exceeds the limit of {limit.bound:.3g} %"
         case "min_trades":
             return f"{value:.0f} closed trades are fewer than {limit.bound:.0f}"
-    return "was not replayed at raised costs" if value is None else f"lost {-value:,.2f} at raised costs"
+    if value is None:
+        return "was not replayed at raised costs"
+    return f"lost {-value:,.2f} at raised costs" if value < 0 else "earned nothing at raised costs"
 
 
 def _deflated(trials: Trials) -> float | None:

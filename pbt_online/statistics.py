@@ -13,10 +13,11 @@ from data.compiled import compiled
 
 Series = NDArray[np.float64]
 
-TAIL_RESAMPLES = 20
+TAIL_RESAMPLES = 10
 """Resamples that lie beyond the critical value, at least: a small level needs many resamples."""
 LEAST_BLOCKS = 10
-"""Mean blocks that a series must hold: a shorter series gets shorter blocks."""
+"""Mean blocks that a series must hold: a shorter series gets shorter blocks, of LEAST_HOURS at least."""
+LEAST_HOURS = 24.0
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,36 @@ def mean_test(series: Series, level: float, block: float, resamples: int, random
         return MeanTest(0.0, 0.0, 0.0, 1.0)
     mean = float(series.mean())
     enough = max(resamples, int(np.ceil(TAIL_RESAMPLES / level)))
-    means, errors = stationary_means(series - mean, min(block, len(series) / LEAST_BLOCKS), enough, random)
-    error = float(means.std())
-    if error < 1e-12 * abs(mean):
+    size = min(block, max(len(series) / LEAST_BLOCKS, LEAST_HOURS))
+    means, errors = stationary_means(series - mean, size, enough, random)
+    error = standard_error(series, size)
+    if error < 1e-9 * abs(mean):
         return MeanTest(mean, 0.0, 0.0, 1 / (1 + enough) if mean > 0 else 1.0)
     ratios = np.sort(np.divide(means, errors, out=np.copysign(np.inf, means), where=errors > 0))
     beyond = enough - int(np.searchsorted(ratios, mean / error))
     allowed = int(level * (1 + enough))
     return MeanTest(mean, error, float(ratios[-allowed]), (1 + beyond) / (1 + enough))
+
+
+def standard_error(series: Series, block: float) -> float:
+    """Of the mean of `series` [T], by the stationary bootstrap's own formula (Politis & Romano 1994, lemma 1).
+
+    What lasts longer than an hour is cut at the ends of blocks, and half as long blocks cut it twice as often: if that
+    lowers the variance, as much again is added to it.
+    """
+    count = len(series)
+    covariances = np.fft.irfft(np.abs(np.fft.rfft(series - series.mean())) ** 2, count) / count
+    variance, halved = (_variance(covariances, size) for size in (block, block / 2))
+    return float(np.sqrt(max(variance + max(variance - halved, 0.0), 0.0)))
+
+
+def _variance(covariances: Series, block: float) -> float:
+    """Of the mean, from circular autocovariances [T]: lags weigh less, the likelier a block ends between them."""
+    count, stays = len(covariances), 1 - min(1.0, 1 / block)
+    lags = np.arange(count)
+    weights = (1 - lags / count) * stays**lags + lags / count * stays ** (count - lags)
+    weights[0] = 1.0
+    return float(covariances @ weights) / count
 
 
 def stationary_means(
