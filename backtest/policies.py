@@ -29,7 +29,8 @@ class Policy(Protocol):
 
 
 class Flat:
-    """Never trades: the yardstick that losing policies fail."""
+    """Never enters, and closes what it finds open: the yardstick that losing policies fail, and who trades after a
+    champion that was demoted without a predecessor."""
 
     name = "flat"
 
@@ -37,8 +38,13 @@ class Flat:
         self.schema = schema
 
     def decide(self, observations: Observations) -> Actions:
-        """Hold."""
-        return np.zeros(_decisions(self.schema, observations), dtype=np.int64)
+        """Exit every position, in `ranked` one an hour; hold where there is none."""
+        legal = legal_actions(self.schema, observations)
+        if self.schema.formulation == "pairs":
+            return np.where(legal[..., FLAT], FLAT, KEEP).astype(np.int64)
+        exits = legal[:, 1 + self.schema.opportunities :]
+        first = 1 + self.schema.opportunities + exits.argmax(axis=1)
+        return np.where(exits.any(axis=1), first, 0).astype(np.int64)
 
 
 class CarryRule:
@@ -109,10 +115,6 @@ def _legal_by_pair(schema: Schema, observations: Observations) -> NDArray[np.boo
     occupied = observations[..., schema.names.index("position.held_time")] > 0
     shown = observations[..., schema.names.index("pair.round_trip_cost")] > 0
     return np.stack([np.ones_like(occupied), shown & ~occupied, occupied], axis=-1)
-
-
-def _decisions(schema: Schema, observations: Observations) -> tuple[int, ...]:
-    return observations.shape[:2] if schema.formulation == "pairs" else observations.shape[:1]
 
 
 def plain_policy(name: str, schema: Schema, seed: int) -> Policy:

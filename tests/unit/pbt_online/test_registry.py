@@ -305,7 +305,7 @@ def test_a_champion_is_demoted_to_its_predecessor_and_at_last_to_flat(registry: 
     rule, _ = line(registry, 1)
     told = [registry.demote(NOW, "drawdown") for _ in range(3)]
     assert [rule, "flat", "flat"] == [told[0].name, told[1].policy, told[2].policy]
-    assert (SCHEMA, "drawdown") == (told[1].schema, registry.history()[-1].why)
+    assert "drawdown" == registry.history()[-1].why
     with pytest.raises(StateError, match="no champion came before"):
         registry.rollback(NOW)
 
@@ -313,7 +313,8 @@ def test_a_champion_is_demoted_to_its_predecessor_and_at_last_to_flat(registry: 
 def test_a_champion_is_demoted_to_flat_on_request(registry: Registry) -> None:
     line(registry, 1, 2)
     told = registry.demote(NOW, "drawdown", to_flat=True)
-    assert ("flat", PAIRS) == (told.policy, told.schema)
+    assert ("flat", 1) == (told.policy, told.schema.decision_hours), "it leaves hour by hour"
+    assert "flat" == registry.policy(told, EnvironmentSettings(max_positions=4), 0).name
 
 
 def test_a_damaged_predecessor_is_passed_over(registry: Registry, tmp_path: Path) -> None:
@@ -322,6 +323,12 @@ def test_a_damaged_predecessor_is_passed_over(registry: Registry, tmp_path: Path
     with pytest.raises(CorruptData, match=one):
         registry.rollback(NOW)
     assert rule == registry.demote(NOW, "drawdown").name
+
+
+def test_a_damaged_champion_can_still_be_demoted(registry: Registry, tmp_path: Path) -> None:
+    for name in line(registry, 1):
+        (tmp_path / "versions" / name / "manifest.json").write_text("{")
+    assert "flat" == registry.demote(NOW, "drawdown").policy == registry.champion(SCHEMA).policy
 
 
 def test_nobody_can_be_demoted_where_nobody_trades(tmp_path: Path) -> None:
