@@ -30,7 +30,8 @@ class Policy(Protocol):
 
 
 class Flat:
-    """Never trades: the yardstick that losing policies fail."""
+    """Never enters, and closes what it finds open: the yardstick that losing policies fail, and who trades after a
+    champion that was demoted without a predecessor."""
 
     name = "flat"
 
@@ -38,8 +39,13 @@ class Flat:
         self.schema = schema
 
     def decide(self, observations: Observations) -> Actions:
-        """Hold."""
-        return np.zeros(_decisions(self.schema, observations), dtype=np.int64)
+        """Exit every position, in `ranked` one an hour; hold where there is none."""
+        legal = legal_actions(self.schema, observations)
+        if self.schema.formulation == "pairs":
+            return np.where(legal[..., FLAT], FLAT, KEEP).astype(np.int64)
+        exits = legal[:, 1 + self.schema.opportunities :]
+        first = 1 + self.schema.opportunities + exits.argmax(axis=1)
+        return np.where(exits.any(axis=1), first, 0).astype(np.int64)
 
 
 class CarryRule:
@@ -155,10 +161,6 @@ def _pair_columns(schema: Schema) -> _PairColumns:
         net=schema.names.index("pair.expected_net"),
         cost=schema.names.index("pair.round_trip_cost"),
     )
-
-
-def _decisions(schema: Schema, observations: Observations) -> tuple[int, ...]:
-    return observations.shape[:2] if schema.formulation == "pairs" else observations.shape[:1]
 
 
 def plain_policy(name: str, schema: Schema, seed: int) -> Policy:

@@ -27,6 +27,8 @@ from pbt_online.ensemble import Ensemble
 from pbt_online.manifest import MANIFEST, MODEL, REMEDY, WEIGHTS, Origin, Version, digest, file_hash, joint_hash
 from pbt_online.network import NetworkPolicy
 
+_FLAT = Schema(slots=3, opportunities=5)
+"""Flat leaves hour by hour; slots and opportunities are the account's, as for every plain policy."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -166,7 +168,10 @@ class Registry:
             return version
 
     def demote(self, at_ms: int | None, why: str, *, to_flat: bool = False) -> Version:
-        """Depose the champion: its nearest sound predecessor trades on, or flat where there is none or on request."""
+        """Depose the champion: its nearest sound predecessor trades on, or flat where there is none or on request.
+
+        Flat closes what is open. It stands ready even where every other version is damaged.
+        """
         with self._writing():
             history = self.history()
             if not history:
@@ -180,7 +185,7 @@ class Registry:
                     continue
                 self._crown(history, replace(history[before], since_ms=at_ms, why=why))
                 return version
-            flat = self._plain("flat", self.version(history[-1].name).schema)
+            flat = self._plain("flat", _FLAT)
             self._crown(history, Tenure(flat.name, at_ms, why, None))
             return flat
 

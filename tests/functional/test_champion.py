@@ -1,7 +1,10 @@
 """`bot champion` and `bot evaluate` as a user runs them, and a champion that changes while the bot trades."""
 
 import csv
+import os
+import pty
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +16,7 @@ from backtest.schema import Schema
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
-from tests.functional.commands import bot, eventually, said, small_config, started
+from tests.functional.commands import BOT, bot, eventually, said, small_config, started
 
 PAIRS = Schema(3, 5, "pairs", 8)
 BEGIN, HOUR_MS = 1_736_899_200_000, 3_600_000
@@ -80,6 +83,23 @@ def test_a_promotion_by_hand_says_what_the_gate_has_said(var: Path) -> None:
     rule, *later = said(bot("champion", "show", "--var", var, "--json"))["history"]
     assert ["ppo-calm", "ppo-eager", "ppo-calm"] == [one["name"] for one in later]
     assert ("rolled back by hand", 1) == (later[-1]["why"], len({rule["before"], later[-1]["before"]} - {None}))
+
+
+@pytest.mark.parametrize(("answer", "code", "champion"), [("n", 2, "rule"), ("y", 0, "ppo-eager")])
+def test_on_a_terminal_a_promotion_by_hand_is_asked_for(var: Path, answer: str, code: int, champion: str) -> None:
+    terminal, keyboard = pty.openpty()
+    os.write(terminal, f"{answer}\n".encode())
+    asked = subprocess.run(
+        [BOT, "champion", "promote", "ppo-eager", "--var", var],
+        stdin=keyboard,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    os.close(terminal)
+    os.close(keyboard)
+    assert (code, True) == (asked.returncode, "promote it nevertheless?" in asked.stderr), asked.stderr
+    assert Registry(var / "registry").history()[-1].name.startswith(champion)
 
 
 def test_what_cannot_trade_is_not_promoted(var: Path) -> None:

@@ -108,8 +108,17 @@ def decide(policy: Policy, numbers: np.ndarray) -> int:
     return int(policy.decide(numbers[None, :])[0])
 
 
-def test_flat_holds_whatever_it_sees() -> None:
-    assert HOLD == decide(Flat(SCHEMA), observation([100.0] * 5, carry={0: -100.0}))
+def test_flat_never_enters() -> None:
+    assert HOLD == decide(Flat(SCHEMA), observation([100.0] * 5))
+
+
+def test_flat_closes_what_it_finds_open_whatever_it_pays() -> None:
+    assert leave(1) == decide(Flat(SCHEMA), observation([100.0] * 5, carry={1: 100.0, 2: 100.0}))
+    pairs = Schema(3, 5, "pairs")
+    seen = np.zeros((1, 2, pairs.size), dtype=np.float32)
+    seen[..., pairs.names.index("pair.round_trip_cost")] = COST
+    seen[0, 1, pairs.names.index("position.held_time")] = 1 / 168
+    assert [[KEEP, FLAT]] == Flat(pairs).decide(seen).tolist()
 
 
 ABOVE_ZERO = float(np.nextafter(np.float32(0), np.float32(1)))

@@ -12,6 +12,7 @@ import pytest
 
 from backtest.accounting import LONG, OPEN, SHORT, Books, equity, new_books
 from backtest.events import Closing, Fill, Liquidation, apply
+from backtest.policies import plain_policy
 from backtest.schema import Schema, schema_of
 from backtest.settings import EnvironmentSettings
 from backtest.settlement import LIQUIDATED, POLICY
@@ -255,6 +256,14 @@ def test_a_slow_policy_by_pair_takes_over_an_hourly_account(tmp_path: Path) -> N
     desk = Desk(tmp_path, [], formulation="ranked")
     desk.trader.set_policy(Scripted(Schema(3, 5, "pairs", 8), np.array([[IN, IN]])), "ppo-2", "")
     assert ["1 1", *[None] * 7, "0 0"] == [desk.tick().action for _ in range(9)]
+
+
+def test_flat_leaves_the_market(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [[IN, IN]])
+    desk.tick()
+    desk.trader.set_policy(plain_policy("flat", Schema(3, 5), 0), "flat", "the champion lost too much")
+    exits = [len(desk.tick().trades) for _ in range(3)]
+    assert ([1, 1, 0], [0, 0, 0]) == (exits, desk.books.opened_at.tolist())
 
 
 def test_a_champion_that_does_not_fit_the_account_changes_nothing(tmp_path: Path) -> None:

@@ -14,17 +14,10 @@ from backtest.settings import Formulation
 from data.errors import ConfigurationError, CorruptData
 from pbt_online.network import NetworkPolicy, network_of
 from pbt_online.vector_environment import FundingArbitrageVecEnv
+from tests.unit.pbt_online.networks import layers
 from tests.unit.pbt_online.test_vector_environment import tape
 
 SCHEMA = Schema(slots=3, opportunities=5)
-
-
-def layers(*sizes: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
-    random = np.random.default_rng(seed)
-    return [
-        (random.normal(0, 0.1, (before, after)), random.normal(0, 0.1, after))
-        for before, after in zip(sizes, sizes[1:], strict=False)
-    ]
 
 
 @pytest.mark.parametrize("variant", ["ranked", "by pair"])

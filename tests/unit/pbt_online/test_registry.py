@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtest.scaler import fit_scaler
-from backtest.schema import Schema
+from backtest.schema import Schema, settings_for
 from backtest.settings import EnvironmentSettings
 from data.errors import ConfigurationError, CorruptData, StateError
 from data.types import HOUR_MS
@@ -22,8 +22,8 @@ from pbt_online.ensemble import Ensemble
 from pbt_online.manifest import Origin, Version
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
-from tests.unit.pbt_online.test_network import layers
-from tests.unit.pbt_online.test_vector_environment import tape
+from tests.unit.backtest.markets import HISTORY_H, pair_market, play_tape
+from tests.unit.pbt_online.networks import layers
 
 SCHEMA = Schema(3, 5)
 PAIRS = Schema(3, 5, "pairs", 8)
@@ -140,7 +140,7 @@ def test_a_network_comes_back_as_it_went(registry: Registry) -> None:
 
 
 def test_the_scaler_travels_with_the_network(registry: Registry) -> None:
-    told = tape("by pair")
+    told = play_tape(pair_market(HISTORY_H + 101), settings_for(PAIRS, SETTINGS), 101)
     scaler = fit_scaler(told, told.first, told.first + 100)
     with_scaler = NetworkPolicy("member", PAIRS, layers(PAIRS.size, 8, PAIRS.actions), scaler)
     version = registry.register_network(with_scaler, ORIGIN)
@@ -305,7 +305,7 @@ def test_a_champion_is_demoted_to_its_predecessor_and_at_last_to_flat(registry: 
     rule, _ = line(registry, 1)
     told = [registry.demote(NOW, "drawdown") for _ in range(3)]
     assert [rule, "flat", "flat"] == [told[0].name, told[1].policy, told[2].policy]
-    assert (SCHEMA, "drawdown") == (told[1].schema, registry.history()[-1].why)
+    assert "drawdown" == registry.history()[-1].why
     with pytest.raises(StateError, match="no champion came before"):
         registry.rollback(NOW)
 
@@ -313,7 +313,8 @@ def test_a_champion_is_demoted_to_its_predecessor_and_at_last_to_flat(registry: 
 def test_a_champion_is_demoted_to_flat_on_request(registry: Registry) -> None:
     line(registry, 1, 2)
     told = registry.demote(NOW, "drawdown", to_flat=True)
-    assert ("flat", PAIRS) == (told.policy, told.schema)
+    assert ("flat", 1) == (told.policy, told.schema.decision_hours), "it leaves hour by hour"
+    assert "flat" == registry.policy(told, EnvironmentSettings(max_positions=4), 0).name
 
 
 def test_a_damaged_predecessor_is_passed_over(registry: Registry, tmp_path: Path) -> None:
@@ -322,6 +323,12 @@ def test_a_damaged_predecessor_is_passed_over(registry: Registry, tmp_path: Path
     with pytest.raises(CorruptData, match=one):
         registry.rollback(NOW)
     assert rule == registry.demote(NOW, "drawdown").name
+
+
+def test_a_damaged_champion_can_still_be_demoted(registry: Registry, tmp_path: Path) -> None:
+    for name in line(registry, 1):
+        (tmp_path / "versions" / name / "manifest.json").write_text("{")
+    assert "flat" == registry.demote(NOW, "drawdown").policy == registry.champion(SCHEMA).policy
 
 
 def test_nobody_can_be_demoted_where_nobody_trades(tmp_path: Path) -> None:
@@ -389,7 +396,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from backtest.schema import Schema
+from backtest.schema import Schema, settings_for
 from data.errors import StateError
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
@@ -429,7 +436,7 @@ def test_a_full_disk_leaves_everything_as_it_was(registry: Registry, tmp_path: P
 PROMOTIONS = """
 import sys
 from pathlib import Path
-from backtest.schema import Schema
+from backtest.schema import Schema, settings_for
 from pbt_online.registry import Registry
 
 registry, schema = Registry(Path(sys.argv[1])), Schema(3, 5, "pairs", int(sys.argv[2]))

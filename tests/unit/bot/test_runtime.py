@@ -1,0 +1,87 @@
+"""Who trades next: the runtime asks the registry, and keeps whom it has where the new champion cannot be used."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from backtest.policies import Policy
+from backtest.schema import Schema
+from bot.runtime import follow_champion
+from bot.settings import Settings
+from pbt_online.manifest import Origin
+from pbt_online.network import NetworkPolicy
+from pbt_online.registry import Registry
+from tests.unit.bot.test_trader import Desk
+from tests.unit.pbt_online.networks import layers
+
+PAIRS = Schema(3, 5, "pairs", 8)
+SETTINGS = Settings()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    opened = Registry(tmp_path / "registry")
+    opened.champion(Schema(3, 5))
+    return opened
+
+
+@pytest.fixture
+def desk(tmp_path: Path, registry: Registry) -> Desk:
+    """A trader of the registry's champion."""
+    opened = Desk(tmp_path, [])
+    opened.trader.champion = registry.champion(Schema(3, 5)).name
+    return opened
+
+
+def network(registry: Registry, schema: Schema = PAIRS) -> str:
+    policy = NetworkPolicy("net", schema, layers(schema.size, 4, schema.actions))
+    return registry.register_network(policy, Origin(), name=f"net-{schema.slots}").name
+
+
+def decides(desk: Desk) -> Policy:
+    return desk.trader._policy
+
+
+def test_a_champion_that_stays_is_not_opened_again(registry: Registry, desk: Desk) -> None:
+    before = decides(desk)
+    follow_champion(registry, desk.trader, SETTINGS)
+    assert before is decides(desk)
+
+
+def test_a_new_champion_trades_with_its_reason(registry: Registry, desk: Desk) -> None:
+    rule = desk.trader.champion
+    registry.promote(network(registry), 0, "it won")
+    follow_champion(registry, desk.trader, SETTINGS)
+    assert ("net-3", PAIRS) == (decides(desk).name, decides(desk).schema)
+    (event,) = desk.tick().events
+    assert f"champion net-3 takes over from {rule}: it won" == event.text
+    registry.rollback(0, "it lost")
+    follow_champion(registry, desk.trader, SETTINGS)
+    assert rule == desk.trader.champion
+    assert "rule" == decides(desk).name
+
+
+@pytest.mark.parametrize("wrong", ["weights", "manifest", "alias", "slots"])
+def test_a_champion_that_cannot_be_used_is_logged_and_the_old_one_goes_on(
+    registry: Registry, desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture, wrong: str
+) -> None:
+    name = network(registry, Schema(4, 5, "pairs", 8) if wrong == "slots" else PAIRS)
+    registry.promote(name, 0, "it won")
+    folder = tmp_path / "registry" / "versions" / name
+    damaged = {
+        "weights": folder / "policy.npz",
+        "manifest": folder / "manifest.json",
+        "alias": tmp_path / "registry" / "champion.json",
+    }
+    if wrong in damaged:
+        damaged[wrong].write_bytes(b"?")
+    before, rule = decides(desk), desk.trader.champion
+    logger = logging.getLogger("bot")
+    propagated, logger.propagate = logger.propagate, True
+    with caplog.at_level(logging.WARNING, logger="bot"):
+        follow_champion(registry, desk.trader, SETTINGS)
+    logger.propagate = propagated
+    assert (before, rule) == (decides(desk), desk.trader.champion)
+    assert f"{rule} goes on trading" in caplog.text
+    assert [] == desk.tick().events
