@@ -32,11 +32,12 @@ class Perceptron:
 
     def __init__(self, layers: Sequence[Dense]) -> None:
         self._layers = list(layers)
-        self._room: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+        self._outputs = [torch.empty(0, len(layer.bias)) for layer in self._layers]
+        self._gradients = [torch.empty(0, len(layer.bias)) for layer in self._layers[:-1]]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Outputs [B, N] of inputs [B, O]; overwritten by the next forward of as many rows."""
-        outputs, _ = self._rooms(len(inputs))
+        """Outputs [B, N] of inputs [B, O]; overwritten by the next forward."""
+        outputs = _room(self._outputs, len(inputs))
         values = inputs
         for layer, output in zip(self._layers[:-1], outputs, strict=False):
             torch.mm(values, layer.weight.t(), out=output)
@@ -47,7 +48,7 @@ class Perceptron:
 
     def backward(self, inputs: Tensor, d_outputs: Tensor) -> None:
         """Fill the layers' gradients from those by the outputs [B, N] of the last forward, which was of `inputs`."""
-        outputs, gradients = self._rooms(len(inputs))
+        outputs, gradients = _room(self._outputs, len(inputs)), _room(self._gradients, len(inputs))
         below, head = [inputs, *outputs[:-1]], self._layers[-1]
         torch.sum(d_outputs, 0, out=head.d_bias)
         following = d_outputs
@@ -59,11 +60,13 @@ class Perceptron:
                 deactivate(gradient.numpy(), below[number].numpy(), self._layers[number - 1].d_bias.numpy())
                 following = gradient
 
-    def _rooms(self, rows: int) -> tuple[list[Tensor], list[Tensor]]:
-        if rows not in self._room:
-            shapes = [(rows, len(layer.bias)) for layer in self._layers]
-            self._room[rows] = [torch.empty(s) for s in shapes], [torch.empty(s) for s in shapes[:-1]]
-        return self._room[rows]
+
+def _room(buffers: list[Tensor], rows: int) -> list[Tensor]:
+    """The first `rows` of every buffer, which grow where they are too short."""
+    for number, buffer in enumerate(buffers):
+        if len(buffer) < rows:
+            buffers[number] = torch.empty(rows, buffer.shape[1])
+    return [buffer[:rows] for buffer in buffers]
 
 
 class FlatNetwork:
