@@ -4,7 +4,9 @@ import hashlib
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.vec_env import VecEnv
 from torch.distributions import Categorical, kl_divergence
 
+from backtest.scaler import fit_scaler
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from data.errors import ConfigurationError, CorruptData
@@ -52,30 +55,42 @@ def tape(formulation: str = "ranked") -> Tape:
 
 
 def environment(formulation: str = "ranked") -> FundingArbitrageVecEnv:
-    return FundingArbitrageVecEnv(tape(formulation), LEARNER.accounts)
+    """Scaled, as members learn: raw observations saturate tanh, where gradients are lost in rounding."""
+    told = tape(formulation)
+    return FundingArbitrageVecEnv(told, LEARNER.accounts, scaler=fit_scaler(told, told.first, told.first + 150))
 
 
 def agent(seed: int = 1, learner: LearnerSettings = LEARNER, formulation: str = "ranked", **changed: float) -> FastPPO:
     return new_agent(environment(formulation), learner, {**CHOSEN, **changed}, seed=seed)
 
 
-@pytest.mark.filterwarnings("ignore:You have specified a mini-batch size")
 def plain(seed: int = 1, env: VecEnv | None = None, **changed: float) -> PPO:
     """What `agent` is, without our code."""
     hidden = list(LEARNER.hidden)
-    told = {"n_steps": 32, "batch_size": LEARNER.batch_size, "n_epochs": LEARNER.epochs, **CHOSEN, **changed}
-    model = PPO(
-        "MlpPolicy",
-        env or environment(),
-        policy_kwargs={"net_arch": {"pi": hidden, "vf": hidden}},
-        seed=seed,
-        device="cpu",
-        vf_coef=LEARNER.vf_coef,
-        max_grad_norm=LEARNER.max_grad_norm,
-        **told,  # type: ignore[arg-type]
-    )
+    options = {
+        "n_steps": 32,
+        "batch_size": LEARNER.batch_size,
+        "n_epochs": LEARNER.epochs,
+        "vf_coef": LEARNER.vf_coef,
+        "max_grad_norm": LEARNER.max_grad_norm,
+    }
+    with warnings.catch_warnings(action="ignore"):
+        model = PPO(
+            "MlpPolicy",
+            env or environment(),
+            policy_kwargs={"net_arch": {"pi": hidden, "vf": hidden}},
+            seed=seed,
+            device="cpu",
+            **{**options, **CHOSEN, **changed},  # type: ignore[arg-type]
+        )
     model.set_random_seed(seed)
     return model
+
+
+def learn(model: PPO, timesteps: int = 1) -> None:
+    """Both draw from the global generators of torch and numpy, so each begins where they begin."""
+    model.set_random_seed(1)
+    model.learn(timesteps)
 
 
 def disturb(model: PPO, size: float = 0.02) -> None:
@@ -176,8 +191,8 @@ def test_a_large_penalty_holds_the_policy_near_the_reference() -> None:
 def test_a_step_of_the_optimizer_clips_and_moves_as_stable_baselines3() -> None:
     model, peer = agent(batch_size=128), plain(batch_size=128, n_epochs=1)
     model.n_epochs = 1
-    model.learn(1)
-    peer.learn(1)
+    learn(model)
+    learn(peer)
     for (name, ours), theirs in zip(model.policy.named_parameters(), peer.policy.parameters(), strict=True):
         assert (ours - theirs).abs().max() <= 2e-3 * CHOSEN["learning_rate"], name
 
@@ -185,8 +200,8 @@ def test_a_step_of_the_optimizer_clips_and_moves_as_stable_baselines3() -> None:
 def test_the_same_seed_collects_the_same_experience() -> None:
     """Actions, rewards with what truncated episodes are still worth, advantages and returns; several episodes end."""
     ours, theirs = agent(), plain()
-    ours.learn(1)
-    theirs.learn(1)
+    learn(ours)
+    learn(theirs)
     a, b = ours.rollout_buffer, theirs.rollout_buffer
     assert a.actions.tolist() == b.actions.tolist()
     assert a.observations.tobytes() == b.observations.tobytes()
@@ -199,8 +214,8 @@ def test_the_same_seed_collects_the_same_experience() -> None:
 def test_learning_stays_beside_stable_baselines3() -> None:
     """After one rollout and nine steps of Adam the weights differ by less than a hundredth of one of its steps."""
     ours, theirs = agent(), plain()
-    ours.learn(1)
-    theirs.learn(1)
+    learn(ours)
+    learn(theirs)
     worst = max(
         float((a - b).detach().abs().max())
         for a, b in zip(ours.policy.parameters(), theirs.policy.parameters(), strict=True)
@@ -217,7 +232,7 @@ def test_autograd_makes_the_same_update() -> None:
     other = agent(seed=1)
     other.policy.load_state_dict(model.policy.state_dict())
     settings = told(model, epochs=2, batch_size=64, kl_coef=0.2, ent_coef=0.01, max_grad_norm=0.5)
-    other.policy.optimizer.load_state_dict(model.policy.optimizer.state_dict())
+    other.policy.optimizer.load_state_dict(deepcopy(model.policy.optimizer.state_dict()))
     np.random.seed(0)
     means = update_by_autograd(other.policy, model.rollout_buffer, settings, reference)
     np.random.seed(0)
@@ -271,8 +286,8 @@ def test_new_discounts_reach_the_buffer() -> None:
     ours, theirs = agent(), plain(gamma=0.5, gae_lambda=0.6)
     ours.apply_hyperparameters({"gamma": 0.5, "gae_lambda": 0.6})
     assert (0.5, 0.6) == (ours.rollout_buffer.gamma, ours.rollout_buffer.gae_lambda)
-    ours.learn(1)
-    theirs.learn(1)
+    learn(ours)
+    learn(theirs)
     assert ours.rollout_buffer.returns == pytest.approx(theirs.rollout_buffer.returns, rel=1e-4, abs=1e-4)
 
 
