@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from backtest.history import History
-from backtest.policies import CarryRule, Policy, plain_policy
+from backtest.policies import Policy, plain_policy
 from backtest.replay import Result, replay
 from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
@@ -40,6 +40,7 @@ from pbt_online.registry import Registry
 from pbt_online.settings import LearningSettings
 from pbt_online.teachers import TeacherName
 from pbt_online.training import Course, policy_of, take_course
+from pbt_online.tuned_rule import tune_rule
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
     """The challenger against champion, rule, tuned rule and flat, on the window that nobody has seen."""
     registry, schema = learning.registry, schema_of(learning.learner)
     champion = registry.version(cycle.champion)
-    tuned = CarryRule(schema)
+    tuned = tune_rule(history.tape(learning.learner, cycle.windows.train))
     rivals: dict[str, Policy] = {
         "champion": registry.policy(champion, learning.environment, learning.seed),
         "rule": plain_policy("rule", schema_of(learning.environment), learning.seed),
