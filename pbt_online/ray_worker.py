@@ -5,6 +5,7 @@ Ray places actors and tells of their death; what is done then is `backtest.worke
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from backtest.worker_process import THREAD_LIMITS, Lost, perform
 from data.errors import ConfigurationError
 
 LOG = logging.getLogger(__name__)
+KNOCK_S = 10
 PATIENCE_S = 60
 """A worker that the cluster has not placed after so long is waited for aloud."""
 
@@ -30,6 +32,8 @@ def connected(address: str | None) -> Iterator[int]:
     if ray.is_initialized():
         yield _processors()
         return
+    if address and "://" not in address and ":" in address:
+        _knock(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is reported to anyone
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         local = {"address": "local", "include_dashboard": False, "_temp_dir": folder}
@@ -85,6 +89,15 @@ class RayWorker:
     def close(self) -> None:
         """End it; Ray cleans up."""
         self.kill()
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for minutes before it says that nobody answers."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), KNOCK_S).close()
+    except (OSError, ValueError) as why:
+        raise ConfigurationError(f"no Ray cluster at {address} ({why}): look at backend.address") from why
 
 
 def stored(packed: bytes) -> Any:

@@ -1,12 +1,14 @@
 """Backends on this machine: this process, and pools of one, two and three worker processes."""
 
 import os
+import sys
 from concurrent.futures import CancelledError, as_completed
 from pathlib import Path
 
 import pytest
 
-from data.errors import WorkerLost
+import pbt_online
+from data.errors import ConfigurationError, WorkerLost
 from pbt_online.backend import open_backend
 from pbt_online.settings import BackendSettings
 from tests.contract.backend_contract import (  # noqa: F401  the tests of every backend
@@ -96,6 +98,17 @@ def test_workers_that_die_as_they_start_fail_the_work_that_waits() -> None:
         for future in [backend.submit(work.doubled, number) for number in range(3)]:
             with pytest.raises(WorkerLost, match=r"doubled\(\d\) has no worker"):
                 future.result()
+
+
+def test_ray_that_is_not_installed_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "pbt_online.ray_worker", raising=False)
+    monkeypatch.delattr(pbt_online, "ray_worker", raising=False)
+    with (
+        pytest.raises(ConfigurationError, match=r"pip install 'funding-bot\[ray\]'"),
+        open_backend(BackendSettings(kind="ray"), work.take, SHARED),
+    ):
+        pass
 
 
 def test_leaving_the_block_cancels_what_has_not_begun_and_kills_what_has() -> None:

@@ -1,8 +1,6 @@
 """The Ray backend on a cluster of two machines, both this one, of one processor each."""
 
 import os
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import as_completed
 from pathlib import Path
@@ -22,6 +20,7 @@ from tests.contract.backend_contract import (  # noqa: F401  the tests of every 
     test_workers_compute_on_one_thread,
 )
 from tests.fakes import work
+from tests.functional.commands import eventually
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'funding-bot[ray]' tests the cluster too")
 
@@ -52,6 +51,33 @@ def test_work_lost_with_a_killed_worker_is_done_by_another(
         found = {futures[future]: future.result() for future in as_completed(futures)}
     assert (tmp_path / "killed").exists()
     assert expected == found
+
+
+def test_work_lost_with_a_removed_machine_is_done_by_those_left(
+    cluster,
+    settings: BackendSettings,
+    expected: dict[int, bytes],  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    doomed = cluster.add_node(num_cpus=1)
+    with open_backend(settings.model_copy(update={"workers": 3}), work.take, SHARED) as backend:
+        futures = {backend.submit(work.learned_when_released, (seed, tmp_path)): seed for seed in expected}
+        eventually(lambda: list(tmp_path.glob(f"{doomed.node_id}-*")))
+        cluster.remove_node(doomed)
+        (tmp_path / "released").touch()
+        found = {futures[future]: future.result() for future in as_completed(futures)}
+    assert expected == found
+    begun = [path.name.partition("-")[2] for path in tmp_path.glob("*-*")]
+    assert len(expected) + 1 == len(begun), "one was begun twice"
+
+
+def test_an_address_where_nobody_answers_is_a_mistake_of_the_configuration() -> None:
+    settings = BackendSettings(kind="ray", address="127.0.0.1:1")
+    with (
+        pytest.raises(ConfigurationError, match="no Ray cluster at 127.0.0.1:1 .*backend.address"),
+        open_backend(settings, work.take, SHARED),
+    ):
+        pass
 
 
 def test_work_that_hangs_for_ever_fails(settings: BackendSettings) -> None:

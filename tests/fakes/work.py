@@ -35,7 +35,7 @@ def die(shared: object) -> None:
 
 
 def learned(seed: int) -> bytes:
-    """Weights after a few steps of gradient descent, then a product of numpy's: both round differently on several threads."""
+    """Weights after a few steps of gradient descent, then a product of numpy's: several threads round otherwise."""
     import torch  # here, since it takes seconds to import and most workers of the tests do without
 
     torch.manual_seed(seed)
@@ -44,7 +44,8 @@ def learned(seed: int) -> bytes:
     for _ in range(5):
         loss = network(inputs).square().mean()
         with torch.no_grad():
-            for weights, gradient in zip(network.parameters(), torch.autograd.grad(loss, [*network.parameters()])):
+            gradients = torch.autograd.grad(loss, [*network.parameters()])
+            for weights, gradient in zip(network.parameters(), gradients, strict=True):
                 weights -= 0.1 * gradient
     weights = network[0].weight.detach().numpy()
     return weights.tobytes() + (_shared @ weights).tobytes()
@@ -83,6 +84,17 @@ def learned_after_death(told: tuple[int, Path]) -> bytes:
     if _first(marker):
         os.kill(os.getpid(), signal.SIGKILL)
     return result
+
+
+def learned_when_released(told: tuple[int, Path]) -> bytes:
+    """What `learned` gives, once there is a file `released`; before, this says on which machine of Ray's it waits."""
+    import ray
+
+    seed, folder = told
+    (folder / f"{ray.get_runtime_context().get_node_id()}-{seed}").touch()
+    while not (folder / "released").exists():
+        time.sleep(0.05)
+    return learned(seed)
 
 
 def deadly(number: int) -> int:
