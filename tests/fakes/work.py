@@ -35,7 +35,7 @@ def die(shared: object) -> None:
 
 
 def learned(seed: int) -> bytes:
-    """Weights after a few steps of gradient descent, then a product of numpy's: both round differently on several threads."""
+    """Weights after a few steps of gradient descent, then a product of numpy's: several threads round otherwise."""
     import torch  # here, since it takes seconds to import and most workers of the tests do without
 
     torch.manual_seed(seed)
@@ -44,7 +44,8 @@ def learned(seed: int) -> bytes:
     for _ in range(5):
         loss = network(inputs).square().mean()
         with torch.no_grad():
-            for weights, gradient in zip(network.parameters(), torch.autograd.grad(loss, [*network.parameters()])):
+            gradients = torch.autograd.grad(loss, [*network.parameters()])
+            for weights, gradient in zip(network.parameters(), gradients, strict=True):
                 weights -= 0.1 * gradient
     weights = network[0].weight.detach().numpy()
     return weights.tobytes() + (_shared @ weights).tobytes()

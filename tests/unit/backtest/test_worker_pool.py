@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from backtest.worker_pool import WorkerPool
 from backtest.worker_process import Lost, one_thread, pack, perform, unpack
 from data.errors import WorkerLost
+from tests.functional.commands import eventually
 
 
 class ScriptedWorker:
@@ -75,8 +76,7 @@ def test_cancelled_work_is_not_begun_and_the_end_kills_what_runs() -> None:
     gate = threading.Event()
     with WorkerPool(lambda: ScriptedWorker(Counter(), [], gate), 1, retries=2) as pool:
         running = pool.submit(abs, -1)
-        while not running.running():
-            pass
+        eventually(running.running)
         waiting = [pool.submit(abs, -2), pool.submit(abs, -3)]
         assert waiting[0].cancel()
     assert all(future.cancelled() for future in waiting)
