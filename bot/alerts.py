@@ -24,7 +24,6 @@ class Kind(StrEnum):
     LIQUIDATED = "liquidated"
     PROMOTED = "promoted"
     REFUSED = "refused"
-    DEMOTED = "demoted"
     DATA = "data"
     TROUBLE = "trouble"
     FINISHED = "finished"

@@ -160,14 +160,16 @@ async def _assemble(
 
 
 async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
-    """Who trades at the start. A simulated run goes on with whom it had, and begins with whom that time knew; on real
-    venues the registry has the last word."""
+    """Who trades at the start. A simulated run goes on with whom it had, and begins with whom that time knew: what came
+    later is forgotten."""
     schema = schema_of(settings.environment)
     if world.end_ms is None:
         return registry.champion(schema)
     if known is not None:
         return registry.version(known.champion)
-    return registry.champion_at(schema, await world.clock.now_ms())
+    now = await world.clock.now_ms()
+    registry.rewind(now)
+    return registry.champion_at(schema, now)
 
 
 def _history_hours(settings: Settings) -> int:
@@ -190,7 +192,7 @@ async def _succession(
         retraining = Retraining(settings, plan)
     try:
         peak = peak_since_takeover(ledger, account.id, registry, trader.champion)
-        yield Succession(settings, retraining, registry, trader, peak, follows=not simulated)
+        yield Succession(settings, retraining, registry, trader, peak)
     finally:
         if retraining is not None:
             await retraining.close()

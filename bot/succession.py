@@ -12,63 +12,46 @@ from pbt_online.registry import Registry
 
 
 class Succession:
-    """Promotes, refuses and demotes, and hands the trader its policy."""
+    """Promotes and demotes in the registry, and hands the trader whom the registry names."""
 
     def __init__(
-        self,
-        settings: Settings,
-        retraining: Retraining | None,
-        registry: Registry,
-        trader: Trader,
-        peak: float,
-        *,
-        follows: bool,
+        self, settings: Settings, retraining: Retraining | None, registry: Registry, trader: Trader, peak: float
     ) -> None:
-        """`peak` is the account's highest equity since the champion took over, quote currency. With `follows`, whom
-        somebody promotes meanwhile trades from the next tick on; simulated runs must repeat, and listen to nobody."""
-        self._peak = peak
-        self._follows = follows
+        """`peak` is the account's highest equity since the champion took over, quote currency."""
         self._settings = settings
         self._retraining = retraining
         self._registry = registry
         self._trader = trader
+        self._peak = peak
 
     async def at(self, tick: int) -> None:
         """Everything that takes effect at `tick`, ms."""
-        if self._follows:
-            follow_champion(self._registry, self._trader, self._settings)
+        champion = self._trader.champion
         self._watch_drawdown(tick)
-        cycle = None if self._retraining is None else await self._retraining.at(tick, self._trader.champion)
+        cycle = None if self._retraining is None else await self._retraining.at(tick, champion)
         if cycle is not None:
             self._act(cycle, tick)
+        follow_champion(self._registry, self._trader, self._settings, tick)
+        if self._trader.champion != champion:
+            self._peak = float(equity(self._trader.books))
 
     def _act(self, cycle: Cycle, tick: int) -> None:
         verdict = cycle.verdict
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
-        if not verdict.promoted:
+        if verdict.promoted:
+            self._registry.promote(cycle.challenger, tick, f"passed the gate of cycle {cycle.number}")
+        else:
             why = "; ".join(verdict.reasons)
             self._trader.tell(Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {why}")
-            return
-        why = f"passed the gate of cycle {cycle.number}"
-        version = self._registry.promote(cycle.challenger, tick, why)
-        policy = self._registry.policy(version, self._settings.environment, self._settings.seed)
-        self._trader.set_policy(policy, version.name, Kind.PROMOTED, why)
-        self._peak = float(equity(self._trader.books))
 
     def _watch_drawdown(self, tick: int) -> None:
         """A champion that has lost more than the limit since its own best hour gives way to its predecessor."""
         limit, worth = self._settings.learning.schedule.max_live_drawdown_pct, float(equity(self._trader.books))
         self._peak = max(self._peak, worth)
         drawdown = 100 * (1 - worth / self._peak)
-        version = self._registry.version(self._trader.champion)
-        if drawdown <= limit or version.policy == "flat":
-            return
-        why = f"drawdown {drawdown:.2f} % beyond {limit:g} %"
-        heir = self._registry.demote(tick, why)
-        policy = self._registry.policy(heir, self._settings.environment, self._settings.seed)
-        self._trader.set_policy(policy, heir.name, Kind.DEMOTED, why)
-        self._peak = worth
+        if drawdown > limit and self._registry.version(self._trader.champion).policy != "flat":
+            self._registry.demote(tick, f"drawdown {drawdown:.2f} % beyond {limit:g} %")
 
 
 def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str) -> float:
@@ -78,13 +61,13 @@ def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champio
     return float(worth[ticks >= since].max(initial=0.0))
 
 
-def follow_champion(registry: Registry, trader: Trader, settings: Settings) -> None:
-    """Let the registry's champion trade from the next tick on. Where it cannot, who trades now goes on, and the log
-    says why: a running account is better off with yesterday's policy than with none."""
+def follow_champion(registry: Registry, trader: Trader, settings: Settings, tick: int) -> None:
+    """Let the champion of market time `tick` trade from then on, whoever promoted it. Where it cannot, who trades now
+    goes on, and the log says why: a running account is better off with yesterday's policy than with none."""
     try:
-        now = registry.history()[-1]
+        now = registry.tenure_at(tick)
         if now.name != trader.champion:
             policy = registry.policy(registry.version(now.name), settings.environment, settings.seed)
-            trader.set_policy(policy, now.name, Kind.PROMOTED, now.why)
+            trader.set_policy(policy, now.name, now.why)
     except FundingBotError as error:
         LOG.warning("%s; %s goes on trading", error, trader.champion)

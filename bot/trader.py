@@ -90,7 +90,7 @@ class Trader:
         self._publish = publish
         settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
-    def set_policy(self, policy: Policy, champion: str, kind: Kind, why: str) -> None:
+    def set_policy(self, policy: Policy, champion: str, why: str) -> None:
         """From the next tick on `policy` decides, by its own schema; the account and its positions stay.
 
         The next tick tells the ledger. Raises ConfigurationError, changing nothing, for a policy that does not fit the
@@ -99,7 +99,7 @@ class Trader:
         settings_for(policy.schema, self._settings.environment)
         self._policy = policy
         if champion != self.champion:
-            self.tell(kind, f"champion {champion} takes over from {self.champion}: {why}")
+            self.tell(Kind.PROMOTED, f"champion {champion} takes over from {self.champion}: {why}")
             self.champion = champion
 
     def tell(self, kind: Kind, text: str) -> None:

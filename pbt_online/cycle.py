@@ -25,12 +25,13 @@ from backtest.schema import schema_of, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
 from backtest.windows import Window, Windows, latest_windows
+from backtest.worker_process import one_thread
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
 from pbt_online.cloning import clone
 from pbt_online.ensemble import Ensemble
-from pbt_online.fitness import examination
+from pbt_online.fitness import Score, examination, examine
 from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge
 from pbt_online.manifest import Origin, Version
 from pbt_online.memory import Entry, Memory
@@ -103,7 +104,7 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     memory = Memory(learning.folder)
     cycle = _begin(learning, history)
     watch.stage(f"cycle {cycle.number}: preparing what members learn from")
-    course = _course(learning, history, cycle)
+    course = course_of(learning, history, cycle)
     population = Population(memory, learning.settings.population, learning.seed)
     with open_backend(learning.settings.backend, take_course, course) as backend:
         members = population.train(cycle.number, backend, watch.round)
@@ -162,8 +163,9 @@ def _fingerprint(learning: Learning, history: History) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def _course(learning: Learning, history: History, cycle: Cycle) -> Course:
-    """The scaler and the clone are those of the population's first cycle: living members have learnt with them."""
+def course_of(learning: Learning, history: History, cycle: Cycle) -> Course:
+    """What members of a cycle learn from. The scaler and the clone are those of the population's first cycle: living
+    members have learnt with them."""
     train = history.tape(learning.learner, cycle.windows.train)
     validation = history.tape(learning.learner, cycle.windows.validation)
     scaler = _scaler(learning, train)
@@ -254,9 +256,12 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
     }
     gate = _Gate(learning, history, cycle)
     scores = [entry.score for entry in memory.entries if entry.cycle == cycle.number and entry.score is not None]
+    with one_thread():
+        asks = gate.evidence(challenger.name, challenger, stressed=True)
+        incumbents = [gate.evidence(name, policy) for name, policy in rivals.items()]
     return judge(
-        gate.evidence(challenger.name, challenger, stressed=True),
-        [gate.evidence(name, policy) for name, policy in rivals.items()],
+        asks,
+        incumbents,
         learning.settings.gate,
         attempt=attempt(cycles(learning.folder)),
         seed=learning.seed + cycle.number,
@@ -282,6 +287,21 @@ class _Gate:
             environment = settings_for(policy.schema, self._learning.environment)
             self._tapes[key] = self._history.tape(environment, self._window, cost_factor=cost_factor)
         return replay(self._tapes[key], policy)
+
+
+def examine_again(version: Version, policy: Policy, history: History) -> Score:
+    """The row that a version brought from its last round, played anew on its own validation window.
+
+    Raises StateError for a version that no cycle trained, MissingData where the history does not reach the window.
+    """
+    if version.fitness is None or "validation" not in version.window:
+        raise StateError(f"{version.name} was not trained by a cycle: there is no row to repeat")
+    told = version.configuration
+    settings = LearningSettings.model_validate(told["learning"])
+    window = Window(*version.window["validation"])
+    tape = history.tape(EnvironmentSettings.model_validate(told["environment"]), window)
+    with one_thread():
+        return examine(examination(tape, settings.fitness, told["seed"]), policy)
 
 
 def attempt(known: Sequence[Cycle]) -> int:

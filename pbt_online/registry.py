@@ -66,8 +66,20 @@ class Registry:
     def champion_at(self, schema: Schema, market_ms: int) -> Version:
         """The champion that `market_ms` knew: a simulated run must not begin with what was learnt later."""
         self.champion(schema)
-        known = [tenure for tenure in self.history() if tenure.since_ms is None or tenure.since_ms <= market_ms]
-        return self.version(known[-1].name)
+        return self.version(self.tenure_at(market_ms).name)
+
+    def tenure_at(self, market_ms: int) -> Tenure:
+        """Who had been made champion last by then."""
+        return [tenure for tenure in self.history() if (tenure.since_ms or 0) <= market_ms][-1]
+
+    def rewind(self, market_ms: int) -> None:
+        """Forget every champion after `market_ms`: for a simulated run that lives that time anew."""
+        with self._writing():
+            history = self.history()
+            later = next((i for i, tenure in enumerate(history) if (tenure.since_ms or 0) > market_ms), None)
+            if later is not None:
+                kept = history[:later]
+                self._crown(kept[:-1], kept[-1])
 
     def history(self) -> tuple[Tenure, ...]:
         """Every champion, oldest first; the last one trades. Raises StateError where the file is damaged."""

@@ -19,12 +19,15 @@ from backtest.trades import Trade
 from backtest.yardsticks import PLAIN
 from bot.cli.backtest import simulated_tape
 from bot.cli.champion import opened_registry
-from bot.cli.tables import comparison_table, kpis_table, manifest_table, print_json, show, trades_table, waiting
+from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
+from bot.histories import simulated_history
 from bot.settings import Settings
 from bot.status import Kpi, iso, key_figures, trade_as_json
 from bot.worlds import Bounds, describe
-from data.errors import FundingBotError, StateError
+from data.errors import FundingBotError, MissingData, StateError
 from data.types import HOUR_MS
+from pbt_online.cycle import examine_again
+from pbt_online.fitness import Score
 from pbt_online.manifest import Json, Version
 
 BEST = 5
@@ -43,6 +46,8 @@ class Evaluation:
     version: Version | None
     """None for a plain policy that was named as such."""
     result: Result
+    row: Score | None = None
+    """Of its last round, examined again; None where it has none, or where this market does not reach back so far."""
 
     @property
     def hours(self) -> int:
@@ -66,7 +71,8 @@ def evaluate_version(settings: Settings, bounds: Bounds, name: str, output: Path
     """Play one version, print what came of it, and write its trades."""
     version, policy = _policy(settings, name)
     with waiting(f"playing {name}; the first time, compiling takes half a minute"):
-        done = Evaluation(name, version, _played(_tape(settings, bounds), policy))
+        row = None if version is None else _row(settings, version, policy)
+        done = Evaluation(name, version, _played(_tape(settings, bounds), policy), row)
     first, last = (iso(int(tick)).replace(":", "") for tick in done.result.ticks[[0, -1]])
     path = output or settings.var / "reports" / f"evaluation_{name}_{first}_{last}.csv"
     write_trades(path, done.result.trades)
@@ -122,6 +128,16 @@ def _policy(settings: Settings, name: str) -> tuple[Version | None, Policy]:
     return version, registry.policy(version, settings.environment, settings.seed)
 
 
+def _row(settings: Settings, version: Version, policy: Policy) -> Score | None:
+    if version.fitness is None or "validation" not in version.window:
+        return None
+    try:
+        last = Bounds(to_ms=version.window["validation"][1])
+        return examine_again(version, policy, simulated_history(settings, last))
+    except MissingData:
+        return None
+
+
 def _tape(settings: Settings, bounds: Bounds) -> Tape:
     return simulated_tape(settings, bounds, late_listings=False)(Fills.NEXT_OPEN)
 
@@ -142,7 +158,7 @@ def _show(done: Evaluation, settings: Settings, path: Path) -> None:
         f"\nEvaluation summary\n  Total reward    {result.reward:+,.2f}\n  Total P&L       "
         f"{result.metrics.pnl_pct:+.3f} %\n  Episode length  {result.steps} steps, {done.hours} h\n",
         kpis_table(key_figures(result.metrics)),
-        *([] if fitness is None else [manifest_table("Its row in the last round", fitness)]),
+        *([] if done.row is None or fitness is None else [score_table(done.row.as_dict(), fitness)]),
         trades_table(done.best, f"Top {len(done.best)} most profitable trades"),
         f"All trades saved to {escape(str(path))}\n  total {len(result.trades)}, won {won}, lost {lost}",
     )
@@ -168,6 +184,7 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
         "trades": {"total": len(result.trades), "won": won, "lost": lost},
         "best": [trade_as_json(trade) for trade in done.best],
         "fitness": None if done.version is None else done.version.fitness,
+        "examined_again": None if done.row is None else done.row.as_dict(),
         "seen_before": done.learned_here,
     }
 

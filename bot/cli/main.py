@@ -159,6 +159,32 @@ def train(
 
 
 @app.command()
+def lineage(
+    output: Annotated[Path | None, typer.Option("--output-dir", help="Where the population lives.")] = None,
+    picture: Annotated[Path | None, typer.Option("--picture", help="Draw it to this .svg or .png file.")] = None,
+    member: Annotated[
+        int | None, typer.Option("--retrace", min=0, help="Train this member again along its schedule, and compare.")
+    ] = None,
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    last: To = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where the members of a population come from: who copied whom, with which hyperparameters."""
+    options = Options(config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, last=last)
+    from bot.cli.lineage import retrace_member, show_lineage
+
+    if member is None:
+        show_lineage(options.settings(), output, picture, as_json=as_json)
+    else:
+        retrace_member(options.settings(), options.bounds(), output, member, as_json=as_json)
+
+
+@app.command()
 def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Equity, P&L, positions and champion of the newest run."""
     from bot.cli.inspect import show_status

@@ -185,6 +185,31 @@ def champions_table(history: Sequence[Tenure]) -> Table:
     return table
 
 
+SCORE_HEADINGS = ("reward", "P&L %", "win rate", "trades", "score")
+
+
+def score_figures(score: Mapping[str, Any]) -> tuple[str, ...]:
+    """A score under SCORE_HEADINGS."""
+    rate = score["win_rate_pct"]
+    return (
+        f"{score['reward']:+,.2f}",
+        f"{score['pnl_pct']:+.3f}",
+        "-" if rate is None else f"{rate:.1f} %",
+        str(score["trades"]),
+        f"{score['value']:+.4f}",
+    )
+
+
+def score_table(again: Mapping[str, Any], then: Mapping[str, Any]) -> Table:
+    """The row of a version's last round, as it was written then and as it comes out again."""
+    table = _table("Its row in its last round", ("when",), SCORE_HEADINGS)
+    table.add_row("in training", *score_figures(then))
+    table.add_row("examined again", *score_figures(again))
+    table.caption = "the same to the last digit" if again == then else "NOT the same: other data or another program"
+    table.caption_justify = "left"
+    return table
+
+
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
     """Say on the terminal what takes a while; nothing where the output is a file or a pipe."""

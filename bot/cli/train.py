@@ -12,12 +12,13 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from backtest.history import History
-from bot.cli.tables import print_json
+from bot.cli.lineage import population_folder
+from bot.cli.tables import SCORE_HEADINGS, print_json, score_figures
 from bot.histories import simulated_history
 from bot.runtime import registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import Bounds, describe, market_name
+from bot.worlds import Bounds, describe
 from data.types import HOUR_MS
 from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
 from pbt_online.gate import Verdict
@@ -29,7 +30,7 @@ SHORT = {"learning_rate": "lr"}
 
 def train(settings: Settings, bounds: Bounds, folder: Path | None, *, cycles: int, fresh: bool, as_json: bool) -> None:
     """Run `cycles` cycles whose windows end a cycle apart, the last one with the history; promote who passes."""
-    chosen = settings.var / "population" / market_name(settings) if folder is None else folder.absolute()
+    chosen = population_folder(settings, folder)
     with single_instance(settings.var):
         if fresh and chosen.exists():
             rmtree(chosen)
@@ -87,7 +88,7 @@ def show_round(done: Round, console: Console) -> None:
         box=SIMPLE,
     )  # fmt: skip
     table.add_column("member", justify="right")
-    for heading in ("reward", "P&L %", "win rate", "trades", "score"):
+    for heading in SCORE_HEADINGS:
         table.add_column(heading, justify="right")
     for entry in sorted(done.entries, key=_rank):
         table.add_row(str(entry.member), *_figures(entry))
@@ -109,17 +110,7 @@ def _rank(entry: Entry) -> tuple[float, int]:
 
 
 def _figures(entry: Entry) -> Sequence[str]:
-    score = entry.score
-    if score is None:
-        return ("failed", "", "", "", entry.failure or "")
-    rate = score["win_rate_pct"]
-    return (
-        f"{score['reward']:+,.2f}",
-        f"{score['pnl_pct']:+.3f}",
-        "-" if rate is None else f"{rate:.1f} %",
-        str(score["trades"]),
-        f"{score['value']:+.4f}",
-    )
+    return ("failed", entry.failure or "") if entry.score is None else score_figures(entry.score)
 
 
 def shown(hyperparameters: Mapping[str, float]) -> str:

@@ -15,8 +15,10 @@ BOT = Path(sys.executable).parent / "bot"
 SMALL = """\
 data:
   assets: [BTC, INJ, XRP]
+learning:
+  schedule: {enabled: false}
 """
-"""Three assets: a market hour takes a fraction of the default's time."""
+"""Three assets and nobody who learns: a market hour takes a fraction of the default's time."""
 
 
 def bot(*arguments: object, timeout_s: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

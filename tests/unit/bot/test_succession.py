@@ -7,8 +7,8 @@ import pytest
 
 from backtest.policies import Policy
 from backtest.schema import Schema
-from bot.runtime import follow_champion
 from bot.settings import Settings
+from bot.succession import follow_champion
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
@@ -45,19 +45,19 @@ def decides(desk: Desk) -> Policy:
 
 def test_a_champion_that_stays_is_not_opened_again(registry: Registry, desk: Desk) -> None:
     before = decides(desk)
-    follow_champion(registry, desk.trader, SETTINGS)
+    follow_champion(registry, desk.trader, SETTINGS, tick=1)
     assert before is decides(desk)
 
 
 def test_a_new_champion_trades_with_its_reason(registry: Registry, desk: Desk) -> None:
     rule = desk.trader.champion
     registry.promote(network(registry), 0, "it won")
-    follow_champion(registry, desk.trader, SETTINGS)
+    follow_champion(registry, desk.trader, SETTINGS, tick=1)
     assert ("net-3", PAIRS) == (decides(desk).name, decides(desk).schema)
     (event,) = desk.tick().events
     assert f"champion net-3 takes over from {rule}: it won" == event.text
     registry.rollback(0, "it lost")
-    follow_champion(registry, desk.trader, SETTINGS)
+    follow_champion(registry, desk.trader, SETTINGS, tick=1)
     assert rule == desk.trader.champion
     assert "rule" == decides(desk).name
 
@@ -80,7 +80,7 @@ def test_a_champion_that_cannot_be_used_is_logged_and_the_old_one_goes_on(
     logger = logging.getLogger("bot")
     propagated, logger.propagate = logger.propagate, True
     with caplog.at_level(logging.WARNING, logger="bot"):
-        follow_champion(registry, desk.trader, SETTINGS)
+        follow_champion(registry, desk.trader, SETTINGS, tick=1)
     logger.propagate = propagated
     assert (before, rule) == (decides(desk), desk.trader.champion)
     assert f"{rule} goes on trading" in caplog.text
