@@ -89,7 +89,7 @@ def whole_batch(buffer: RolloutBuffer, reference: Layers | None, device: torch.d
 def update(
     network: FlatNetwork, optimizer: Optimizer, buffer: RolloutBuffer, told: Update, reference: Layers | None
 ) -> dict[str, float]:
-    """All epochs over the buffer; returns what SB3 logs, as means over steps. Raises CorruptData where a gradient diverges."""
+    """All epochs over the buffer; returns means over steps. Raises CorruptData where a gradient diverges."""
     whole = whole_batch(buffer, reference if told.kl_coef else None, torch.device("cpu"))
     totals, group = np.zeros(len(NAMES)), optimizer.param_groups[0]
     network.take_moments()
