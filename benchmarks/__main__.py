@@ -21,6 +21,7 @@ from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.gate import show_gate
 from benchmarks.pandas_rows import PandasRowsEnv
+from benchmarks.training import show_training
 from bot.settings import Settings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
@@ -31,6 +32,7 @@ HOURS = 8760
 STEPS = 4000
 ROUNDS = 5
 ACCOUNTS = 32
+DEFAULT = ("environment", "sweep", "training")
 MANY_ASSETS = (
     "UNI",
     "LINK",
@@ -59,15 +61,16 @@ class Measure:
     per_second: float
 
 
-def tape_of(assets: tuple[str, ...] = ()) -> Tape:
-    """A synthetic year with the default assets and `assets` besides."""
+def tape_of(assets: tuple[str, ...] = (), **environment: object) -> Tape:
+    """A synthetic year with the default assets and `assets` besides; `environment` changes its settings."""
     settings = Settings()
     synthetic = settings.sandbox.synthetic
     market = synthetic_market(
         synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)}), tuple(settings.data.venues)
     )
     first = market.start_ms + settings.data.history_hours * HOUR_MS
-    return tape_of_market(market, settings.data, settings.environment, first, first + HOURS * HOUR_MS)
+    changed = settings.environment.model_copy(update=environment)
+    return tape_of_market(market, settings.data, changed, first, first + HOURS * HOUR_MS)
 
 
 def median(name: str, steps: int, work: Callable[[], object]) -> Measure:
@@ -188,9 +191,8 @@ def show_sweep(console: Console, count: int, workers: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "what", nargs="*", default=["environment", "sweep"], help="environment, sweep (both by default); gate: minutes"
-    )
+    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, minutes"
+    parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of the sweep")
     told = parser.parse_args()
@@ -199,6 +201,8 @@ def main() -> None:
         show_environment(console)
     if "sweep" in told.what:
         show_sweep(console, told.networks, told.workers)
+    if "training" in told.what:
+        show_training(console, tape_of(), tape_of(formulation="pairs", decision_hours=8))
     if "gate" in told.what:
         show_gate(console)
 

@@ -114,8 +114,7 @@ class FlatNetwork:
     def descend(self, max_grad_norm: float, learning_rate: float, eps: float) -> None:
         """Clip the gradient to a norm, then one step of Adam. Raises CorruptData where it is not finite."""
         norm = float(torch.linalg.vector_norm(self.gradient))
-        if not np.isfinite(norm):
-            raise CorruptData("the gradient is not finite, the agent has diverged: replace it by another")
+        refuse_infinite(norm)
         self.step += 1
         scale = min(1.0, max_grad_norm / (norm + 1e-6))
         moments = (self.first.numpy(), self.second.numpy())
@@ -135,14 +134,20 @@ class FlatNetwork:
         return Perceptron(layers)
 
 
+def refuse_infinite(norm: float) -> None:
+    """Raises CorruptData where the gradient's norm is not finite."""
+    if not np.isfinite(norm):
+        raise CorruptData("the gradient is not finite, the agent has diverged: replace it by another")
+
+
 def log_softmax_of(layers: Sequence[tuple[Floats, Floats]], inputs: Tensor) -> NDArray[np.float32]:
     """Log-probabilities [B, A] of a perceptron given as weights [inputs, outputs] and biases, for inputs [B, O]."""
     values = inputs
-    for number, (weights, biases) in enumerate(layers):
-        values = torch.addmm(_on(biases, inputs), values, _on(weights, inputs))
-        if number < len(layers) - 1:
-            values = torch.tanh(values)
-    return torch.log_softmax(values, dim=1).cpu().numpy()
+    for weights, biases in layers[:-1]:
+        values = torch.addmm(_on(biases, inputs), values, _on(weights, inputs)).tanh_()
+    weights, biases = layers[-1]
+    outputs = torch.addmm(_on(biases, inputs), values, _on(weights, inputs))
+    return torch.log_softmax(outputs, dim=1).cpu().numpy()
 
 
 def _on(array: Floats, like: Tensor) -> Tensor:

@@ -1,10 +1,11 @@
-"""`FastPPO`: Stable-Baselines3's PPO, the same algorithm at about twice the speed, for the members of the population.
+"""`FastPPO`: Stable-Baselines3's PPO, the same algorithm faster, for the members of the population.
 
 Beside PPO's loss it has a KL penalty that holds the policy near a reference (the clone that it started from), and it
 can collect with a share of random actions. What it saves, plain `PPO.load` reads. On a processor forward and backward
 are written out (`fast_update`); elsewhere autograd computes the same loss.
 """
 
+import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,13 +61,16 @@ class FastPPO(PPO):
     def apply_hyperparameters(self, hyperparameters: Mapping[str, float]) -> None:
         """Make those given effective at once, also where SB3 keeps copies; the others, and Adam's moments, stay.
 
-        Raises ConfigurationError for a name that PPO does not know or a number that is not finite.
+        Raises ConfigurationError, before anything changes, for a name that PPO does not know or an impossible number.
         """
         for name, value in hyperparameters.items():
             if name not in DEFAULTS and name != "batch_size":
                 known = ", ".join([*DEFAULTS, "batch_size"])
                 raise ConfigurationError(f"{name} is no hyperparameter of PPO: tune some of {known}")
-            setattr(self, name, int(value) if name == "batch_size" else float(value))
+            if not math.isfinite(value) or (name == "batch_size" and value < 2):
+                raise ConfigurationError(f"{name} cannot be {value:g}: correct the search space")
+        for name, value in hyperparameters.items():
+            setattr(self, name, round(value) if name == "batch_size" else float(value))
         self._setup_lr_schedule()
         for group in self.policy.optimizer.param_groups:
             group["lr"] = self.learning_rate

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from pbt_online.checkpoint import Layers
 from pbt_online.fast_kernels import Floats, policy_gradient
-from pbt_online.fast_network import FlatNetwork, log_softmax_of
+from pbt_online.fast_network import FlatNetwork, log_softmax_of, refuse_infinite
 
 NAMES = ("policy_gradient_loss", "entropy", "clip_fraction", "approx_kl", "reference_kl", "value_loss")
 
@@ -89,7 +89,7 @@ def whole_batch(buffer: RolloutBuffer, reference: Layers | None, device: torch.d
 def update(
     network: FlatNetwork, optimizer: Optimizer, buffer: RolloutBuffer, told: Update, reference: Layers | None
 ) -> dict[str, float]:
-    """All epochs over the buffer; returns the means of what SB3 logs. Raises CorruptData where a gradient diverges."""
+    """All epochs over the buffer; returns means over steps. Raises CorruptData where a gradient diverges."""
     whole = whole_batch(buffer, reference if told.kl_coef else None, torch.device("cpu"))
     totals, group = np.zeros(len(NAMES)), optimizer.param_groups[0]
     network.take_moments()
@@ -98,8 +98,7 @@ def update(
             write_gradient(network, batch, told, totals)
             network.descend(told.max_grad_norm, group["lr"], group["eps"])
     network.hand_step()
-    means = dict(zip(NAMES, (totals / (told.epochs * len(whole))).tolist(), strict=True))
-    return _logged(means, buffer, told)
+    return _logged(totals / (told.epochs * len(whole)), buffer, told)
 
 
 def write_gradient(network: FlatNetwork, batch: Batch, told: Update, totals: NDArray[np.float64]) -> None:
@@ -131,17 +130,16 @@ def update_by_autograd(
 ) -> dict[str, float]:
     """The same by autograd and the policy's own optimizer, on any device."""
     whole = whole_batch(buffer, reference if told.kl_coef else None, policy.device)
-    totals, count = np.zeros(len(NAMES)), 0
+    totals = np.zeros(len(NAMES))
     for _ in range(told.epochs):
         for batch in whole.minibatches(told.batch_size):
             loss, told_of = loss_of(policy, batch, told)
             policy.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # torch leaves it unannotated
-            torch.nn.utils.clip_grad_norm_(policy.parameters(), told.max_grad_norm)
+            refuse_infinite(float(torch.nn.utils.clip_grad_norm_(policy.parameters(), told.max_grad_norm)))
             policy.optimizer.step()
-            totals += torch.stack(told_of).detach().cpu().numpy()
-            count += 1
-    return _logged(dict(zip(NAMES, (totals / count).tolist(), strict=True)), buffer, told)
+            totals += len(batch) * torch.stack(told_of).detach().cpu().numpy()
+    return _logged(totals / (told.epochs * len(whole)), buffer, told)
 
 
 def loss_of(policy: ActorCriticPolicy, batch: Batch, told: Update) -> tuple[Tensor, list[Tensor]]:
@@ -165,7 +163,8 @@ def loss_of(policy: ActorCriticPolicy, batch: Batch, told: Update) -> tuple[Tens
     return loss, [policy_loss, entropy, share, (ratio - 1 - change).mean(), divergence, value_loss]
 
 
-def _logged(means: dict[str, float], buffer: RolloutBuffer, told: Update) -> dict[str, float]:
+def _logged(figures: NDArray[np.float64], buffer: RolloutBuffer, told: Update) -> dict[str, float]:
+    means = dict(zip(NAMES, figures.tolist(), strict=True))
     entropy_loss = -means.pop("entropy")
     loss = means["policy_gradient_loss"] + told.ent_coef * entropy_loss + told.vf_coef * means["value_loss"]
     explained = explained_variance(buffer.values.flatten(), buffer.returns.flatten())
