@@ -8,6 +8,7 @@ import torch
 from stable_baselines3 import PPO
 
 from backtest.hindsight import hindsight_bound
+from backtest.observation import whole_market
 from backtest.policies import CarryRule, legal_actions
 from backtest.replay import replay
 from backtest.scaler import Scaler, fit_scaler
@@ -76,11 +77,11 @@ def test_a_clone_of_the_reference_formulation_mostly_does() -> None:
 
 
 def test_a_clone_earns_out_of_sample_what_the_rule_earns() -> None:
-    """Within a tenth of a percent per 30 days, the mean over many plays."""
+    """Within a tenth of a percent per 30 days, the mean over many plays; the rule holds on to what it has here."""
     plays = examination(tape(validation=True), FitnessSettings(episode_days=14), seed=2)
     score, rule = examine(plays, policy_of(cloned())), examine(plays, CarryRule(tape().schema))
     assert abs(score.value) < 0.1
-    assert rule.trades / 2 < score.trades < 2 * rule.trades
+    assert rule.pnl_pct > 0 and abs(score.trades - rule.trades) <= 8
 
 
 def test_a_clone_of_hindsight_acts_like_it_more_often_than_not() -> None:
@@ -102,7 +103,7 @@ def test_the_same_seed_clones_the_same_weights_and_leaves_the_global_generators_
 
 def test_where_nothing_can_be_decided_nothing_is_learned() -> None:
     unknown = tape().features._replace(known=np.zeros_like(tape().features.known))
-    blind = Tape(**vars(tape()) | {"features": unknown})
+    blind = Tape(**vars(tape()) | {"features": unknown, "universes": whole_market(unknown)})
     with pytest.raises(MissingData, match="nothing can be decided"):
         clone(blind, scaler(), "rule", LEARNER, seed=1)
 
