@@ -53,14 +53,19 @@ class Features(NamedTuple):
 
 
 class Universes(NamedTuple):
-    """V universes: an account sees, ranks and trades only the pairs of its own."""
+    """V universes: an account sees, ranks and trades only the pairs of its own.
+
+    Tick t of universe v stands in row v x T + t, so that one universe, the whole market, is the features' own arrays.
+    """
 
     member: NDArray[np.bool_]
     """[V, P] whether the pair belongs to it."""
+    known: NDArray[np.bool_]
+    """[V x T, P] `Features.known` of its pairs."""
     ranked: NDArray[np.int64]
-    """[V, T, K] `Features.ranked` among its pairs; [V, 0, K] where it is not asked for."""
+    """[V x T, K] `Features.ranked` among its pairs; by pair, where V > 1, nothing is ranked: [0, K]."""
     shown: NDArray[np.float32]
-    """[V, T, K x 22] `Features.shown` among its pairs; [V, 0, K x 22] where it is not asked for."""
+    """[V x T, K x 22] `Features.shown` among its pairs; [0, K x 22] likewise."""
 
 
 def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
@@ -137,8 +142,9 @@ def whole_market(features: Features) -> Universes:
     """The one universe [1] that holds every pair."""
     return Universes(
         member=np.ones((1, len(features.legs)), dtype=np.bool_),
-        ranked=features.ranked[None],
-        shown=features.shown[None],
+        known=features.known,
+        ranked=features.ranked,
+        shown=features.shown,
     )
 
 
@@ -149,8 +155,9 @@ def make_universes(features: Features, member: NDArray[np.bool_], *, by_pair: bo
     ranked = [_ranked(_within(order, pairs), ranks) for pairs in member]
     return Universes(
         member=np.ascontiguousarray(member, dtype=np.bool_),
-        ranked=np.stack(ranked),
-        shown=np.stack([_shown(features.values, best) for best in ranked]),
+        known=np.concatenate([features.known & pairs for pairs in member]),
+        ranked=np.concatenate(ranked),
+        shown=np.concatenate([_shown(features.values, best) for best in ranked]),
     )
 
 
@@ -264,23 +271,23 @@ def _observe(
     capital: float, by_pair: bool,
 ) -> None:  # fmt: skip
     if by_pair:
-        write_pair_observation(seen, 0, books, features, universes, 0, row, tick)
+        write_pair_observation(seen, 0, books, features, universes, row, row, tick)
     else:
-        write_observation(seen, 0, books, features, universes, 0, row, tick, capital)
+        write_observation(seen, 0, books, features, universes, row, row, tick, capital)
 
 
 @inlined
 def write_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, universe: int, row: int,
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, at_row: int, row: int,
     tick: int, capital: float,
 ) -> None:  # fmt: skip
     """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities of
-    its universe."""
+    its universe, which are in its row `at_row`."""
     _write_account(seen, b, books, capital)
     slots, width = books.opened_at.shape[0], features.values.shape[2]
     first = 5 + 3 * slots
-    for column in range(universes.shown.shape[2]):
-        seen[b, first + column] = universes.shown[universe, row, column]
+    for column in range(universes.shown.shape[1]):
+        seen[b, first + column] = universes.shown[at_row, column]
     for slot in range(slots):
         at = 5 + 3 * slot
         if books.opened_at[slot] == 0:
@@ -289,8 +296,8 @@ def write_observation(
         carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
         _write_position(seen, b, at, books, slot, carry, tick)
         pair = features.pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
-        for rank in range(universes.ranked.shape[2]):
-            if universes.ranked[universe, row, rank] == pair:
+        for rank in range(universes.ranked.shape[1]):
+            if universes.ranked[at_row, rank] == pair:
                 seen[b, first + (rank + 1) * width - 1] = 1.0
 
 
@@ -312,7 +319,7 @@ def _write_account(seen: NDArray[np.float32], b: int, books: Books, capital: flo
 
 @compiled
 def write_pair_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, universe: int, row: int,
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, at_row: int, row: int,
     tick: int,
 ) -> None:  # fmt: skip
     """Fill seen[b] [P x (22 + 3)] with what an account sees of every pair: its features, all zero where one of them is
@@ -320,9 +327,8 @@ def write_pair_observation(
     width = features.values.shape[2]
     for pair in range(features.values.shape[1]):
         at = pair * (width + 3)
-        known = features.known[row, pair] and universes.member[universe, pair]
         for column in range(width):
-            seen[b, at + column] = features.values[row, pair, column] if known else 0.0
+            seen[b, at + column] = features.values[row, pair, column] if universes.known[at_row, pair] else 0.0
         for column in range(width, width + 3):
             seen[b, at + column] = 0.0
     for slot in range(books.opened_at.shape[0]):

@@ -79,6 +79,8 @@ class Terms(NamedTuple):
     capital: float
     decision_hours: int
     by_pair: bool
+    narrow: bool
+    """Whether a universe of the tape lacks a pair."""
     reward: int
     """Index into REWARDS."""
     reward_scale: float
@@ -117,6 +119,7 @@ class Simulation:
             capital=settings.initial_capital,
             decision_hours=settings.decision_hours,
             by_pair=self._by_pair,
+            narrow=not bool(tape.universes.member.all()),
             reward=REWARDS.index(settings.reward),
             reward_scale=settings.pnl_reward_scale,
             risk_aversion=settings.risk_aversion,
@@ -180,10 +183,10 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                 accounts.pair_reward[b] = 0.0
                 _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
             closings.count = 0
-            ranked, universe = universes.ranked, progress.universe
-            write_plan(plan, actions, b, books, ranked[universe], row, frames.pair_of, terms.by_pair)
-            if terms.by_pair:
-                _keep_outside(plan, universes.member, universe)
+            at_row = progress.universe * len(features.known) + row
+            write_plan(plan, actions, b, books, universes.ranked, at_row, frames.pair_of, terms.by_pair)
+            if terms.by_pair and terms.narrow:
+                _keep_outside(plan, universes.member, progress.universe)
             trade(books, plan, row, frames, rules, closings)
             progress.row = _hold(
                 books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
@@ -332,8 +335,11 @@ def write_rule_plan(
                 return
     if free_slot(books) < 0 and not by_pair:
         return
-    for rank in range(features.order.shape[1] if by_pair else universes.ranked.shape[2]):
-        pair = features.order[row, rank] if by_pair else universes.ranked[universe, row, rank]
+    shown, at_row = universes.ranked, universe * len(features.known) + row
+    if by_pair:
+        shown, at_row = features.order, row
+    for rank in range(shown.shape[1]):
+        pair = shown[at_row, rank]
         if pair < 0 or not features.values[row, pair, EXPECTED_NET] > 0.0:
             return
         if universes.member[universe, pair] and not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
@@ -353,9 +359,9 @@ def _observe_one(
     seen: NDArray[np.float32], b: int, books: Books, progress: np.record, frames: Frames, features: Features,
     universes: Universes, terms: Terms,
 ) -> None:  # fmt: skip
-    row, universe = progress.row, progress.universe
-    tick = tick_of(frames, row)
+    row, tick = progress.row, tick_of(frames, progress.row)
+    at_row = progress.universe * len(features.known) + row
     if terms.by_pair:
-        write_pair_observation(seen, b, books, features, universes, universe, row, tick)
+        write_pair_observation(seen, b, books, features, universes, at_row, row, tick)
     else:
-        write_observation(seen, b, books, features, universes, universe, row, tick, terms.capital)
+        write_observation(seen, b, books, features, universes, at_row, row, tick, terms.capital)

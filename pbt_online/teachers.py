@@ -94,7 +94,7 @@ class HindsightTeacher:
         ranks = simulation.tape.schema.opportunities
         if leave.any():
             return 1 + ranks + int(slot_of[leave].min())
-        universe = simulation.accounts.progress["universe"][b]
-        best = simulation.tape.universes.ranked[universe, simulation.row[b]]
+        at_row = simulation.accounts.progress["universe"][b] * len(self._features.known) + simulation.row[b]
+        best = simulation.tape.universes.ranked[at_row]
         wanted = (best >= 0) & enter[best] & legal[1 : 1 + ranks]
         return 1 + int(wanted.argmax()) if wanted.any() else 0
