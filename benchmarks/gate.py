@@ -139,11 +139,13 @@ def show_superior(console: Console) -> None:
 
 
 def p_value(series: Series, finest: float, random: np.random.Generator) -> float:
-    """To a resolution of `finest`; roughly, where it is plainly large."""
-    rough = mean_test(series, 0.05, SETTINGS.block_hours, SCREENED, random).p_value
-    if rough > 0.1:
-        return rough
-    return mean_test(series, finest, SETTINGS.block_hours, 10_000, random).p_value
+    """To a resolution of `finest`; roughly, where it is plainly larger."""
+    p = 0.0
+    for resamples, enough in ((SCREENED, 0.1), (10 * SCREENED, 10 * finest), (10 * SCREENED + 1, 1.0)):
+        p = mean_test(series, finest if enough == 1.0 else 0.05, SETTINGS.block_hours, resamples, random).p_value
+        if p > enough:
+            break
+    return p
 
 
 def passes(series: Series, attempt: int, random: np.random.Generator) -> bool:
