@@ -78,7 +78,8 @@ def _variance(covariances: Series, block: float) -> float:
     lags = np.arange(count)
     weights = (1 - lags / count) * stays**lags + lags / count * stays ** (count - lags)
     weights[0] = 1.0
-    return float(covariances @ weights) / count
+    # Around its own mean a series varies less than around the true one, by the very variance that is asked for.
+    return float(covariances @ weights) / (count - float(weights.sum()))
 
 
 def stationary_means(
