@@ -21,6 +21,7 @@ from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.gate import show_gate
 from benchmarks.pandas_rows import PandasRowsEnv
+from benchmarks.population import show_population
 from benchmarks.training import show_training
 from bot.settings import Settings
 from data.synthetic import synthetic_market
@@ -71,6 +72,14 @@ def tape_of(assets: tuple[str, ...] = (), **environment: object) -> Tape:
     first = market.start_ms + settings.data.history_hours * HOUR_MS
     changed = settings.environment.model_copy(update=environment)
     return tape_of_market(market, settings.data, changed, first, first + HOURS * HOUR_MS)
+
+
+def week_of() -> Tape:
+    """The week after that year: what the reference validates on."""
+    settings = Settings()
+    market = synthetic_market(settings.sandbox.synthetic, tuple(settings.data.venues))
+    first = market.start_ms + (settings.data.history_hours + HOURS) * HOUR_MS
+    return tape_of_market(market, settings.data, settings.environment, first, first + 168 * HOUR_MS)
 
 
 def median(name: str, steps: int, work: Callable[[], object]) -> Measure:
@@ -194,7 +203,8 @@ def main() -> None:
     choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, minutes"
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
-    parser.add_argument("--workers", type=int, default=2, help="processes of the sweep")
+    parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")
+    parser.add_argument("--timesteps", type=int, default=500_000, help="steps of each member of the population")
     told = parser.parse_args()
     console = Console()
     if "environment" in told.what:
@@ -203,6 +213,8 @@ def main() -> None:
         show_sweep(console, told.networks, told.workers)
     if "training" in told.what:
         show_training(console, tape_of(), tape_of(formulation="pairs", decision_hours=8))
+    if "population" in told.what:
+        show_population(console, tape_of(), week_of(), told.timesteps, told.workers)
     if "gate" in told.what:
         show_gate(console)
 

@@ -36,7 +36,7 @@ def agents(tape: Tape) -> dict[str, PPO]:
 
     def env() -> FundingArbitrageVecEnv:
         scaler = fit_scaler(tape, tape.first, len(tape.panel.ticks) - 1)
-        return FundingArbitrageVecEnv(tape, LEARNER.accounts, scaler=scaler)
+        return FundingArbitrageVecEnv(tape, accounts(tape), scaler=scaler)
 
     clone = new_agent(env(), LEARNER, {}, seed=2).policy.state_dict()
     made: dict[str, PPO] = {"plain Stable-Baselines3": plain(env())}
@@ -45,6 +45,12 @@ def agents(tape: Tape) -> dict[str, PPO]:
         made[f"FastPPO, {precision}"] = new_agent(env(), learner, {}, seed=1)
     made["FastPPO, medium, held to a clone"] = new_agent(env(), learner, {}, seed=1, reference=clone)
     return made
+
+
+def accounts(tape: Tape) -> int:
+    """As many as a member collects with."""
+    pairs = len(tape.features.legs) if tape.schema.formulation == "pairs" else 1
+    return max(1, LEARNER.environments // pairs)
 
 
 def plain(env: FundingArbitrageVecEnv) -> PPO:

@@ -42,8 +42,9 @@ class Succession:
         if verdict.promoted:
             self._registry.promote(cycle.challenger, tick, f"passed the gate of cycle {cycle.number}")
         else:
-            why = "; ".join(verdict.reasons)
-            self._trader.tell(Kind.REFUSED, f"cycle {cycle.number}: {cycle.challenger} refused: {why}")
+            more = f" (and {len(verdict.reasons) - 1} more reasons)" if len(verdict.reasons) > 1 else ""
+            told = f"cycle {cycle.number}: {cycle.challenger} refused: {verdict.reasons[0]}{more}"
+            self._trader.tell(Kind.REFUSED, told)
 
     def _watch_drawdown(self, tick: int) -> None:
         """A champion that has lost more than the limit since its own best hour gives way to its predecessor."""

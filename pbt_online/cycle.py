@@ -257,6 +257,7 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
     gate = _Gate(learning, history, cycle)
     scores = [entry.score for entry in memory.entries if entry.cycle == cycle.number and entry.score is not None]
     with one_thread():
+        validated = replay(history.tape(learning.learner, cycle.windows.validation), challenger)
         asks = gate.evidence(challenger.name, challenger, stressed=True)
         incumbents = [gate.evidence(name, policy) for name, policy in rivals.items()]
     return judge(
@@ -265,7 +266,9 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
         learning.settings.gate,
         attempt=attempt(cycles(learning.folder)),
         seed=learning.seed + cycle.number,
-        trials=Trials(len(scores), np.array([score["sharpe"] or 0.0 for score in scores])),
+        trials=Trials(
+            len(scores), np.array([score["sharpe"] or 0.0 for score in scores]), gains=np.diff(validated.equity)
+        ),
     )
 
 

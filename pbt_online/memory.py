@@ -49,6 +49,8 @@ class Memory:
         """Reads what is there; a last line that was cut off by a crash is dropped. Raises CorruptData for others."""
         self.folder = folder
         self._journal = folder / "rounds.jsonl"
+        self._held: dict[str, bytes] = {}
+        """Checkpoints that were stored or read and checked already."""
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         self.entries = self._read()
 
@@ -68,16 +70,17 @@ class Memory:
         """Each member's last entry."""
         return {entry.member: entry for entry in self.entries}
 
-    def store(self, checkpoint: bytes) -> str:
-        """Write `checkpoint` unless it is there; returns its name. Atomic, and on disk when this returns."""
-        name = hashlib.sha256(checkpoint).hexdigest()
+    def store(self, checkpoint: bytes, name: str) -> None:
+        """Write `checkpoint`, whose SHA-256 is `name`, unless it is there. Atomic, and on disk when this returns."""
         path = self._path(name)
         if not path.exists():
             write_whole(path, checkpoint)
-        return name
+        self._held[name] = checkpoint
 
     def checkpoint(self, name: str) -> bytes:
         """The bytes of a checkpoint; raises CorruptData where they are gone or are not those that were written."""
+        if name in self._held:
+            return self._held[name]
         path = self._path(name)
         try:
             content = path.read_bytes()
@@ -85,6 +88,7 @@ class Memory:
             raise CorruptData(f"{path} cannot be read ({error.strerror}): restore it, or train with --fresh") from error
         if hashlib.sha256(content).hexdigest() != name:
             raise CorruptData(f"{path} is not what was written: restore it from a backup, or train with --fresh")
+        self._held[name] = content
         return content
 
     def prune(self, keep: set[str]) -> None:
@@ -92,6 +96,7 @@ class Memory:
         for path in (self.folder / "checkpoints").iterdir():
             if path.name not in keep:
                 path.unlink()
+        self._held = {name: content for name, content in self._held.items() if name in keep}
 
     def _path(self, name: str) -> Path:
         return self.folder / "checkpoints" / name

@@ -184,8 +184,8 @@ class Population:
             self.memory.record(Entry(**asdict(planned) | {"failure": _told(error)}))
             return
         trained = future.result()
-        name = self.memory.store(trained.checkpoint)
-        came = {"checkpoint": name, "score": trained.score.as_dict(), "seconds": trained.seconds}
+        self.memory.store(trained.checkpoint, trained.weights)
+        came = {"checkpoint": trained.weights, "score": trained.score.as_dict(), "seconds": trained.seconds}
         self.memory.record(Entry(**asdict(planned) | came))
 
     def _report(self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float) -> Round:

@@ -20,7 +20,7 @@ from pbt_online.vector_environment import FundingArbitrageVecEnv
 torch.set_num_threads(1)
 
 LEARNER = LearnerSettings(
-    hidden=(64, 32), accounts=4, rollout=128, batch_size=48, epochs=3, precision="highest", max_grad_norm=0.5
+    hidden=(64, 32), environments=4, rollout=128, batch_size=48, epochs=3, precision="highest", max_grad_norm=0.5
 )
 """Batches of 48, 48 and 32."""
 CHOSEN = {"learning_rate": 3e-4, "gamma": 0.97, "gae_lambda": 0.9, "ent_coef": 0.02, "clip_range": 0.15}
@@ -39,7 +39,7 @@ def tape(formulation: str = "ranked") -> Tape:
 def environment(formulation: str = "ranked") -> FundingArbitrageVecEnv:
     """Scaled, as members learn: raw observations saturate tanh, where gradients are lost in rounding."""
     told = tape(formulation)
-    return FundingArbitrageVecEnv(told, LEARNER.accounts, scaler=fit_scaler(told, told.first, told.first + 150))
+    return FundingArbitrageVecEnv(told, LEARNER.environments, scaler=fit_scaler(told, told.first, told.first + 150))
 
 
 def agent(seed: int = 1, learner: LearnerSettings = LEARNER, formulation: str = "ranked", **changed: float) -> FastPPO:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -36,27 +37,34 @@ def test_a_damaged_line_in_the_middle_is_an_error_that_says_what_to_do(tmp_path:
         Memory(tmp_path)
 
 
+def stored(memory: Memory, content: bytes) -> str:
+    name = sha256(content).hexdigest()
+    memory.store(content, name)
+    return name
+
+
 def test_a_checkpoint_is_kept_once_however_often_it_is_stored(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
-    name = memory.store(b"weights")
-    assert name == memory.store(b"weights")
-    assert b"weights" == memory.checkpoint(name)
+    name = stored(memory, b"weights")
+    assert name == stored(memory, b"weights")
+    assert b"weights" == memory.checkpoint(name) == Memory(tmp_path).checkpoint(name)
     assert [name] == [path.name for path in (tmp_path / "checkpoints").iterdir()]
 
 
 def test_a_checkpoint_that_was_changed_or_lost_is_refused(tmp_path: Path) -> None:
-    memory = Memory(tmp_path)
-    changed, lost = memory.store(b"weights"), memory.store(b"others")
+    changed, lost = (stored(Memory(tmp_path), content) for content in (b"weights", b"others"))
     (tmp_path / "checkpoints" / changed).write_bytes(b"weighty")
     (tmp_path / "checkpoints" / lost).unlink()
     for name in (changed, lost):
         with pytest.raises(CorruptData):
-            memory.checkpoint(name)
+            Memory(tmp_path).checkpoint(name)
 
 
 def test_pruning_deletes_what_nobody_needs_and_what_a_crash_left_half_written(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
-    kept, dropped = memory.store(b"kept"), memory.store(b"dropped")
+    kept, dropped = stored(memory, b"kept"), stored(memory, b"dropped")
     (tmp_path / "checkpoints" / f"{dropped}.tmp").write_bytes(b"half")
     memory.prune({kept})
     assert [kept] == [path.name for path in (tmp_path / "checkpoints").iterdir()]
+    with pytest.raises(CorruptData):
+        memory.checkpoint(dropped)
