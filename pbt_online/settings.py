@@ -179,8 +179,9 @@ class ScheduleSettings(Frozen):
     enabled: bool = Field(True, description="Whether `bot run` trains at all.")
     cycle_hours: int = Field(168, ge=1, description="Market hours between cycles; the first begins with the run.")
     timesteps: int = Field(
-        40_000, ge=1, description="Steps of each member in a scheduled cycle: members go on from the last one's."
+        20_000, ge=1, description="Steps of each member in a scheduled cycle: members go on from the last one's."
     )
+    perturbation_interval: int = Field(10_000, ge=1, description="Steps of each member in a round of it.")
     promotion_lead_hours: int = Field(6, ge=1, description="A verdict takes effect so long after its cycle began.")
     max_live_drawdown_pct: float = Field(
         5.0, gt=0, le=100, description="A champion that loses this much from its peak is demoted."
