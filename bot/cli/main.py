@@ -3,7 +3,7 @@
 Heavy imports happen inside the commands, so that help and mistakes answer at once.
 
     exit codes   0 done   1 a defect of the bot   2 configuration or arguments   3 a venue cannot be used
-                 4 market data   5 what is on disk does not fit (another bot, another world)
+                 4 market data   5 what is on disk does not fit (another bot, another world)   6 training
 """
 
 import sys
