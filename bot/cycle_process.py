@@ -38,6 +38,7 @@ def main(job: Path) -> None:
         Path(told["folder"]),
         Registry(Path(told["registry"])),
         told["champion"],
+        supersedes=True,
     )
     history = collected_history(
         settings, Lake(Path(told["lake"])), instruments_from_json(told["instruments"]), told["last"]

@@ -73,11 +73,11 @@ def _cycle(learning: Learning, history: History, console: Console) -> Cycle:
             show_round(done, console)
 
         cycle = run_cycle(learning, history, Watch(stage, round_done))
-    verdict = cycle.verdict
-    if verdict is not None:
-        show_verdict(verdict, console)
-        if verdict.promoted and cycle.challenger is not None:
-            learning.registry.promote(cycle.challenger, history.last, f"passed the gate of cycle {cycle.number}")
+    if cycle.verdict is not None:
+        show_verdict(cycle.verdict, console)
+    if cycle.heir is not None:
+        learning.registry.promote(cycle.heir, history.last, f"cycle {cycle.number}")
+    console.print(f"champion: {cycle.heir or cycle.champion}", highlight=False)
     return cycle
 
 
@@ -146,4 +146,4 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         console.print(f"deflated Sharpe on validation: {told}", highlight=False)
     for reason in verdict.reasons:
         console.print(reason, highlight=False, soft_wrap=True)
-    console.print("[green]promoted[/green]" if verdict.promoted else "refused: the champion goes on")
+    console.print("[green]promoted[/green]" if verdict.promoted else "refused")

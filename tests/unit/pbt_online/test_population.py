@@ -139,6 +139,18 @@ def test_a_living_population_goes_on_in_the_next_cycle_where_it_was(tmp_path: Pa
     assert {entry.started_from for entry in memory.round(2, 1).values()} <= set(last.values())
 
 
+def test_a_new_cycle_takes_on_the_set_size(tmp_path: Path) -> None:
+    memory, rounds = trained(tmp_path, SETTINGS.model_copy(update={"timesteps": 512}))
+    worst = max(rounds[-1].entries, key=lambda entry: (-(entry.score or {})["value"], entry.member)).member
+    with backend() as opened:
+        for cycle, size in ((2, 3), (3, 5)):
+            changed = SETTINGS.model_copy(update={"timesteps": 1024, "size": size})
+            Population(memory, changed, seed=3).train(cycle, opened, lambda _: None)
+    assert {0, 1, 2, 3} - {worst} == set(memory.round(2, 1)) == set(memory.round(2, 2))
+    assert {0, 1, 2, 3, 4} == set(memory.round(3, 1)) == set(memory.round(3, 2))
+    assert {worst, 4} == {member for member, entry in memory.round(3, 1).items() if entry.reason == "joined"}
+
+
 def test_a_cycle_ends_at_the_target_and_where_the_best_stalls(tmp_path: Path) -> None:
     _, at_target = trained(tmp_path / "target", SETTINGS.model_copy(update={"target": -1e9}))
     assert 1 == len(at_target)
