@@ -91,6 +91,14 @@ class Learning:
         )
 
 
+    @property
+    def lessons(self) -> EnvironmentSettings:
+        """The same with the rewards that they train on."""
+        scale, met = self.settings.learner.reward_scale, self.learner
+        names = ("pnl_reward_scale", "quality_entry_bonus", "quality_entry_penalty")
+        return met.model_copy(update={name: scale * getattr(met, name) for name in names})
+
+
 @dataclass(frozen=True)
 class Watch:
     """Who is told what, while a cycle goes on."""
@@ -171,7 +179,7 @@ def _fingerprint(learning: Learning, history: History) -> str:
 def course_of(learning: Learning, history: History, cycle: Cycle) -> Course:
     """What members of a cycle learn from. The scaler and the clone are those of the population's first cycle: living
     members have learnt with them."""
-    train = history.tape(learning.learner, cycle.windows.train)
+    train = history.tape(learning.lessons, cycle.windows.train)
     validation = history.tape(learning.learner, cycle.windows.validation)
     scaler = _scaler(learning, train)
     told = learning.settings.learner
