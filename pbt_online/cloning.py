@@ -99,8 +99,8 @@ def _soften(policy: ActorCriticPolicy, certainty: float) -> None:
     """The same decisions, less surely: where a clone is left as sure as its lessons make it, PPO has nothing to learn
     from, since it never tries what the teacher would not do."""
     with torch.no_grad():
-        policy.action_net.weight.mul_(certainty)
-        policy.action_net.bias.mul_(certainty)
+        for parameter in policy.action_net.parameters():
+            parameter.mul_(certainty)
 
 
 def _new_policy(tape: Tape, learner: LearnerSettings) -> ActorCriticPolicy:

@@ -90,7 +90,6 @@ class Learning:
             update={"formulation": told.formulation, "decision_hours": told.decision_hours, "full_range": False}
         )
 
-
     @property
     def lessons(self) -> EnvironmentSettings:
         """The same with the rewards that they train on."""

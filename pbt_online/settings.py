@@ -69,7 +69,7 @@ class LearnerSettings(Frozen):
         0.2,
         gt=0,
         le=1,
-        description="A clone's logits are multiplied by this: one that is sure of everything never tries anything else.",
+        description="Factor of a clone's logits: one that is sure of everything never tries anything else.",
     )
     reward_scale: float = Field(
         0.01,
