@@ -40,7 +40,7 @@ from pbt_online.population import Population, Round
 from pbt_online.registry import Registry
 from pbt_online.settings import LearningSettings
 from pbt_online.teachers import TeacherName
-from pbt_online.training import Course, policy_of, take_course
+from pbt_online.training import Course, model_zip, policy_of, take_course
 from pbt_online.tuned_rule import tune_rule
 
 
@@ -126,7 +126,8 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
         policies[0] if len(policies) == 1 else Ensemble(f"cycle {cycle.number}, vote of {len(policies)}", policies)
     )
     verdict, better = _judge(learning, history, cycle, memory, challenger)
-    version = _register(learning, cycle, chosen, policies, verdict)
+    zips = [model_zip(memory.checkpoint(e.checkpoint or ""), e.hyperparameters, course) for e in chosen]
+    version = _register(learning, cycle, chosen, policies, zips, verdict)
     heir = version.name if verdict.promoted else better
     judged = replace(cycle, challenger=version.name, verdict=verdict, heir=heir)
     _write(learning.folder, judged)
@@ -223,14 +224,21 @@ def _policy(cycle: Cycle, course: Course, memory: Memory, entry: Entry) -> Netwo
 
 
 def _register(
-    learning: Learning, cycle: Cycle, chosen: Sequence[Entry], policies: Sequence[NetworkPolicy], verdict: Verdict
+    learning: Learning,
+    cycle: Cycle,
+    chosen: Sequence[Entry],
+    policies: Sequence[NetworkPolicy],
+    zips: Sequence[bytes],
+    verdict: Verdict,
 ) -> Version:
     """Keep the challenger for good, with its verdict: promoted or not, it can be looked at and evaluated again."""
     told = verdict.as_dict()
     alone = len(chosen) == 1
     versions = [
-        learning.registry.register_network(policy, _origin(learning, cycle, entry, told if alone else None))
-        for entry, policy in zip(chosen, policies, strict=True)
+        learning.registry.register_network(
+            policy, _origin(learning, cycle, entry, told if alone else None), model_zip=zipped
+        )
+        for entry, policy, zipped in zip(chosen, policies, zips, strict=True)
     ]
     if alone:
         return versions[0]
