@@ -67,6 +67,10 @@ class Universes(NamedTuple):
     shown: NDArray[np.float32]
     """[V x T, K x 22] `Features.shown` among its pairs; [0, K x 22] likewise."""
 
+    def seen_in(self, features: Features) -> Features:
+        """The features as the kernel reads them: what is known, ranked and shown is that of all universes."""
+        return features._replace(known=self.known, ranked=self.ranked, shown=self.shown)
+
 
 def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
     """Features of every pair at every tick of the panel, and the ranking. Needs 168 h of history for the first ones."""
@@ -257,37 +261,30 @@ def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
     return means, deviations
 
 
+@compiled
 def observe(
     seen: NDArray[np.float32], books: Books, features: Features, row: int, tick: int, capital: float, by_pair: bool
 ) -> None:
     """Fill seen[0] with what one account sees of the whole market right after settling `row` of the features, whose
     tick is `tick`."""
-    _observe(seen, books, features, whole_market(features), row, tick, capital, by_pair)
-
-
-@compiled
-def _observe(
-    seen: NDArray[np.float32], books: Books, features: Features, universes: Universes, row: int, tick: int,
-    capital: float, by_pair: bool,
-) -> None:  # fmt: skip
     if by_pair:
-        write_pair_observation(seen, 0, books, features, universes, row, row, tick)
+        write_pair_observation(seen, 0, books, features, row, row, tick)
     else:
-        write_observation(seen, 0, books, features, universes, row, row, tick, capital)
+        write_observation(seen, 0, books, features, row, row, tick, capital)
 
 
 @inlined
 def write_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, at_row: int, row: int,
-    tick: int, capital: float,
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, view: int, row: int, tick: int,
+    capital: float,
 ) -> None:  # fmt: skip
     """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities of
-    its universe, which are in its row `at_row`."""
+    its universe. `view` is the row of `known`, `ranked` and `shown`: `row`, unless they hold many universes."""
     _write_account(seen, b, books, capital)
     slots, width = books.opened_at.shape[0], features.values.shape[2]
     first = 5 + 3 * slots
-    for column in range(universes.shown.shape[1]):
-        seen[b, first + column] = universes.shown[at_row, column]
+    for column in range(features.shown.shape[1]):
+        seen[b, first + column] = features.shown[view, column]
     for slot in range(slots):
         at = 5 + 3 * slot
         if books.opened_at[slot] == 0:
@@ -296,8 +293,8 @@ def write_observation(
         carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
         _write_position(seen, b, at, books, slot, carry, tick)
         pair = features.pair_of[books.instrument[slot, LONG], books.instrument[slot, SHORT]]
-        for rank in range(universes.ranked.shape[1]):
-            if universes.ranked[at_row, rank] == pair:
+        for rank in range(features.ranked.shape[1]):
+            if features.ranked[view, rank] == pair:
                 seen[b, first + (rank + 1) * width - 1] = 1.0
 
 
@@ -319,16 +316,15 @@ def _write_account(seen: NDArray[np.float32], b: int, books: Books, capital: flo
 
 @compiled
 def write_pair_observation(
-    seen: NDArray[np.float32], b: int, books: Books, features: Features, universes: Universes, at_row: int, row: int,
-    tick: int,
-) -> None:  # fmt: skip
+    seen: NDArray[np.float32], b: int, books: Books, features: Features, view: int, row: int, tick: int
+) -> None:
     """Fill seen[b] [P x (22 + 3)] with what an account sees of every pair: its features, all zero where one of them is
-    unknown or the pair outside its universe, and the position on it, all zero where there is none."""
+    unknown or the pair outside its universe, and the position on it, all zero where there is none. `view` as above."""
     width = features.values.shape[2]
     for pair in range(features.values.shape[1]):
         at = pair * (width + 3)
         for column in range(width):
-            seen[b, at + column] = features.values[row, pair, column] if universes.known[at_row, pair] else 0.0
+            seen[b, at + column] = features.values[row, pair, column] if features.known[view, pair] else 0.0
         for column in range(width, width + 3):
             seen[b, at + column] = 0.0
     for slot in range(books.opened_at.shape[0]):
@@ -337,7 +333,7 @@ def write_pair_observation(
             at = pair * (width + 3) + width
             carry = position_carry(books, slot, features.carry, features.legs, features.pair_of, row)
             _write_position(seen, b, at, books, slot, carry, tick)
-            if features.known[row, pair]:
+            if features.known[view, pair]:
                 seen[b, at - 1] = 1.0
 
 

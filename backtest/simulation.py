@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import Books, equity, new_accounts, slot_total
-from backtest.observation import Features, Universes, position_carry, write_observation, write_pair_observation
+from backtest.observation import Features, position_carry, write_observation, write_pair_observation
 from backtest.rules import Rules
 from backtest.schema import EXPECTED_NET
 from backtest.settings import REWARDS
@@ -127,8 +127,10 @@ class Simulation:
             quality_penalty=settings.quality_entry_penalty,
         )
         self._seen = np.zeros((accounts, tape.schema.size * (self._pairs if self._by_pair else 1)), dtype=np.float32)
+        universes = tape.universes
+        features = universes.seen_in(tape.features)
         self._bound = Bound(
-            (self.accounts, self._seen, tape.frames, tape.features, tape.universes, tape.rules, self._terms)
+            (self.accounts, self._seen, tape.frames, features, universes.member, tape.rules, self._terms)
         )
         progress = self.accounts.progress
         self.row, self.last, self.equity = progress["row"], progress["last"], progress["equity"]
@@ -173,7 +175,7 @@ class Simulation:
 
 @compiled
 def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
-    accounts, seen, frames, features, universes, rules, terms = bound.content
+    accounts, seen, frames, features, member, rules, terms = bound.content
     plan = np.zeros(len(frames.legs), dtype=np.int64)
     for b in range(len(accounts.books)):
         progress = accounts.progress[b]
@@ -183,10 +185,10 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                 accounts.pair_reward[b] = 0.0
                 _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
             closings.count = 0
-            at_row = progress.universe * len(features.known) + row
-            write_plan(plan, actions, b, books, universes.ranked, at_row, frames.pair_of, terms.by_pair)
+            view = progress.universe * len(features.order) + row
+            write_plan(plan, actions, b, books, features.ranked, view, frames.pair_of, terms.by_pair)
             if terms.by_pair and terms.narrow:
-                _keep_outside(plan, universes.member, progress.universe)
+                _keep_outside(plan, member, progress.universe)
             trade(books, plan, row, frames, rules, closings)
             progress.row = _hold(
                 books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
@@ -195,7 +197,7 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
             gained = worth - progress.equity
             progress.equity = worth
             if terms.reward == _EXCESS:
-                gained -= _rule_gain(accounts, b, plan, row, frames, features, universes, rules, terms)
+                gained -= _rule_gain(accounts, b, plan, row, frames, features, member, rules, terms)
             progress.reward = _reward(gained, terms)
             progress.done = worth <= 0.0 or progress.row >= progress.last
             if terms.by_pair:
@@ -205,7 +207,7 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
                     accounts.pair_reward[b, pair] = _reward(accounts.pair_reward[b, pair], terms)
             if _entered(books, closings, tick_of(frames, row)):
                 _add_entry_quality(accounts, b, row, frames, features, terms)
-        _observe_one(seen, b, accounts.books[b], progress, frames, features, universes, terms)
+        _observe_one(seen, b, accounts.books[b], progress, frames, features, terms)
 
 
 @compiled
@@ -298,14 +300,14 @@ def _add_closed(
 @compiled
 def _rule_gain(
     accounts: Accounts, b: int, plan: NDArray[np.int64], row: int, frames: Frames, features: Features,
-    universes: Universes, rules: Rules, terms: Terms,
+    member: NDArray[np.bool_], rules: Rules, terms: Terms,
 ) -> float:  # fmt: skip
     """What the carry rule gains over the same hours on books of its own; taken off the pairs' rewards by pair."""
     books, closings = accounts.shadow[b], accounts.closings[b]
     before, count = equity(books), closings.count
     if terms.by_pair:
         _add_held(accounts.pair_reward, b, books, 1.0, frames.pair_of)
-    write_rule_plan(plan, books, row, features, universes, accounts.progress[b].universe, terms.by_pair)
+    write_rule_plan(plan, books, row, features, member, accounts.progress[b].universe, terms.by_pair)
     trade(books, plan, row, frames, rules, closings)
     _hold(
         books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
@@ -320,10 +322,11 @@ def _rule_gain(
 
 @compiled
 def write_rule_plan(
-    plan: NDArray[np.int64], books: Books, row: int, features: Features, universes: Universes, universe: int,
-    by_pair: bool,
+    plan: NDArray[np.int64], books: Books, row: int, features: Features, member: NDArray[np.bool_],
+    universe: int, by_pair: bool,
 ) -> None:  # fmt: skip
-    """What `policies.CarryRule` decides in a universe, as a plan: one change, or as many as there are `by_pair`."""
+    """What `policies.CarryRule` decides in a universe of `member` [V, P], as a plan: one change, or as many as there
+    are `by_pair`."""
     plan[:] = KEEP
     for slot in range(books.opened_at.shape[0]):
         if (
@@ -335,14 +338,14 @@ def write_rule_plan(
                 return
     if free_slot(books) < 0 and not by_pair:
         return
-    shown, at_row = universes.ranked, universe * len(features.known) + row
+    shown, view = features.ranked, universe * len(features.order) + row
     if by_pair:
-        shown, at_row = features.order, row
+        shown, view = features.order, row
     for rank in range(shown.shape[1]):
-        pair = shown[at_row, rank]
+        pair = shown[view, rank]
         if pair < 0 or not features.values[row, pair, EXPECTED_NET] > 0.0:
             return
-        if universes.member[universe, pair] and not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
+        if member[universe, pair] and not holds(books, features.legs[pair, 0], features.legs[pair, 1]):
             plan[pair] = IN
             if not by_pair:
                 return
@@ -350,18 +353,23 @@ def write_rule_plan(
 
 @compiled
 def _observe(bound: Bound, b: int) -> None:
-    accounts, seen, frames, features, universes, _, terms = bound.content
-    _observe_one(seen, b, accounts.books[b], accounts.progress[b], frames, features, universes, terms)
+    accounts, seen, frames, features, _, _, terms = bound.content
+    _observe_one(seen, b, accounts.books[b], accounts.progress[b], frames, features, terms)
 
 
 @inlined
 def _observe_one(
-    seen: NDArray[np.float32], b: int, books: Books, progress: np.record, frames: Frames, features: Features,
-    universes: Universes, terms: Terms,
-) -> None:  # fmt: skip
+    seen: NDArray[np.float32],
+    b: int,
+    books: Books,
+    progress: np.record,
+    frames: Frames,
+    features: Features,
+    terms: Terms,
+) -> None:
     row, tick = progress.row, tick_of(frames, progress.row)
-    at_row = progress.universe * len(features.known) + row
+    view = progress.universe * len(features.order) + row
     if terms.by_pair:
-        write_pair_observation(seen, b, books, features, universes, at_row, row, tick)
+        write_pair_observation(seen, b, books, features, view, row, tick)
     else:
-        write_observation(seen, b, books, features, universes, at_row, row, tick, terms.capital)
+        write_observation(seen, b, books, features, view, row, tick, terms.capital)

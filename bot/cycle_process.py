@@ -29,7 +29,8 @@ def main(job: Path) -> None:
     told = json.loads(job.read_text())
     settings = Settings.model_validate(told["settings"])
     schedule = settings.learning.schedule
-    population = settings.learning.population.model_copy(update={"timesteps": schedule.timesteps})
+    paced = {"timesteps": schedule.timesteps, "perturbation_interval": schedule.perturbation_interval}
+    population = settings.learning.population.model_copy(update=paced)
     learning = Learning(
         settings.learning.model_copy(update={"population": population}),
         settings.environment,
@@ -37,6 +38,7 @@ def main(job: Path) -> None:
         Path(told["folder"]),
         Registry(Path(told["registry"])),
         told["champion"],
+        supersedes=True,
     )
     history = collected_history(
         settings, Lake(Path(told["lake"])), instruments_from_json(told["instruments"]), told["last"]

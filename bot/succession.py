@@ -39,9 +39,10 @@ class Succession:
         verdict = cycle.verdict
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
-        if verdict.promoted:
-            self._registry.promote(cycle.challenger, tick, f"passed the gate of cycle {cycle.number}")
-        else:
+        if cycle.heir is not None:
+            how = "passed the gate" if verdict.promoted else "has proven better than the champion"
+            self._registry.promote(cycle.heir, tick, f"{how} in cycle {cycle.number}")
+        if not verdict.promoted:
             more = f" (and {len(verdict.reasons) - 1} more reasons)" if len(verdict.reasons) > 1 else ""
             told = f"cycle {cycle.number}: {cycle.challenger} refused: {verdict.reasons[0]}{more}"
             self._trader.tell(Kind.REFUSED, told)

@@ -89,9 +89,18 @@ def clone(tape: Tape, scaler: Scaler, teacher: TeacherName, learner: LearnerSett
             torch.manual_seed(seed)
             policy = _new_policy(tape, learner)
             _learn(policy, chosen, learner.clone_epochs, np.random.default_rng([seed, 2]))
+            _soften(policy, learner.clone_certainty)
             return _examined(policy, lessons[lessons.held_out], len(chosen.label))
     finally:
         torch.set_num_threads(threads)
+
+
+def _soften(policy: ActorCriticPolicy, certainty: float) -> None:
+    """The same decisions, less surely: where a clone is left as sure as its lessons make it, PPO has nothing to learn
+    from, since it never tries what the teacher would not do."""
+    with torch.no_grad():
+        for parameter in policy.action_net.parameters():
+            parameter.mul_(certainty)
 
 
 def _new_policy(tape: Tape, learner: LearnerSettings) -> ActorCriticPolicy:

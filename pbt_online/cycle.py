@@ -32,7 +32,7 @@ from pbt_online.backend import open_backend
 from pbt_online.cloning import clone
 from pbt_online.ensemble import Ensemble
 from pbt_online.fitness import Score, examination, examine
-from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge
+from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge, proven_better
 from pbt_online.manifest import Origin, Version
 from pbt_online.memory import Entry, Memory
 from pbt_online.network import NetworkPolicy
@@ -40,7 +40,7 @@ from pbt_online.population import Population, Round
 from pbt_online.registry import Registry
 from pbt_online.settings import LearningSettings
 from pbt_online.teachers import TeacherName
-from pbt_online.training import Course, policy_of, take_course
+from pbt_online.training import Course, model_zip, policy_of, take_course
 from pbt_online.tuned_rule import tune_rule
 
 
@@ -56,6 +56,8 @@ class Cycle:
     """The version that traded when it began."""
     challenger: str | None = None
     verdict: Verdict | None = None
+    heir: str | None = None
+    """The version that trades from now on: the challenger, or a standing candidate; None: the champion goes on."""
     effective_ms: int | None = None
     """The tick at which the verdict took effect; None before."""
 
@@ -77,6 +79,8 @@ class Learning:
     registry: Registry
     incumbent: str | None = None
     """The version that trades; None: the registry's champion."""
+    supersedes: bool = False
+    """Whether a cycle that was broken off under other settings or on older data is left behind; else StateError."""
 
     @property
     def learner(self) -> EnvironmentSettings:
@@ -85,6 +89,13 @@ class Learning:
         return self.environment.model_copy(
             update={"formulation": told.formulation, "decision_hours": told.decision_hours, "full_range": False}
         )
+
+    @property
+    def lessons(self) -> EnvironmentSettings:
+        """The same with the rewards that they train on."""
+        scale, met = self.settings.learner.reward_scale, self.learner
+        names = ("pnl_reward_scale", "quality_entry_bonus", "quality_entry_penalty")
+        return met.model_copy(update={name: scale * getattr(met, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -114,9 +125,11 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     challenger = (
         policies[0] if len(policies) == 1 else Ensemble(f"cycle {cycle.number}, vote of {len(policies)}", policies)
     )
-    verdict = _judge(learning, history, cycle, memory, challenger)
-    version = _register(learning, cycle, chosen, policies, verdict)
-    judged = replace(cycle, challenger=version.name, verdict=verdict)
+    verdict, better = _judge(learning, history, cycle, memory, challenger)
+    zips = [model_zip(memory.checkpoint(e.checkpoint or ""), e.hyperparameters, course) for e in chosen]
+    version = _register(learning, cycle, chosen, policies, zips, verdict)
+    heir = version.name if verdict.promoted else better
+    judged = replace(cycle, challenger=version.name, verdict=verdict, heir=heir)
     _write(learning.folder, judged)
     return judged
 
@@ -134,7 +147,7 @@ def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
 def _begin(learning: Learning, history: History) -> Cycle:
     known = cycles(learning.folder)
     fingerprint = _fingerprint(learning, history)
-    if known and not known[-1].judged:
+    if known and not known[-1].judged and (known[-1].fingerprint == fingerprint or not learning.supersedes):
         if known[-1].fingerprint != fingerprint:
             raise StateError(
                 f"cycle {known[-1].number} in {learning.folder} was begun with other settings, another seed or another "
@@ -166,7 +179,7 @@ def _fingerprint(learning: Learning, history: History) -> str:
 def course_of(learning: Learning, history: History, cycle: Cycle) -> Course:
     """What members of a cycle learn from. The scaler and the clone are those of the population's first cycle: living
     members have learnt with them."""
-    train = history.tape(learning.learner, cycle.windows.train)
+    train = history.tape(learning.lessons, cycle.windows.train)
     validation = history.tape(learning.learner, cycle.windows.validation)
     scaler = _scaler(learning, train)
     told = learning.settings.learner
@@ -211,14 +224,21 @@ def _policy(cycle: Cycle, course: Course, memory: Memory, entry: Entry) -> Netwo
 
 
 def _register(
-    learning: Learning, cycle: Cycle, chosen: Sequence[Entry], policies: Sequence[NetworkPolicy], verdict: Verdict
+    learning: Learning,
+    cycle: Cycle,
+    chosen: Sequence[Entry],
+    policies: Sequence[NetworkPolicy],
+    zips: Sequence[bytes],
+    verdict: Verdict,
 ) -> Version:
     """Keep the challenger for good, with its verdict: promoted or not, it can be looked at and evaluated again."""
     told = verdict.as_dict()
     alone = len(chosen) == 1
     versions = [
-        learning.registry.register_network(policy, _origin(learning, cycle, entry, told if alone else None))
-        for entry, policy in zip(chosen, policies, strict=True)
+        learning.registry.register_network(
+            policy, _origin(learning, cycle, entry, told if alone else None), model_zip=zipped
+        )
+        for entry, policy, zipped in zip(chosen, policies, zips, strict=True)
     ]
     if alone:
         return versions[0]
@@ -243,8 +263,11 @@ def _origin(learning: Learning, cycle: Cycle, entry: Entry, verdict: dict[str, A
     )
 
 
-def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, challenger: Policy) -> Verdict:
-    """The challenger against champion, rule, tuned rule and flat, on the window that nobody has seen."""
+def _judge(
+    learning: Learning, history: History, cycle: Cycle, memory: Memory, challenger: Policy
+) -> tuple[Verdict, str | None]:
+    """The challenger against champion, rule, tuned rule and flat, on the window that nobody has seen; and flat and the
+    rule against the champion, as candidates that always stand: the version of the one that has proven better."""
     registry, schema = learning.registry, schema_of(learning.learner)
     champion = registry.version(cycle.champion)
     tuned = tune_rule(history.tape(learning.learner, cycle.windows.train))
@@ -260,16 +283,22 @@ def _judge(learning: Learning, history: History, cycle: Cycle, memory: Memory, c
         validated = replay(history.tape(learning.learner, cycle.windows.validation), challenger)
         asks = gate.evidence(challenger.name, challenger, stressed=True)
         incumbents = [gate.evidence(name, policy) for name, policy in rivals.items()]
-    return judge(
+    seed = learning.seed + cycle.number
+    standing = {"flat": incumbents[3], "rule": incumbents[1]}
+    candidates = [each for name, each in standing.items() if champion.policy != name]
+    better = proven_better(candidates, incumbents[0], learning.settings.gate, seed=seed)
+    heir = None if better is None else registry.register_plain(better, schema_of(learning.environment)).name
+    verdict = judge(
         asks,
         incumbents,
         learning.settings.gate,
         attempt=attempt(cycles(learning.folder)),
-        seed=learning.seed + cycle.number,
+        seed=seed,
         trials=Trials(
             len(scores), np.array([score["sharpe"] or 0.0 for score in scores]), gains=np.diff(validated.equity)
         ),
     )
+    return verdict, heir
 
 
 class _Gate:

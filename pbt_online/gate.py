@@ -172,6 +172,18 @@ def judge(
     )
 
 
+def proven_better(
+    candidates: Sequence[Evidence], champion: Evidence, settings: GateSettings, *, seed: int
+) -> str | None:
+    """The first of the standing candidates, chosen by nobody, that beats the champion at settings.error; None where
+    none does. So flat takes over from who loses, and the rule from who does nothing while it earns."""
+    for number, candidate in enumerate(candidates):
+        told = _compare(candidate, champion, settings, settings.error, np.random.default_rng([seed, 0, number]))
+        if told.passed:
+            return candidate.name
+    return None
+
+
 def level_of(attempt: int, settings: GateSettings) -> float:
     """The share of settings.error that an attempt spends: h / ((k + h - 1) (k + h)) for attempt k from 1, where h is
     half_spent_attempts. The shares of all attempts for ever sum to one, those of the first h to a half."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, as_completed, wait
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -115,12 +116,22 @@ class Population:
             self._prune([entry.started_from for entry in running.values()])
 
     def _plan(self, cycle: int, number: int) -> list[Entry]:
-        """What every member's round begins with."""
+        """What every member's round begins with. At the beginning of a cycle the population takes on its set size: the
+        worst leave, or new members join."""
         before = self._newest(cycle, before=number)
+        random = self._random(cycle, number)
         if not before:
-            first = self._space.stratified(self._settings.size, self._random(cycle, number))
+            first = self._space.stratified(self._settings.size, random)
             return [self._begin(cycle, number, m, "first", None, None, h) for m, h in enumerate(first)]
-        return [self._follow(cycle, number, decision, before) for decision in self._decide(cycle, number, before)]
+        if number == 1:
+            before = sorted(sorted(before, key=_rank)[: self._settings.size], key=lambda entry: entry.member)
+        planned = [self._follow(cycle, number, decision, before) for decision in self._decide(cycle, number, before)]
+        free = (member for member in count() if member not in {entry.member for entry in planned})
+        joining = self._settings.size - len(planned) if number == 1 else 0
+        return planned + [
+            self._begin(cycle, number, next(free), "joined", None, None, self._space.sample(random))
+            for _ in range(joining)
+        ]
 
     def _next(self, cycle: int, member: int) -> Entry:
         entries = self._newest(cycle)
@@ -221,13 +232,14 @@ class Population:
         )
 
     def _newest(self, cycle: int, before: int | None = None) -> list[Entry]:
-        """Each member's last entry, by member, before round `before` of `cycle` if that is given."""
-        last = {
-            entry.member: entry
+        """The last entry of each living member, by member, before round `before` of `cycle` if that is given."""
+        past = [
+            entry
             for entry in self.memory.entries
             if entry.cycle < cycle or (entry.cycle == cycle and (before is None or entry.round < before))
-        }
-        return [last[member] for member in sorted(last)]
+        ]
+        newest = {entry.member: entry for entry in past if entry.cycle == past[-1].cycle}
+        return [newest[member] for member in sorted(newest)]
 
     def _prune(self, started_from: Sequence[str | None]) -> None:
         """Keep what somebody starts from, and what every member brought last."""
@@ -240,6 +252,11 @@ class Population:
     def _out_of_time(self, begun: float) -> bool:
         limit = self._settings.wall_clock_s
         return limit is not None and time.monotonic() - begun >= limit
+
+
+def _rank(entry: Entry) -> tuple[float, int]:
+    """Best first; who failed comes last."""
+    return (math.inf if entry.score is None else -entry.score["value"], entry.member)
 
 
 class _Best:

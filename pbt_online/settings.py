@@ -41,7 +41,7 @@ def default_search_space() -> dict[str, Dimension]:
         "gae_lambda": Dimension(low=0.9, high=0.99),
         "ent_coef": Dimension(low=1e-3, high=0.1, log=True),
         "clip_range": Dimension(low=0.1, high=0.4),
-        "kl_coef": Dimension(low=0.03, high=1.0, log=True),
+        "kl_coef": Dimension(low=0.003, high=0.3, log=True),
     }
 
 
@@ -65,6 +65,18 @@ class LearnerSettings(Frozen):
     vf_coef: float = Field(0.5, ge=0, description="Weight of the value loss.")
     max_grad_norm: float = Field(0.5, gt=0, description="Gradients are clipped to this norm.")
     clone_epochs: int = Field(20, ge=1, description="Passes of behaviour cloning.")
+    clone_certainty: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="Factor of a clone's logits: one that is sure of everything never tries anything else.",
+    )
+    reward_scale: float = Field(
+        0.01,
+        gt=0,
+        description="Training rewards are multiplied by this: the errors of large values would drown the policy's "
+        "gradient.",
+    )
     device: str = Field("cpu", description="Where networks train: cpu, cuda, ...")
     precision: Literal["highest", "high", "medium"] = Field(
         "medium", description="Of 32-bit products: highest repeats Stable-Baselines3 to 1e-5, medium is fastest."
@@ -179,8 +191,9 @@ class ScheduleSettings(Frozen):
     enabled: bool = Field(True, description="Whether `bot run` trains at all.")
     cycle_hours: int = Field(168, ge=1, description="Market hours between cycles; the first begins with the run.")
     timesteps: int = Field(
-        40_000, ge=1, description="Steps of each member in a scheduled cycle: members go on from the last one's."
+        20_000, ge=1, description="Steps of each member in a scheduled cycle: members go on from the last one's."
     )
+    perturbation_interval: int = Field(10_000, ge=1, description="Steps of each member in a round of it.")
     promotion_lead_hours: int = Field(6, ge=1, description="A verdict takes effect so long after its cycle began.")
     max_live_drawdown_pct: float = Field(
         5.0, gt=0, le=100, description="A champion that loses this much from its peak is demoted."

@@ -6,6 +6,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from backtest.scaler import Scaler
@@ -88,11 +89,24 @@ def policy_of(checkpoint: bytes, course: Course, name: str) -> NetworkPolicy:
     return NetworkPolicy(name, course.train.schema, actor_layers(checkpoint), course.scaler)
 
 
-def _train(work: Slice, course: Course) -> bytes:
-    seed = slice_seed(course, work)
+def model_zip(checkpoint: bytes, hyperparameters: Mapping[str, float], course: Course) -> bytes:
+    """The checkpoint as a file that plain `stable_baselines3.PPO.load` reads; it expects scaled observations."""
+    agent = new_agent(_environment(course, 0), course.learner, hyperparameters, seed=0)
+    unpack(checkpoint, agent)
+    content = BytesIO()
+    agent.save(content)
+    return content.getvalue()
+
+
+def _environment(course: Course, seed: int) -> FundingArbitrageVecEnv:
     pairs = len(course.train.features.legs) if course.learner.formulation == "pairs" else 1
     accounts = max(1, course.learner.environments // pairs)
-    env = FundingArbitrageVecEnv(course.train, accounts, seed=seed, scaler=course.scaler)
+    return FundingArbitrageVecEnv(course.train, accounts, seed=seed, scaler=course.scaler)
+
+
+def _train(work: Slice, course: Course) -> bytes:
+    seed = slice_seed(course, work)
+    env = _environment(course, seed)
     agent = new_agent(env, course.learner, work.hyperparameters, seed=seed, reference=course.clone)
     if work.checkpoint is not None:
         unpack(work.checkpoint, agent)

@@ -3,7 +3,7 @@
 Heavy imports happen inside the commands, so that help and mistakes answer at once.
 
     exit codes   0 done   1 a defect of the bot   2 configuration or arguments   3 a venue cannot be used
-                 4 market data   5 what is on disk does not fit (another bot, another world)
+                 4 market data   5 what is on disk does not fit (another bot, another world)   6 training
 """
 
 import sys
@@ -263,11 +263,13 @@ app.add_typer(champion_app, name="champion")
 
 
 @champion_app.command("list")
-def champion_list(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+def champion_list(
+    config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None, as_json: AsJson = False
+) -> None:
     """Every version of the registry."""
     from bot.cli.champion import list_versions
 
-    list_versions(Options(config=config, var=var).settings(), as_json=as_json)
+    list_versions(Options(config=config, var=var, replay=replay, seed=seed).settings(), as_json=as_json)
 
 
 @champion_app.command("show")
@@ -275,12 +277,14 @@ def champion_show(
     name: Annotated[str | None, typer.Argument(help="A version's name; none: the champion.")] = None,
     config: Config = None,
     var: Var = None,
+    replay: Replay = None,
+    seed: Seed = None,
     as_json: AsJson = False,
 ) -> None:
     """A version's manifest, and every champion so far."""
     from bot.cli.champion import show_version
 
-    show_version(Options(config=config, var=var).settings(), name, as_json=as_json)
+    show_version(Options(config=config, var=var, replay=replay, seed=seed).settings(), name, as_json=as_json)
 
 
 @champion_app.command("promote")
@@ -288,21 +292,25 @@ def champion_promote(
     name: Annotated[str, typer.Argument(help="A version's name.")],
     config: Config = None,
     var: Var = None,
+    replay: Replay = None,
+    seed: Seed = None,
     yes: Annotated[bool, typer.Option("--yes", help="Also if the gate has not vouched for it.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let a version trade; a running bot follows at its next hour."""
     from bot.cli.champion import promote
 
-    promote(Options(config=config, var=var).settings(), name, yes=yes, as_json=as_json)
+    promote(Options(config=config, var=var, replay=replay, seed=seed).settings(), name, yes=yes, as_json=as_json)
 
 
 @champion_app.command("rollback")
-def champion_rollback(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
+def champion_rollback(
+    config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None, as_json: AsJson = False
+) -> None:
     """Let the champion before this one trade again."""
     from bot.cli.champion import roll_back
 
-    roll_back(Options(config=config, var=var).settings(), as_json=as_json)
+    roll_back(Options(config=config, var=var, replay=replay, seed=seed).settings(), as_json=as_json)
 
 
 def main() -> None:

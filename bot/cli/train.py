@@ -73,11 +73,11 @@ def _cycle(learning: Learning, history: History, console: Console) -> Cycle:
             show_round(done, console)
 
         cycle = run_cycle(learning, history, Watch(stage, round_done))
-    verdict = cycle.verdict
-    if verdict is not None:
-        show_verdict(verdict, console)
-        if verdict.promoted and cycle.challenger is not None:
-            learning.registry.promote(cycle.challenger, history.last, f"passed the gate of cycle {cycle.number}")
+    if cycle.verdict is not None:
+        show_verdict(cycle.verdict, console)
+    if cycle.heir is not None:
+        learning.registry.promote(cycle.heir, history.last, f"cycle {cycle.number}")
+    console.print(f"champion: {cycle.heir or cycle.champion}", highlight=False)
     return cycle
 
 
@@ -123,7 +123,7 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
     title = f"the gate: {verdict.challenger} over {verdict.hours / 24:.0f} days, attempt {verdict.attempt}"
     table = Table(title=title, title_justify="left", box=SIMPLE)
     table.add_column("against")
-    for heading in ("advantage", "lower bound", "p", "smallest that would show", ""):
+    for heading in ("advantage", "lower bound", "p", "detectable", ""):
         table.add_column(heading, justify="right")
     for each in verdict.comparisons:
         detectable = "-" if each.detectable is None else f"{each.detectable:.3f}"
@@ -131,7 +131,9 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
             each.incumbent, f"{each.advantage:+.3f}", f"{each.lower:+.3f}", f"{each.p_value:.4f}", detectable,
             "passed" if each.passed else "not shown",
         )  # fmt: skip
-    table.caption = "% of capital per 30 days"
+    table.caption = (
+        "% of capital per 30 days; detectable: the smallest advantage that would show in 80 of 100 such windows"
+    )
     table.caption_justify = "left"
     console.print(table)
     for limit in verdict.limits:
@@ -139,6 +141,9 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         console.print(
             f"{limit.name}: {value} (limit {limit.bound:g}) {'kept' if limit.passed else 'broken'}", highlight=False
         )
+    if verdict.deflated_sharpe is not None:
+        told = f"{verdict.deflated_sharpe:.3f} over {verdict.trials} trials (reported only)"
+        console.print(f"deflated Sharpe on validation: {told}", highlight=False)
     for reason in verdict.reasons:
         console.print(reason, highlight=False, soft_wrap=True)
-    console.print("[green]promoted[/green]" if verdict.promoted else "refused: the champion goes on")
+    console.print("[green]promoted[/green]" if verdict.promoted else "refused")

@@ -70,6 +70,13 @@ def small_config(folder: Path) -> Path:
     return path
 
 
+def quiet_config(folder: Path) -> Path:
+    """A configuration file that leaves everything as it is, but for the population: nobody trains."""
+    path = folder / "quiet.yaml"
+    path.write_text("learning: {schedule: {enabled: false}}\n")
+    return path
+
+
 def recorded_market() -> Path:
     """The folder of recorded files; skips the test, saying so, where there is none."""
     folder = os.environ.get("RECORDED_MARKET")

@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from backtest.schema import Schema
+from bot.settings import Settings
+from bot.worlds import market_name
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
 from tests.functional.commands import BOT, bot, eventually, said, small_config, started
 
 PAIRS = Schema(3, 5, "pairs", 8)
+MARKET = market_name(Settings())
 BEGIN, HOUR_MS = 1_736_899_200_000, 3_600_000
 """2025-01-15 00:00 UTC, where the synthetic market is traded from."""
 COLUMNS = [
@@ -37,7 +40,7 @@ def network(wants: int, seed: int = 0) -> NetworkPolicy:
 @pytest.fixture
 def var(tmp_path: Path) -> Iterator[Path]:
     """A folder whose registry holds the rule, flat, and two networks, one of which the gate has promoted."""
-    registry = Registry(tmp_path / "registry")
+    registry = Registry(tmp_path / "registry" / MARKET)
     registry.champion(Schema(3, 5))
     registry.register_plain("flat", Schema(3, 5))
     window = {"train": [0, BEGIN - HOUR_MS], "gate": [BEGIN, BEGIN + 50 * HOUR_MS]}
@@ -103,7 +106,7 @@ def test_on_a_terminal_a_promotion_by_hand_is_asked_for(var: Path, answer: str, 
 
 
 def test_what_cannot_trade_is_not_promoted(var: Path) -> None:
-    weights = var / "registry" / "versions" / "ppo-calm" / "policy.npz"
+    weights = var / "registry" / MARKET / "versions" / "ppo-calm" / "policy.npz"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:-1] + b"?")
     for command in (("champion", "promote"), ("evaluate",)):
@@ -119,7 +122,7 @@ def test_what_cannot_trade_is_not_promoted(var: Path) -> None:
 
 
 def test_a_damaged_version_is_listed_as_such(var: Path) -> None:
-    (var / "registry" / "versions" / "ppo-calm" / "manifest.json").write_text("{")
+    (var / "registry" / MARKET / "versions" / "ppo-calm" / "manifest.json").write_text("{")
     assert "damaged" in bot("champion", "list", "--var", var).stdout
     (damaged,) = [one for one in said(bot("champion", "list", "--var", var, "--json")) if "damage" in one]
     assert "ppo-calm" == damaged["name"]
@@ -164,7 +167,7 @@ def test_an_evaluation_of_the_rule_is_its_backtest(var: Path) -> None:
 
 
 def test_every_version_is_compared_in_one_table(var: Path) -> None:
-    (var / "registry" / "versions" / "ppo-calm" / "policy.npz").unlink()
+    (var / "registry" / MARKET / "versions" / "ppo-calm" / "policy.npz").unlink()
     small = ("--all", "--config", small_config(var), "--hours", 200, "--var", var)
     compared = bot("evaluate", *small, "--json")
     names = [one["version"] for one in said(compared)]

@@ -9,17 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.commands import bot, eventually, recorded_market, said, small_config, started
+from tests.functional.commands import bot, eventually, quiet_config, recorded_market, said, small_config, started
 
 
 @pytest.fixture(scope="module")
 def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of ten market days with no configuration at all."""
+    """The folder of a finished run of ten market days in which nobody trains."""
     var = tmp_path_factory.mktemp("ten-days")
-    finished = bot("run", "--paper", "--hours", 240, "--var", var)
+    finished = bot("run", "--paper", "--config", quiet_config(var), "--hours", 240, "--var", var)
     assert finished.returncode == 0, finished.stderr
     (var / "summary.txt").write_text(finished.stdout)
     return var
+
+
+def test_with_no_configuration_at_all_it_trades_and_trains(tmp_path: Path) -> None:
+    said(bot("run", "--paper", "--hours", 3, "--var", tmp_path, "--json"))
+    assert list(tmp_path.glob("population/run-*/cycles/0001.json")) or (tmp_path / "logs" / "training.log").exists()
 
 
 def test_ten_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(ten_days: Path) -> None:
@@ -69,7 +74,8 @@ def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
 def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: Path) -> None:
     last = "2025-02-28T06:00"
     window = ("--replay", recorded_market(), "--venues", "binance,hyperliquid", "--from", "2025-02-14")
-    run = said(bot("run", "--paper", *window, "--to", last, "--var", tmp_path, "--json", timeout_s=400))
+    quiet = ("--config", quiet_config(tmp_path))
+    run = said(bot("run", "--paper", *quiet, *window, "--to", last, "--var", tmp_path, "--json", timeout_s=400))
     backtest = said(bot("backtest", "--policy", "rule", *window, "--to", last, "--json"))
     assert len(run["trades"]) >= 2
     assert run["trades"] == backtest["trades"] == said(bot("trades", "--var", tmp_path, "--json"))

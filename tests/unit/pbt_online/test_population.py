@@ -4,9 +4,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from stable_baselines3 import PPO
 
 from backtest.scaler import fit_scaler
 from data.errors import LearningFailed
@@ -16,7 +19,7 @@ from pbt_online.lineage import lineage, retrace, schedule_of
 from pbt_online.memory import Entry, Memory
 from pbt_online.population import Population, Round
 from pbt_online.settings import BackendSettings, FitnessSettings, LearnerSettings, PopulationSettings
-from pbt_online.training import Course, take_course
+from pbt_online.training import Course, model_zip, policy_of, take_course
 from tests.unit.pbt_online.test_vector_environment import tape
 
 LEARNER = LearnerSettings(formulation="ranked", decision_hours=1, hidden=(16,), environments=4, rollout=256, epochs=2)
@@ -139,6 +142,18 @@ def test_a_living_population_goes_on_in_the_next_cycle_where_it_was(tmp_path: Pa
     assert {entry.started_from for entry in memory.round(2, 1).values()} <= set(last.values())
 
 
+def test_a_new_cycle_takes_on_the_set_size(tmp_path: Path) -> None:
+    memory, rounds = trained(tmp_path, SETTINGS.model_copy(update={"timesteps": 512}))
+    worst = max(rounds[-1].entries, key=lambda entry: (-(entry.score or {})["value"], entry.member)).member
+    with backend() as opened:
+        for cycle, size in ((2, 3), (3, 5)):
+            changed = SETTINGS.model_copy(update={"timesteps": 1024, "size": size})
+            Population(memory, changed, seed=3).train(cycle, opened, lambda _: None)
+    assert {0, 1, 2, 3} - {worst} == set(memory.round(2, 1)) == set(memory.round(2, 2))
+    assert {0, 1, 2, 3, 4} == set(memory.round(3, 1)) == set(memory.round(3, 2))
+    assert {worst, 4} == {member for member, entry in memory.round(3, 1).items() if entry.reason == "joined"}
+
+
 def test_a_cycle_ends_at_the_target_and_where_the_best_stalls(tmp_path: Path) -> None:
     _, at_target = trained(tmp_path / "target", SETTINGS.model_copy(update={"target": -1e9}))
     assert 1 == len(at_target)
@@ -172,3 +187,15 @@ def test_lineage_names_for_every_round_the_one_that_it_went_on_from(tmp_path: Pa
             assert 1 == entry["round"]
         else:
             assert entry["started_from"] == told[entry["came_from"]]["checkpoint"]
+
+
+def test_a_checkpoint_as_a_file_is_loaded_by_plain_stable_baselines3(tmp_path: Path) -> None:
+    memory, _ = trained(tmp_path, SETTINGS.model_copy(update={"timesteps": 512, "size": 1}))
+    (entry,) = memory.entries
+    content = memory.checkpoint(entry.checkpoint or "")
+    model = PPO.load(BytesIO(model_zip(content, entry.hyperparameters, course())))
+    policy = policy_of(content, course(), "it")
+    seen = np.random.default_rng(0).normal(0, 3, (200, course().train.schema.size)).astype(np.float32)
+    scaled = course().scaler.apply(seen)
+    actions, _ = model.predict(scaled, deterministic=True)
+    assert policy.decide(seen).tolist() == actions.tolist()

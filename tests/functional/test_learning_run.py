@@ -1,0 +1,89 @@
+"""`bot run --paper` with a population that trains beside it: verdicts take effect on time, and runs repeat."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.commands import bot, eventually, said, started
+
+CONFIG = """\
+data:
+  assets: [BTC, INJ, XRP, ETH]
+sandbox:
+  past_days: 60
+learning:
+  learner: {hidden: [16], rollout: 256, epochs: 2, clone_epochs: 1}
+  population: {size: 3}
+  fitness: {universes: 4, episode_days: 5}
+  schedule: {timesteps: 1000, perturbation_interval: 500}
+"""
+FROM, HOURS = "2025-01-17T12:00", 12
+"""Half a day in which the rule enters a pair."""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, config: Path) -> Path:
+    """The folder of a run of half a day with a cycle at its beginning."""
+    var = tmp_path_factory.mktemp("learning")
+    said(run(config, var))
+    return var
+
+
+def run(config: Path, var: Path, *more: str) -> Any:
+    return bot("run", "--paper", "--config", config, "--var", var, "--from", FROM, "--hours", HOURS, "--json", *more)
+
+
+def told(var: Path) -> list[str]:
+    """What the log says of champions and challengers, with the market time."""
+    lines = [json.loads(line) for line in (var / "logs" / "bot.jsonl").read_text().splitlines()]
+    return [f"{line['market_ms']} {line['text']}" for line in lines if line["kind"] in ("refused", "promoted")]
+
+
+def verdicts(var: Path) -> list[Any]:
+    return [json.loads(path.read_text()) for path in sorted(var.glob("population/run-*/cycles/*.json"))]
+
+
+def test_a_cycle_ends_with_a_verdict_that_takes_effect_six_hours_after_it_began(done: Path) -> None:
+    (cycle,) = verdicts(done)
+    begun = cycle["windows"]["gate"]["last_tick"]
+    assert cycle["verdict"]["hours"] > 24
+    assert begun + 6 * 3_600_000 == cycle["effective_ms"]
+    assert all(line.startswith(str(cycle["effective_ms"])) for line in told(done))
+    assert any(cycle["challenger"] in line for line in told(done))
+
+
+def test_the_same_seed_gives_the_same_trades_and_verdicts(done: Path, config: Path, tmp_path: Path) -> None:
+    again = said(run(config, tmp_path))
+    assert said(bot("trades", "--var", done, "--config", config, "--json")) == again["trades"]
+    assert verdicts(done) == verdicts(tmp_path)
+    assert told(done) == told(tmp_path)
+
+
+def test_a_fresh_run_in_the_same_folder_learns_anew_and_repeats_too(done: Path, config: Path) -> None:
+    before = verdicts(done), told(done)
+    said(run(config, done, "--fresh"))
+    assert before[0] == verdicts(done)
+    assert before[1] * 2 == told(done)
+
+
+def test_a_bot_killed_while_its_population_trains_goes_on_to_the_same_end(
+    done: Path, config: Path, tmp_path: Path
+) -> None:
+    process = started("run", "--paper", "--config", config, "--var", tmp_path, "--from", FROM, "--hours", HOURS)
+    eventually(lambda: list(tmp_path.glob("population/run-*/rounds.jsonl")), process=process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    again = said(run(config, tmp_path))
+    assert said(bot("trades", "--var", done, "--config", config, "--json")) == again["trades"]
+    assert verdicts(done) == verdicts(tmp_path)
