@@ -1,5 +1,7 @@
-"""Markets whose truth is known: one with a pattern that the carry rule misses, one of pure noise. For the proof that the
-population learns what there is to be learned and nothing else; used by the benchmark `planted` and by a test.
+"""Markets whose truth is known: one with a pattern that the carry rule misses, one of pure noise.
+
+For the proof that the population learns what there is to be learned and nothing else; used by the benchmark `planted`
+and by a test. What is planted: docs/learning.md.
 """
 
 from collections.abc import Callable, Iterator
