@@ -17,7 +17,7 @@ from pbt_online.settings import (
     PopulationSettings,
 )
 
-DAYS = 240
+DAYS = 315
 SETTINGS = LearningSettings(
     learner=LearnerSettings(hidden=(32, 32), clone_epochs=5),
     population=PopulationSettings(
@@ -31,7 +31,7 @@ SETTINGS = LearningSettings(
         },
     ),
     fitness=FitnessSettings(universes=8),
-    windows=WindowSettings(train_days=90, validation_days=30, gate_days=90),
+    windows=WindowSettings(train_days=150, validation_days=45, gate_days=90),
     backend=BackendSettings(kind="process"),
 )
 """Two members in the middle of the default search space, so that it is learning that is tested and not the search."""
@@ -40,7 +40,7 @@ SETTINGS = LearningSettings(
 @cache
 def outcome(kind: str) -> Outcome:
     with TemporaryDirectory() as folder:
-        return learn(MARKETS[kind](0, DAYS, assets=6), SETTINGS, 0, Path(folder))
+        return learn(MARKETS[kind](0, DAYS), SETTINGS, 0, Path(folder))
 
 
 def test_a_pattern_that_the_rule_misses_is_learned_from_a_clone_of_the_rule() -> None:
