@@ -22,7 +22,7 @@ SETTINGS = LearningSettings(
     learner=LearnerSettings(hidden=(32, 32), clone_epochs=5),
     population=PopulationSettings(
         size=2,
-        timesteps=60_000,
+        timesteps=40_000,
         perturbation_interval=20_000,
         search_space={
             "learning_rate": Dimension(choices=(5e-4, 1e-3)),
