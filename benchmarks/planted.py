@@ -4,24 +4,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
 
 from backtest.history import History
 from backtest.policies import Policy, plain_policy
 from backtest.replay import Result, replay_all
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
-from benchmarks.planted_market import Oracle, noise_market, planted_market
+from benchmarks.planted_market import Oracle
 from data.market import Market
 from data.settings import DataSettings
 from data.types import HOUR_MS
-from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
-from pbt_online.memory import Memory
-from pbt_online.population import Round
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.cycles import Cycle
 from pbt_online.registry import Registry
 from pbt_online.settings import BackendSettings, LearnerSettings, LearningSettings, PopulationSettings
 from pbt_online.tuned_rule import tune_rule
