@@ -21,6 +21,7 @@ from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.gate import show_gate
 from benchmarks.pandas_rows import PandasRowsEnv
+from benchmarks.planted import show_planted
 from benchmarks.population import show_population
 from benchmarks.training import show_training
 from bot.settings import Settings
@@ -200,11 +201,13 @@ def show_sweep(console: Console, count: int, workers: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, minutes"
+    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned; minutes"
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")
     parser.add_argument("--timesteps", type=int, default=500_000, help="steps of each member of the population")
+    parser.add_argument("--planted-steps", type=int, default=100_000, help="steps of each member on planted markets")
+    parser.add_argument("--seeds", type=int, default=3, help="planted markets and markets of noise")
     told = parser.parse_args()
     console = Console()
     if "environment" in told.what:
@@ -217,6 +220,8 @@ def main() -> None:
         show_population(console, tape_of(), week_of(), told.timesteps, told.workers)
     if "gate" in told.what:
         show_gate(console)
+    if "planted" in told.what:
+        show_planted(console, told.planted_steps, told.seeds, told.workers)
 
 
 if __name__ == "__main__":

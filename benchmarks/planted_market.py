@@ -1,5 +1,7 @@
-"""Markets whose truth is known: one with a pattern that the carry rule misses, one of pure noise. For the proof that the
-population learns what there is to be learned and nothing else; used by the benchmark `planted` and by a test.
+"""Markets whose truth is known: one with a pattern that the carry rule misses, one of pure noise.
+
+For the proof that the population learns what there is to be learned and nothing else; used by the benchmark `planted`
+and by a test. What is planted: docs/learning.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,6 +31,8 @@ TELLING_VOLATILITY = 0.6
 """Volatility over 24 h above which the oracle takes an episode for a wild one, % per hour."""
 TELLING_SPREAD = 1.0
 """Mean spread of 24 h below which the oracle takes an episode to be over, bps per 8 h."""
+TELLING_REVERSAL = 30.0
+"""Spread, in the direction that an entry would take, above which the oracle sees a reversal in a wild episode."""
 BASIS_BPS = 2.0
 """Standard deviation of what the second venue's prices add to the first's, anew at every open and close."""
 
@@ -74,8 +78,8 @@ def noise_market(seed: int, days: int, assets: int = 10, noise_rate: float = 20.
 
 
 class Oracle:
-    """Knows the pattern but not the noise: enters what pays where it is calm and still on, leaves what turns wild, turns
-    against it or is over.
+    """Knows the pattern but not the noise: enters what pays where it is calm and still on, leaves what turns wild, and
+    goes along with a reversal once it is under way.
 
     An ordinary by-pair policy: it sees what everyone sees, and decides when everyone does.
     """
@@ -84,16 +88,19 @@ class Oracle:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        names = "pair.expected_net", "pair.volatility_24h", "pair.spread_24h", "position.carry_72h"
-        self._columns = [schema.names.index(name) for name in names]
+        names = "expected_net", "volatility_24h", "spread_24h", "spread_now"
+        self._columns = [schema.names.index(f"pair.{name}") for name in names]
+        self._carry = schema.names.index("position.carry_72h")
 
     def decide(self, observations: Observations) -> Actions:
         """[B, P] of KEEP, IN, FLAT for [B, P, O]."""
         legal = legal_actions(self.schema, observations)
-        net, volatility, spread, carry = (observations[..., column] for column in self._columns)
-        calm = (volatility < TELLING_VOLATILITY) & (spread > TELLING_SPREAD)
-        actions = np.where(legal[..., FLAT] & (~calm | (carry < 0)), FLAT, KEEP)
-        return np.where(legal[..., IN] & calm & (net > 0), IN, actions).astype(np.int64)
+        net, volatility, spread, now = (observations[..., column] for column in self._columns)
+        wild = volatility > TELLING_VOLATILITY
+        calm, reversed_ = ~wild & (spread > TELLING_SPREAD), wild & (now > TELLING_REVERSAL)
+        over = ~(calm | reversed_) | (observations[..., self._carry] < 0)
+        enter = legal[..., IN] & (reversed_ | (calm & (net > 0)))
+        return np.where(enter, IN, np.where(legal[..., FLAT] & over, FLAT, KEEP)).astype(np.int64)
 
 
 def _market(seed: int, days: int, assets: int, path_of: Callable[[np.random.Generator, int], _Path]) -> Market:
