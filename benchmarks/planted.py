@@ -20,7 +20,8 @@ from benchmarks.planted_market import Oracle, noise_market, planted_market
 from data.market import Market
 from data.settings import DataSettings
 from data.types import HOUR_MS
-from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.cycles import Cycle
 from pbt_online.population import Round
 from pbt_online.registry import Registry
 from pbt_online.settings import BackendSettings, LearnerSettings, LearningSettings, PopulationSettings

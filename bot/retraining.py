@@ -23,7 +23,7 @@ from bot.alerts import LOG
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
-from pbt_online.cycle import Cycle, cycles, take_effect
+from pbt_online.cycles import Cycle, cycles, take_effect
 
 ATTEMPTS = 2
 """A cycle that has failed so often is left out; the next one begins on schedule."""

@@ -7,7 +7,7 @@ from bot.retraining import Retraining
 from bot.settings import Settings
 from bot.trader import Trader
 from data.errors import FundingBotError
-from pbt_online.cycle import Cycle
+from pbt_online.cycles import Cycle
 from pbt_online.registry import Registry
 
 

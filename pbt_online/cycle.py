@@ -24,12 +24,13 @@ from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
-from backtest.windows import Window, Windows, latest_windows
+from backtest.windows import Window, latest_windows
 from backtest.worker_process import one_thread
 from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
 from pbt_online.cloning import clone
+from pbt_online.cycles import Cycle, attempt, cycles, write_cycle
 from pbt_online.ensemble import Ensemble
 from pbt_online.fitness import Score, examination, examine
 from pbt_online.gate import Evidence, Trials, Verdict, evidence, judge, proven_better
@@ -42,29 +43,6 @@ from pbt_online.settings import LearningSettings
 from pbt_online.teachers import TeacherName
 from pbt_online.training import Course, model_zip, policy_of, take_course
 from pbt_online.tuned_rule import tune_rule
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """A cycle, begun or judged."""
-
-    number: int
-    fingerprint: str
-    """Of the settings, the seed and the market: a begun cycle is gone on with under the same ones only."""
-    windows: Windows
-    champion: str
-    """The version that traded when it began."""
-    challenger: str | None = None
-    verdict: Verdict | None = None
-    heir: str | None = None
-    """The version that trades from now on: the challenger, or a standing candidate; None: the champion goes on."""
-    effective_ms: int | None = None
-    """The tick at which the verdict took effect; None before."""
-
-    @property
-    def judged(self) -> bool:
-        """Whether it is over."""
-        return self.verdict is not None
 
 
 @dataclass(frozen=True)
@@ -130,18 +108,8 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     version = _register(learning, cycle, chosen, policies, zips, verdict)
     heir = version.name if verdict.promoted else better
     judged = replace(cycle, challenger=version.name, verdict=verdict, heir=heir)
-    _write(learning.folder, judged)
+    write_cycle(learning.folder, judged)
     return judged
-
-
-def cycles(folder: Path) -> list[Cycle]:
-    """Every cycle of a population, oldest first."""
-    return [_read(path) for path in sorted((folder / "cycles").glob("*.json"))]
-
-
-def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
-    """Note that the verdict of a judged cycle is acted upon from `tick` on, ms."""
-    _write(folder, replace(cycle, effective_ms=tick))
 
 
 def _begin(learning: Learning, history: History) -> Cycle:
@@ -160,7 +128,7 @@ def _begin(learning: Learning, history: History) -> Cycle:
         windows=latest_windows(history.first, history.last, learning.settings.windows),
         champion=learning.incumbent or learning.registry.champion(schema_of(learning.environment)).name,
     )
-    _write(learning.folder, begun)
+    write_cycle(learning.folder, begun)
     return begun
 
 
@@ -334,25 +302,3 @@ def examine_again(version: Version, policy: Policy, history: History) -> Score:
     tape = history.tape(EnvironmentSettings.model_validate(told["environment"]), window)
     with one_thread():
         return examine(examination(tape, settings.fitness, told["seed"]), policy)
-
-
-def attempt(known: Sequence[Cycle]) -> int:
-    """Which attempt on the present champion the next verdict is: the gate's error is spent over them."""
-    judged = [cycle.verdict for cycle in known if cycle.verdict is not None]
-    since = next((i for i, verdict in enumerate(reversed(judged)) if verdict.promoted), len(judged))
-    return since + 1
-
-
-def _write(folder: Path, cycle: Cycle) -> None:
-    content = asdict(cycle) | {"verdict": None if cycle.verdict is None else cycle.verdict.as_dict()}
-    write_whole(folder / "cycles" / f"{cycle.number:04d}.json", json.dumps(content, indent=2).encode())
-
-
-def _read(path: Path) -> Cycle:
-    try:
-        content = json.loads(path.read_text())
-        windows = Windows(**{name: Window(**bounds) for name, bounds in content["windows"].items()})
-        verdict = None if content["verdict"] is None else Verdict.from_dict(content["verdict"])
-        return Cycle(**content | {"windows": windows, "verdict": verdict})
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StateError(f"{path} cannot be read ({error}): restore it, or train with --fresh") from error

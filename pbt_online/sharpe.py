@@ -9,7 +9,6 @@ import math
 from statistics import NormalDist
 
 import numpy as np
-from arch.bootstrap import SPA
 from numpy.typing import NDArray
 
 NORMAL = NormalDist()
@@ -62,6 +61,8 @@ def superior_ability(
     Small: the best of them beats it, although it is the best of many. Studentised, stationary bootstrap with blocks of
     mean length `block`.
     """
+    from arch.bootstrap import SPA  # here, since it takes seconds to import and a running bot does without
+
     test = SPA(-benchmark, -models, block_size=block, reps=resamples, bootstrap="stationary", seed=seed)
     test.compute()
     return float(test.pvalues["consistent"])

@@ -10,7 +10,8 @@ from bot.settings import Settings
 from bot.worlds import Bounds, market_name
 from data.errors import StateError
 from pbt_online.checkpoint import weights_hash
-from pbt_online.cycle import Learning, course_of, cycles
+from pbt_online.cycle import Learning, course_of
+from pbt_online.cycles import cycles
 from pbt_online.lineage import draw, lineage, retrace, schedule_of
 from pbt_online.memory import Memory
 

@@ -20,7 +20,8 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import Bounds, describe
 from data.types import HOUR_MS
-from pbt_online.cycle import Cycle, Learning, Watch, run_cycle
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.cycles import Cycle
 from pbt_online.gate import Verdict
 from pbt_online.memory import Entry
 from pbt_online.population import Round

@@ -102,7 +102,7 @@ def test_on_a_terminal_a_promotion_by_hand_is_asked_for(var: Path, answer: str, 
     os.close(terminal)
     os.close(keyboard)
     assert (code, True) == (asked.returncode, "promote it nevertheless?" in asked.stderr), asked.stderr
-    assert Registry(var / "registry").history()[-1].name.startswith(champion)
+    assert Registry(var / "registry" / MARKET).history()[-1].name.startswith(champion)
 
 
 def test_what_cannot_trade_is_not_promoted(var: Path) -> None:

@@ -15,7 +15,8 @@ from data.fees import fees
 from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
-from pbt_online.cycle import Cycle, Learning, Watch, attempt, cycles, examine_again, run_cycle
+from pbt_online.cycle import Learning, Watch, examine_again, run_cycle
+from pbt_online.cycles import Cycle, attempt, cycles
 from pbt_online.gate import Verdict
 from pbt_online.population import Round
 from pbt_online.registry import Registry
