@@ -34,7 +34,7 @@ HOURS = 8760
 STEPS = 4000
 ROUNDS = 5
 ACCOUNTS = 32
-DEFAULT = ("environment", "sweep", "training")
+DEFAULT = ("environment", "sweep", "training", "population")
 MANY_ASSETS = (
     "UNI",
     "LINK",
