@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 BOT = Path(sys.executable).parent / "bot"
+soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="takes long: make soak runs it")
+"""For what smaller tests cover too."""
 SMALL = """\
 data:
   assets: [BTC, INJ, XRP]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.functional.commands import bot, eventually, said, started
+from tests.functional.commands import bot, eventually, said, soak, started
 
 CONFIG = """\
 data:
@@ -70,6 +70,7 @@ def test_the_same_seed_gives_the_same_trades_and_verdicts(done: Path, config: Pa
     assert told(done) == told(tmp_path)
 
 
+@soak
 def test_a_fresh_run_in_the_same_folder_learns_anew_and_repeats_too(done: Path, config: Path) -> None:
     before = verdicts(done), told(done)
     said(run(config, done, "--fresh"))
@@ -77,6 +78,7 @@ def test_a_fresh_run_in_the_same_folder_learns_anew_and_repeats_too(done: Path, 
     assert before[1] * 2 == told(done)
 
 
+@soak
 def test_a_bot_killed_while_its_population_trains_goes_on_to_the_same_end(
     done: Path, config: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.commands import bot, eventually, said, started
+from tests.functional.commands import bot, eventually, said, soak, started
 
 CONFIG = """\
 data:
@@ -56,6 +56,7 @@ def test_every_round_has_its_table_and_the_cycle_ends_with_a_verdict(trained: Pa
     assert "refused\nchampion: rule-" in shown or "promoted\nchampion: ppo-" in shown or "champion: flat-" in shown
 
 
+@soak
 def test_one_worker_gives_the_same_weights_as_two(trained: Path, config: Path, tmp_path: Path) -> None:
     said(bot("train", "--config", config, "--var", tmp_path, "--workers", 1, "--json"))
     assert weights(config, trained) == weights(config, tmp_path)
@@ -75,6 +76,7 @@ def test_training_that_was_killed_goes_on_to_the_same_weights_and_verdict(
     assert _verdict(trained) == resumed[0]["verdict"]
 
 
+@soak
 def test_the_next_cycle_goes_on_with_the_living_population(trained: Path, config: Path, tmp_path: Path) -> None:
     first, second = said(
         bot("train", "--config", config, "--var", tmp_path, "--cycles", 2, "--timesteps", 500, "--json")
@@ -94,6 +96,7 @@ def test_a_version_that_is_evaluated_again_brings_the_row_of_its_round(trained: 
     assert shown["fitness"] == shown["examined_again"]
 
 
+@soak
 def test_a_member_retraced_along_its_schedule_has_the_same_weights(trained: Path, config: Path) -> None:
     told = said(bot("lineage", "--config", config, "--var", trained, "--retrace", 1, "--json"))
     assert weights(config, trained)[3, 1] == told["weights"]
@@ -111,6 +114,7 @@ def test_too_short_a_history_says_what_is_missing(config: Path, tmp_path: Path) 
     assert (4, True) == (ended.returncode, "days of history" in ended.stderr)
 
 
+@soak
 def test_an_unfinished_cycle_is_not_gone_on_with_under_other_settings(config: Path, tmp_path: Path) -> None:
     process = started("train", "--config", config, "--var", tmp_path, "--workers", 1)
     eventually(lambda: _lines(tmp_path) >= 1, process=process)
