@@ -28,10 +28,10 @@ class Worker(Protocol):
     to one thread.
     """
 
-    def begin(self) -> bytes:
+    def begin(self) -> bytes | bytearray:
         """Wait until it runs and has done its initial work, whose outcome this gives; Lost if it dies."""
 
-    def run(self, packed: bytes, timeout_s: float | None) -> bytes:
+    def run(self, packed: bytes, timeout_s: float | None) -> bytes | bytearray:
         """The outcome (`worker_process.perform`) of packed work; Lost if it dies or does not answer in time."""
 
     def kill(self) -> None:

@@ -49,6 +49,25 @@ def deactivate(da: Floats, a: Floats, db: Floats) -> None:
 
 
 @compiled
+def normal(advantages: Floats) -> Floats:
+    """Advantages [B] with mean zero and, where there are several, unbiased standard deviation one."""
+    count = len(advantages)
+    if count < 2:
+        return advantages
+    mean = 0.0
+    for advantage in advantages:
+        mean += advantage / count
+    square = 0.0
+    for advantage in advantages:
+        square += (advantage - mean) ** 2
+    scaled = np.empty(count, np.float32)
+    deviation = math.sqrt(square / (count - 1)) + 1e-8
+    for i in range(count):
+        scaled[i] = (advantages[i] - mean) / deviation
+    return scaled
+
+
+@compiled
 def policy_gradient(
     logits: Floats,
     actions: NDArray[np.int64],

@@ -4,6 +4,7 @@ All parameters become views of one vector, as do their gradients and Adam's mome
 pass each, and the policy, its optimizer and what they save keep working as they did.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,12 +33,12 @@ class Perceptron:
 
     def __init__(self, layers: Sequence[Dense]) -> None:
         self._layers = list(layers)
-        self._outputs = [torch.empty(0, len(layer.bias)) for layer in self._layers]
-        self._gradients = [torch.empty(0, len(layer.bias)) for layer in self._layers[:-1]]
+        self._buffers = _Room([torch.empty(0)], [])
+        self._rooms: dict[int, _Room] = {}
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs [B, N] of inputs [B, O]; overwritten by the next forward."""
-        outputs = _room(self._outputs, len(inputs))
+        outputs = self._room(len(inputs)).outputs
         values = inputs
         for layer, output in zip(self._layers[:-1], outputs, strict=False):
             torch.mm(values, layer.weight.t(), out=output)
@@ -48,25 +49,37 @@ class Perceptron:
 
     def backward(self, inputs: Tensor, d_outputs: Tensor) -> None:
         """Fill the layers' gradients from those by the outputs [B, N] of the last forward, which was of `inputs`."""
-        outputs, gradients = _room(self._outputs, len(inputs)), _room(self._gradients, len(inputs))
-        below, head = [inputs, *outputs[:-1]], self._layers[-1]
+        room = self._room(len(inputs))
+        below, head = [inputs, *room.outputs[:-1]], self._layers[-1]
         torch.sum(d_outputs, 0, out=head.d_bias)
         following = d_outputs
         for number in range(len(self._layers) - 1, -1, -1):
             layer = self._layers[number]
             torch.mm(following.t(), below[number], out=layer.d_weight)
             if number:
-                gradient = torch.mm(following, layer.weight, out=gradients[number - 1])
+                gradient = torch.mm(following, layer.weight, out=room.gradients[number - 1])
                 deactivate(gradient.numpy(), below[number].numpy(), self._layers[number - 1].d_bias.numpy())
                 following = gradient
 
+    def _room(self, rows: int) -> "_Room":
+        """The first `rows` of every buffer, which grow where they are too short."""
+        if rows > len(self._buffers.outputs[0]):
+            widths = [len(layer.bias) for layer in self._layers]
+            outputs = [torch.empty(rows, width) for width in widths]
+            self._buffers = _Room(outputs, [torch.empty(rows, width) for width in widths[:-1]])
+            self._rooms.clear()
+        if rows not in self._rooms:
+            outputs, gradients = self._buffers.outputs, self._buffers.gradients
+            self._rooms[rows] = _Room([b[:rows] for b in outputs], [b[:rows] for b in gradients])
+        return self._rooms[rows]
 
-def _room(buffers: list[Tensor], rows: int) -> list[Tensor]:
-    """The first `rows` of every buffer, which grow where they are too short."""
-    for number, buffer in enumerate(buffers):
-        if len(buffer) < rows:
-            buffers[number] = torch.empty(rows, buffer.shape[1])
-    return [buffer[:rows] for buffer in buffers]
+
+@dataclass(frozen=True)
+class _Room:
+    """Where a batch's activations [B, width] and their gradients are written, layer by layer."""
+
+    outputs: list[Tensor]
+    gradients: list[Tensor]
 
 
 class FlatNetwork:
@@ -113,7 +126,7 @@ class FlatNetwork:
 
     def descend(self, max_grad_norm: float, learning_rate: float, eps: float) -> None:
         """Clip the gradient to a norm, then one step of Adam. Raises CorruptData where it is not finite."""
-        norm = float(torch.linalg.vector_norm(self.gradient))
+        norm = math.sqrt(float(torch.dot(self.gradient, self.gradient)))
         refuse_infinite(norm)
         self.step += 1
         scale = min(1.0, max_grad_norm / (norm + 1e-6))

@@ -15,6 +15,7 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import FloatSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -57,6 +58,9 @@ class FastPPO(PPO):
             # The last minibatch of an epoch may be smaller, and a small network may train on a GPU.
             warnings.filterwarnings("ignore", message="You (have specified a mini-batch|are trying to run)")
             super().__init__(*args, **kwargs)
+        if not self.verbose and self.tensorboard_log is None:
+            # Its own would make a folder in the temporary one for every agent.
+            self.set_logger(Logger(None, []))
 
     def apply_hyperparameters(self, hyperparameters: Mapping[str, float]) -> None:
         """Make those given effective at once, also where SB3 keeps copies; the others, and Adam's moments, stay.

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from pbt_online.checkpoint import Layers
-from pbt_online.fast_kernels import Floats, policy_gradient
+from pbt_online.fast_kernels import Floats, normal, policy_gradient
 from pbt_online.fast_network import FlatNetwork, log_softmax_of, refuse_infinite
 
 NAMES = ("policy_gradient_loss", "entropy", "clip_fraction", "approx_kl", "reference_kl", "value_loss")
@@ -115,14 +115,6 @@ def write_gradient(network: FlatNetwork, batch: Batch, told: Update, totals: NDA
     errors *= 2 * told.vf_coef / len(batch)
     network.actor.backward(batch.observations, logits)
     network.critic.backward(batch.observations, values)
-
-
-def normal(advantages: Floats) -> Floats:
-    """With mean zero and, where there are several, unbiased standard deviation one."""
-    if len(advantages) < 2:
-        return advantages
-    scaled: Floats = (advantages - advantages.mean()) / (advantages.std(ddof=1) + np.float32(1e-8))
-    return scaled
 
 
 def update_by_autograd(

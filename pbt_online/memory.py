@@ -3,9 +3,10 @@
     rounds.jsonl                one line per member and round, in the order in which they ended
     checkpoints/<sha256>        weights and moments, named by their content
 
-A checkpoint is on disk before the line that names it, and a line is flushed before anybody acts on it: whatever is
-killed when, the lines that are there can be gone on from. A copy is a second line naming the same checkpoint, so no
-checkpoint is ever moved, and none is deleted while a line that matters names it.
+A checkpoint is on disk before the line that names it, and all lines are on disk before a checkpoint is deleted that
+they no longer name: whatever is killed when, also by loss of power, the lines that are left can be gone on from; a
+slice whose line was lost is trained again, to the same weights. A copy is a second line naming the same checkpoint, so
+no checkpoint is ever moved.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from data.durable import write_whole
@@ -43,24 +45,24 @@ class Entry:
 
 
 class Memory:
-    """Entries and checkpoints under one folder; one writer at a time."""
+    """Entries and checkpoints under one folder; one process at a time, whose threads may store and record at once."""
 
     def __init__(self, folder: Path) -> None:
         """Reads what is there; a last line that was cut off by a crash is dropped. Raises CorruptData for others."""
         self.folder = folder
         self._journal = folder / "rounds.jsonl"
+        self._lock = Lock()
         self._held: dict[str, bytes] = {}
         """Checkpoints that were stored or read and checked already."""
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         self.entries = self._read()
 
     def record(self, entry: Entry) -> None:
-        """Append `entry`, on disk when this returns."""
-        with self._journal.open("a") as file:
-            file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.entries.append(entry)
+        """Append `entry`; a kill does not lose it when this returns."""
+        line = json.dumps(asdict(entry), separators=(",", ":")) + "\n"
+        with self._lock, self._journal.open("a") as file:
+            file.write(line)
+            self.entries.append(entry)
 
     def round(self, cycle: int, number: int) -> dict[int, Entry]:
         """The entries of one round by member."""
@@ -92,7 +94,9 @@ class Memory:
         return content
 
     def prune(self, keep: set[str]) -> None:
-        """Delete every checkpoint that is not in `keep`."""
+        """Put every line on disk, then delete the checkpoints that are not in `keep`."""
+        with self._journal.open("a") as file:
+            os.fsync(file.fileno())
         for path in (self.folder / "checkpoints").iterdir():
             if path.name not in keep:
                 path.unlink()

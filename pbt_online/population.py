@@ -8,7 +8,7 @@ killed in the middle of a round does the missing slices and goes on as if nothin
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Protocol
@@ -22,6 +22,9 @@ from pbt_online.scheduler import Decision, Scheduler, Standing
 from pbt_online.search_space import SearchSpace
 from pbt_online.settings import PopulationSettings
 from pbt_online.training import Slice, Trained, train_member
+
+WRITERS = 4
+"""Checkpoints that are on their way to the disk at once."""
 
 
 class Backend(Protocol):
@@ -81,8 +84,10 @@ class Population:
             done = self.memory.round(cycle, number)
             missing = [entry for entry in planned if entry.member not in done]
             futures = {backend.submit(train_member, self._slice(entry)): entry for entry in missing}
-            for future in as_completed(futures):
-                self._note(futures[future], future)
+            with ThreadPoolExecutor(WRITERS) as writers:
+                noted = [writers.submit(self._note, futures[future], future) for future in as_completed(futures)]
+            for note in noted:
+                note.result()
             entries = self._newest(cycle, before=number + 1)
             seconds = time.monotonic() - started
             watch(self._report(cycle, number, entries, seconds, (self.rounds - number) * seconds))

@@ -3,6 +3,7 @@
 Each has a place in 0..1: in its range (on a logarithmic scale where it is logarithmic), or among its choices.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -61,13 +62,13 @@ def place_of(dimension: Dimension, value: float) -> float:
         return dimension.choices.index(nearest(dimension, value)) / max(len(dimension.choices) - 1, 1)
     low, high = bounds(dimension)
     if dimension.log:
-        return float(np.clip(np.log(max(value, low) / low) / np.log(high / low), 0.0, 1.0))
-    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
+        return _within(math.log(max(value, low) / low) / math.log(high / low), 0.0, 1.0)
+    return _within((value - low) / (high - low), 0.0, 1.0)
 
 
 def at(dimension: Dimension, place: float) -> float:
     """The allowed value nearest to `place`, which may lie outside 0..1."""
-    place = float(np.clip(place, 0.0, 1.0))
+    place = _within(place, 0.0, 1.0)
     if dimension.choices is not None:
         return float(dimension.choices[round(place * (len(dimension.choices) - 1))])
     low, high = bounds(dimension)
@@ -79,7 +80,7 @@ def nearest(dimension: Dimension, value: float) -> float:
     if dimension.choices is not None:
         return float(min(dimension.choices, key=lambda choice: abs(choice - value)))
     low, high = bounds(dimension)
-    value = float(np.clip(value, low, high))
+    value = _within(value, low, high)
     if dimension.step is not None:
         steps = min(round((value - low) / dimension.step), int((high - low) / dimension.step + 1e-9))
         value = low + steps * dimension.step
@@ -98,3 +99,7 @@ def bounds(dimension: Dimension) -> tuple[float, float]:
     if dimension.low is None or dimension.high is None:
         raise ValueError("a list of choices has no bounds")
     return dimension.low, dimension.high
+
+
+def _within(value: float, low: float, high: float) -> float:
+    return min(max(float(value), low), high)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,13 @@ def test_log_probabilities_are_those_of_the_mixture_that_acted(epsilon: float) -
 
 def test_the_last_batch_of_an_epoch_may_be_smaller_without_a_warning() -> None:
     agent(batch_size=50).learn(1)
+
+
+def test_learning_leaves_nothing_in_the_temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stable-Baselines3 makes a folder for the log of every agent, though nobody asked for a log."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    agent().learn(256)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_an_agent_that_diverged_says_so() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,9 +173,7 @@ def test_an_incumbent_that_is_ruined_on_the_way_can_be_beaten() -> None:
 def test_evidence_is_that_of_a_replay() -> None:
     equity = np.array([10_000.0, 10_100.0, 9_999.0])
     result = Result("network", np.array([5, 6, 7]), equity, [], new_books(2, 3, CAPITAL), measure(equity, []), 0.0, 2)
-    raised = Result(
-        "network", np.array([5, 6, 7]), equity - 10 * np.arange(3), [], new_books(2, 3, CAPITAL), measure(equity, [])
-    )
+    raised = replace(result, equity=equity - 10 * np.arange(3))
     told = evidence(result, raised)
     assert ("network", 5, 0, -21.0) == (told.name, told.first_tick, told.trades, told.stressed_pnl)
     assert told.drawdown_pct == pytest.approx(1.0)
