@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from backtest.history import History
 from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
+from bot.identity import Bounds
 from bot.settings import Settings
-from bot.worlds import Bounds
 from data.errors import ConfigurationError
 from data.lake import Lake
 from data.market import Market

@@ -1,13 +1,10 @@
 """Puts a run together from its settings and drives it, hour by hour: what `bot run` does."""
 
 import asyncio
-import fcntl
 import shutil
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from backtest.accounting import new_books
@@ -17,15 +14,17 @@ from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor
 from bot.histories import learning_hours
+from bot.identity import Bounds, describe, identity
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
+from bot.run_folder import ledger_path, registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Account, Trader
-from bot.worlds import Bounds, World, describe, identity, market_name, open_world
+from bot.worlds import World, open_world
 from data.errors import ConfigurationError, StateError, VenueError
 from data.ingest import Collector
 from data.lake import Lake
@@ -34,7 +33,6 @@ from data.types import HOUR_MS, Asset, Instrument
 from pbt_online.manifest import Version
 from pbt_online.registry import Registry
 
-LOCK_ATTEMPTS = 10
 RETRY_S = 30.0
 """A venue that fails in the middle of a run on real venues is asked again after this long."""
 
@@ -48,43 +46,6 @@ class Progress:
     """The last tick, ms; None for a run without a bound."""
     record: TickRecord
     trader: Trader
-
-
-def ledger_path(settings: Settings) -> Path:
-    """Where the ledger is."""
-    return settings.var / "ledger.sqlite"
-
-
-def registry_of(settings: Settings) -> Registry:
-    """The policies of this market: what was learnt in one is never traded in another."""
-    return Registry(settings.var / "registry" / market_name(settings))
-
-
-@contextmanager
-def single_instance(var: Path) -> Iterator[None]:
-    """Hold `var` for this process alone; raises StateError while another bot holds it."""
-    var.mkdir(parents=True, exist_ok=True)
-    with (var / "bot.lock").open("a") as lock:
-        for attempt in range(LOCK_ATTEMPTS):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if attempt == LOCK_ATTEMPTS - 1:
-                    message = f"another bot is running on {var}: stop it first, or choose another --var"
-                    raise StateError(message) from None
-                time.sleep(0.05)  # somebody may just be asking whether a bot runs
-        yield
-
-
-def is_running(var: Path) -> bool:
-    """Whether a bot holds `var` now."""
-    with (var / "bot.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
 
 
 async def run(

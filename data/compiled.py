@@ -44,7 +44,13 @@ class Bound(structref.StructRefProxy):
 
     def __new__(cls, content: tuple[Any, ...]) -> "Bound":
         """Bind `content`."""
-        return cast(Bound, super().__new__(cls, content))  # type: ignore[no-untyped-call] # numba ships no types
+        return _bound(content)
 
 
 structref.define_proxy(Bound, _BoundType, ["content"])  # type: ignore[no-untyped-call] # numba ships no types
+
+
+@compiled
+def _bound(content: tuple[Any, ...]) -> Bound:
+    """numba's own constructor would be compiled anew by every process."""
+    return Bound(content)

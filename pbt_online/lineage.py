@@ -1,6 +1,6 @@
 """Where members come from: the memory as a tree, as a picture, and as the schedule that made one member."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from pbt_online.memory import Entry
-from pbt_online.training import Course, Slice, take_course, train_member
 
 
 def lineage(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -29,21 +28,6 @@ def schedule_of(entries: Sequence[Entry], checkpoint: str) -> list[Entry]:
         schedule.append(entries[place])
         place = came_from[place]
     return schedule[::-1]
-
-
-def retrace(schedule: Sequence[Entry], courses: Mapping[int, Course]) -> bytes:
-    """Train along a schedule once more, with each cycle's course; returns the checkpoint that it ends with.
-
-    The best member's last hyperparameters alone would not give its weights: the way there does.
-    """
-    checkpoint = None
-    for entry in schedule:
-        take_course(courses[entry.cycle])
-        work = Slice(entry.member, entry.round, entry.timesteps, entry.hyperparameters, checkpoint)
-        checkpoint = train_member(work).checkpoint
-    if checkpoint is None:
-        raise ValueError("an empty schedule leads nowhere")
-    return checkpoint
 
 
 def draw(entries: Sequence[Entry], path: Path) -> None:

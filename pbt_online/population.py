@@ -21,7 +21,7 @@ from pbt_online.memory import Entry, Memory
 from pbt_online.scheduler import Decision, Scheduler, Standing
 from pbt_online.search_space import SearchSpace
 from pbt_online.settings import PopulationSettings
-from pbt_online.training import Slice, Trained, train_member
+from pbt_online.training import Course, Slice, Trained, take_course, train_member
 
 WRITERS = 4
 """Checkpoints that are on their way to the disk at once."""
@@ -257,6 +257,21 @@ class Population:
     def _out_of_time(self, begun: float) -> bool:
         limit = self._settings.wall_clock_s
         return limit is not None and time.monotonic() - begun >= limit
+
+
+def retrace(schedule: Sequence[Entry], courses: Mapping[int, Course]) -> bytes:
+    """Train along a schedule once more, with each cycle's course; returns the checkpoint that it ends with.
+
+    The best member's last hyperparameters alone would not give its weights: the way there does.
+    """
+    checkpoint = None
+    for entry in schedule:
+        take_course(courses[entry.cycle])
+        work = Slice(entry.member, entry.round, entry.timesteps, entry.hyperparameters, checkpoint)
+        checkpoint = train_member(work).checkpoint
+    if checkpoint is None:
+        raise ValueError("an empty schedule leads nowhere")
+    return checkpoint
 
 
 def _rank(entry: Entry) -> tuple[float, int]:

@@ -19,9 +19,9 @@ from bot.cli.tables import (
     waiting,
     yardsticks_table,
 )
+from bot.identity import Bounds, describe
 from bot.settings import Settings
 from bot.status import iso, trade_as_json
-from bot.worlds import Bounds, describe
 from data.errors import ConfigurationError
 from data.types import HOUR_MS
 

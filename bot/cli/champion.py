@@ -9,7 +9,7 @@ import typer
 
 from backtest.schema import schema_of
 from bot.cli.tables import champions_table, manifest_table, print_json, show, versions_table
-from bot.runtime import registry_of
+from bot.run_folder import registry_of
 from bot.settings import Settings
 from data.clock import WallClock
 from data.errors import ConfigurationError, FundingBotError
@@ -96,7 +96,7 @@ def _changed(registry: Registry, version: Version, *, as_json: bool) -> None:
 def _now(settings: Settings) -> int | None:
     """Market time: of the newest run; before the first one the clock's, or None where the market is simulated."""
     from bot.ledger.store import Ledger
-    from bot.runtime import ledger_path
+    from bot.run_folder import ledger_path
 
     path = ledger_path(settings)
     if path.exists():

@@ -7,10 +7,11 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from bot.cli.tables import print_json, show
-from bot.runtime import single_instance
+from bot.identity import Bounds
+from bot.run_folder import single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import Bounds, open_world
+from bot.worlds import open_world
 from data.ingest import Collector
 from data.lake import Appended, Lake
 from data.panel import tradable

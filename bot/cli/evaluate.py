@@ -21,9 +21,9 @@ from bot.cli.backtest import simulated_tape
 from bot.cli.champion import opened_registry
 from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
 from bot.histories import simulated_history
+from bot.identity import Bounds, describe
 from bot.settings import Settings
 from bot.status import Kpi, iso, key_figures, trade_as_json
-from bot.worlds import Bounds, describe
 from data.errors import FundingBotError, MissingData, StateError
 from data.types import HOUR_MS
 from pbt_online.cycle import examine_again

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
 from bot.ledger.store import Ledger
-from bot.runtime import is_running, ledger_path
+from bot.run_folder import is_running, ledger_path
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError

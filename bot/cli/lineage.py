@@ -2,17 +2,13 @@
 
 from pathlib import Path
 
-from backtest.worker_process import one_thread
 from bot.cli.tables import SCORE_HEADINGS, print_json, score_figures, show
-from bot.histories import simulated_history
-from bot.runtime import registry_of
+from bot.identity import Bounds, market_name
+from bot.run_folder import registry_of
 from bot.settings import Settings
-from bot.worlds import Bounds, market_name
 from data.errors import StateError
-from pbt_online.checkpoint import weights_hash
-from pbt_online.cycle import Learning, course_of
 from pbt_online.cycles import cycles
-from pbt_online.lineage import draw, lineage, retrace, schedule_of
+from pbt_online.lineage import draw, lineage, schedule_of
 from pbt_online.memory import Memory
 
 
@@ -45,6 +41,12 @@ def show_lineage(settings: Settings, folder: Path | None, picture: Path | None, 
 def retrace_member(settings: Settings, bounds: Bounds, folder: Path | None, member: int, *, as_json: bool) -> None:
     """Train one member once more along the schedule that made it, and compare the weights. Raises StateError where
     they differ."""
+    from backtest.worker_process import one_thread
+    from bot.histories import simulated_history
+    from pbt_online.checkpoint import weights_hash
+    from pbt_online.cycle import Learning, course_of
+    from pbt_online.population import retrace
+
     place = population_folder(settings, folder)
     memory = _memory(place)
     if member not in memory.newest() or (checkpoint := memory.newest()[member].checkpoint) is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from data.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from bot.identity import Bounds
     from bot.settings import Settings
-    from bot.worlds import Bounds
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Options:
 
     def bounds(self) -> "Bounds":
         """From when to when, in market time."""
-        from bot.worlds import Bounds
+        from bot.identity import Bounds
         from data.settings import utc_ms
 
         if self.last is not None and self.hours is not None:

@@ -12,11 +12,12 @@ from backtest.accounting import equity
 from bot.alerts import Kind
 from bot.cli.inspect import headline
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.identity import Bounds
 from bot.ledger.store import Ledger
-from bot.runtime import Progress, ledger_path, run
+from bot.run_folder import ledger_path
+from bot.runtime import Progress, run
 from bot.settings import Settings
 from bot.status import iso, newest_run, read_status, trade_as_json
-from bot.worlds import Bounds
 from data.types import HOUR_MS
 
 QUIET = {Kind.DATA}

@@ -4,8 +4,8 @@ import time
 
 from backtest.sandbox.client import SandboxProcess
 from bot.cli.tables import show
+from bot.identity import Bounds, identity, world_file
 from bot.settings import Settings
-from bot.worlds import Bounds, identity, world_file
 
 
 def serve(settings: Settings, bounds: Bounds, *, speed: float, port: int) -> None:

@@ -15,10 +15,10 @@ from backtest.history import History
 from bot.cli.lineage import population_folder
 from bot.cli.tables import SCORE_HEADINGS, print_json, score_figures
 from bot.histories import simulated_history
-from bot.runtime import registry_of, single_instance
+from bot.identity import Bounds, describe
+from bot.run_folder import registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import Bounds, describe
 from data.types import HOUR_MS
 from pbt_online.cycle import Learning, Watch, run_cycle
 from pbt_online.cycles import Cycle

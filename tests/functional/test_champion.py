@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from backtest.schema import Schema
+from bot.identity import market_name
 from bot.settings import Settings
-from bot.worlds import market_name
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry

@@ -14,10 +14,11 @@ from backtest.replay import Result, replay
 from backtest.schema import Schema, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
+from bot.identity import Bounds
 from bot.ledger.store import Ledger
-from bot.runtime import ledger_path, run
+from bot.run_folder import ledger_path
+from bot.runtime import run
 from bot.settings import RiskSettings, Settings
-from bot.worlds import Bounds
 from data.settings import DataSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS

@@ -15,9 +15,9 @@ from backtest.scaler import fit_scaler
 from data.errors import LearningFailed
 from pbt_online.backend import Backend, open_backend
 from pbt_online.fitness import examination
-from pbt_online.lineage import lineage, retrace, schedule_of
+from pbt_online.lineage import lineage, schedule_of
 from pbt_online.memory import Entry, Memory
-from pbt_online.population import Population, Round
+from pbt_online.population import Population, Round, retrace
 from pbt_online.settings import BackendSettings, FitnessSettings, LearnerSettings, PopulationSettings
 from pbt_online.training import Course, model_zip, policy_of, take_course
 from tests.unit.pbt_online.test_vector_environment import tape
