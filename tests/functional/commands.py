@@ -2,10 +2,12 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,18 @@ def _last_words(process: subprocess.Popen[str] | None) -> str:
     process.kill()
     out, err = process.communicate()
     return f"\nexit code {exit_code}\n{out[-2000:]}\n{err[-2000:]}"
+
+
+def newest_tick(var: Path) -> int | None:
+    """The last complete tick, straight from the file: starting a command would take longer than many hours traded."""
+    if not (var / "ledger.sqlite").exists():
+        return None
+    with closing(sqlite3.connect(var / "ledger.sqlite", timeout=10)) as ledger:
+        try:
+            row = ledger.execute("SELECT tick FROM snapshots").fetchone()
+        except sqlite3.OperationalError:  # no tables yet
+            return None
+    return None if row is None else row[0]
 
 
 def small_config(folder: Path) -> Path:

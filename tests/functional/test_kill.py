@@ -3,12 +3,10 @@
 import os
 import random
 import signal
-import sqlite3
 import subprocess
-from contextlib import closing
 from pathlib import Path
 
-from tests.functional.commands import bot, eventually, said, small_config, started
+from tests.functional.commands import bot, eventually, newest_tick, said, small_config, started
 
 KILLS = 100 if os.environ.get("SOAK") else 5
 HOURS = 240
@@ -23,8 +21,8 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path:
     var, kills, reached = tmp_path / "killed", 0, set()
     while kills < KILLS:
         process = started(*arguments, var)
-        before = _tick(var)
-        eventually(lambda before=before, process=process: _tick(var) != before or process.poll() is not None)
+        before = newest_tick(var)
+        eventually(lambda before=before, process=process: newest_tick(var) != before or process.poll() is not None)
         try:
             process.wait(random_time.uniform(0, LONGEST_LIFE_S))
             break
@@ -32,7 +30,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path:
             process.send_signal(signal.SIGKILL)
             process.communicate()
             kills += 1
-            reached.add(_tick(var))
+            reached.add(newest_tick(var))
     assert kills == KILLS, "the run was over before the last kill"
     finished = said(bot(*arguments, var))
     assert len(reached) > 1, "the kills came at one and the same hour"
@@ -51,15 +49,3 @@ def _ledger_is_whole(var: Path, finished: dict) -> None:
         ticks = ledger.execute(text("SELECT COUNT(*) FROM ticks")).scalar_one()
     expected = 4 * len(finished["trades"]) + 2 * len(finished["positions"])
     assert ({"filled": expected}, expected, HOURS + 1) == (states, fills, ticks)
-
-
-def _tick(var: Path) -> int | None:
-    """The last complete tick, straight from the file: starting a command would take longer than many hours traded."""
-    if not (var / "ledger.sqlite").exists():
-        return None
-    with closing(sqlite3.connect(var / "ledger.sqlite", timeout=10)) as ledger:
-        try:
-            row = ledger.execute("SELECT tick FROM snapshots").fetchone()
-        except sqlite3.OperationalError:  # no tables yet
-            return None
-    return None if row is None else row[0]

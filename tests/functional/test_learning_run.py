@@ -20,6 +20,7 @@ learning:
   population: {size: 3}
   fitness: {universes: 4, episode_days: 5}
   schedule: {timesteps: 1000, perturbation_interval: 500}
+  backend: {kind: process}
 """
 FROM, HOURS = "2025-01-17T12:00", 12
 """Half a day in which the rule enters a pair."""

@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.commands import bot, eventually, quiet_config, recorded_market, said, small_config, started
+from data.types import HOUR_MS
+from tests.functional.commands import (
+    bot,
+    eventually,
+    newest_tick,
+    quiet_config,
+    recorded_market,
+    said,
+    small_config,
+    started,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +83,10 @@ def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
 
 def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: Path) -> None:
     last = "2025-02-28T06:00"
-    window = ("--replay", recorded_market(), "--venues", "binance,hyperliquid", "--from", "2025-02-14")
+    assets = "BTC,ETH,SOL,ENA,1000PEPE,LTC"
+    window = (
+        "--replay", recorded_market(), "--venues", "binance,hyperliquid", "--assets", assets, "--from", "2025-02-14"
+    )  # fmt: skip
     quiet = ("--config", quiet_config(tmp_path))
     run = said(bot("run", "--paper", *quiet, *window, "--to", last, "--var", tmp_path, "--json", timeout_s=400))
     backtest = said(bot("backtest", "--policy", "rule", *window, "--to", last, "--json"))
@@ -85,15 +98,17 @@ def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: P
 def test_ctrl_c_ends_cleanly_with_a_summary_and_the_next_run_continues(tmp_path: Path) -> None:
     arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", tmp_path / "var")
     process = started(*arguments)
-    eventually(lambda: _market_time(tmp_path / "var") > "2025-01-16", process=process)
+    var = tmp_path / "var"
+    first = eventually(lambda: newest_tick(var), process=process)
+    eventually(lambda: newest_tick(var) > first + 12 * HOUR_MS, process=process)
     process.send_signal(signal.SIGINT)
     summary, _ = process.communicate(timeout=30)
     assert (0, True) == (process.returncode, "open positions" in summary)
-    reached = _market_time(tmp_path / "var")
+    reached = newest_tick(var)
     process = started(*arguments)
     try:
-        eventually(lambda: _market_time(tmp_path / "var") > reached, process=process)
-        assert 1 == said(bot("status", "--var", tmp_path / "var", "--json"))["run"]
+        eventually(lambda: newest_tick(var) > reached, process=process)
+        assert 1 == said(bot("status", "--var", var, "--json"))["run"]
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
