@@ -9,14 +9,15 @@ from pathlib import Path
 from tests.functional.commands import bot, eventually, newest_tick, said, small_config, started
 
 KILLS = 100 if os.environ.get("SOAK") else 5
-HOURS = 240
-LONGEST_LIFE_S = 5.0 / KILLS
+FROM, HOURS = "2025-01-17T12:00", 140
+"""The rule enters a pair after four hours and leaves it after five days and a half."""
+LONGEST_LIFE_S = 4.0 / KILLS
 """After the first hour that a process traded; so all the kills together fit into the run."""
 
 
 def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
     config, random_time = small_config(tmp_path), random.Random(17)
-    arguments = ("run", "--paper", "--config", config, "--hours", HOURS, "--json", "--var")
+    arguments = ("run", "--paper", "--config", config, "--from", FROM, "--hours", HOURS, "--json", "--var")
     undisturbed = said(bot(*arguments, tmp_path / "undisturbed"))
     var, kills, reached = tmp_path / "killed", 0, set()
     while kills < KILLS:
