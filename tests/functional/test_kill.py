@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.functional.commands import bot, eventually, newest_tick, said, small_config, started
 
-KILLS = 100 if os.environ.get("SOAK") else 5
+KILLS = 100 if os.environ.get("SOAK") else 3
 FROM, HOURS = "2025-01-17T12:00", 140
 """The rule enters a pair after four hours and leaves it after five days and a half."""
 LONGEST_LIFE_S = 4.0 / KILLS
