@@ -30,13 +30,13 @@ class History:
         return first if self.since is None else max(first, self.since)
 
     def tape(self, environment: EnvironmentSettings, window: Window, *, cost_factor: float = 1.0) -> Tape:
-        """The tape of a window with fees and spreads multiplied. Raises MissingData where the market has no such
-        window, ValueError for one that reaches beyond `last`."""
+        """The tape of a window; venues charge `cost_factor` times the fees and spreads that policies are told of.
+
+        Raises MissingData where the market has no such window, ValueError for one that reaches beyond `last`."""
         if window.last_tick > self.last:
             raise ValueError(f"a window to {window.last_tick} looks beyond {self.last}")
-        venues = {name: dearer(name, venue, cost_factor) for name, venue in self.data.venues.items()}
-        data = self.data.model_copy(update={"venues": venues})
-        return tape_of_market(self.market, data, environment, window.first_tick, window.last_tick)
+        charged = {name: dearer(name, venue, cost_factor) for name, venue in self.data.venues.items()}
+        return tape_of_market(self.market, self.data, environment, window.first_tick, window.last_tick, charged=charged)
 
 
 def dearer(name: str, venue: VenueSettings, factor: float) -> VenueSettings:

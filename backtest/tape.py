@@ -72,12 +72,14 @@ def make_tape(
     *,
     fills: Fills = Fills.NEXT_OPEN,
     delayed: NDArray[np.float64] | None = None,
+    charged: Mapping[str, VenueSettings] | None = None,
 ) -> Tape:
     """The tape of `panel`, whose decisions begin at `first_tick`. `delayed` [T, N] are the mids at which second legs
-    fill, where that is not at once."""
+    fill, where that is not at once. `charged`: the venues as they charge, where that is not as policies are told."""
     features = make_features(panel, venues, settings)
-    rules = make_rules(panel.instruments, venues, settings)
-    spreads = [venues[instrument.venue].half_spread_bps for instrument in panel.instruments]
+    charging = venues if charged is None else charged
+    rules = make_rules(panel.instruments, charging, settings)
+    spreads = [charging[instrument.venue].half_spread_bps for instrument in panel.instruments]
     now = make_quotes(_fill_mids(panel, fills), spreads, rules)
     frames = Frames(
         first_tick=int(panel.ticks[0]),
@@ -157,12 +159,14 @@ def tape_of_market(
     *,
     fills: Fills = Fills.NEXT_OPEN,
     late_listings: bool = False,
+    charged: Mapping[str, VenueSettings] | None = None,
 ) -> Tape:
     """A window of a whole market with as much history before it as the bot collects.
 
     The instruments are those listed at `first_tick`, as a run that began then has them; with `late_listings`, also
-    those listed later in the window: they can be traded once their features have history. Raises
-    MissingData where the market does not cover the window, ConfigurationError for a window without an hour.
+    those listed later in the window: they can be traded once their features have history. `charged` as for
+    `make_tape`. Raises MissingData where the market does not cover the window, ConfigurationError for a window without
+    an hour.
     """
     history = data.history_hours * HOUR_MS
     if last_tick <= first_tick:
@@ -184,7 +188,7 @@ def tape_of_market(
     delayed = None
     if settings.second_leg_delay_s * 1000 + data.decision_delay_s * 1000 > OPEN_PLATEAU_MS:
         delayed = _delayed(market, panel, (data.decision_delay_s + settings.second_leg_delay_s) * 1000)
-    return make_tape(panel, data.venues, settings, first_tick, fills=fills, delayed=delayed)
+    return make_tape(panel, data.venues, settings, first_tick, fills=fills, delayed=delayed, charged=charged)
 
 
 def _delayed(market: Market, panel: Panel, after_ms: int) -> NDArray[np.float64]:

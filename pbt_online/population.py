@@ -216,25 +216,29 @@ class Population:
         )  # fmt: skip
 
     def _standings(self, entries: Sequence[Entry]) -> list[Standing]:
-        return [
-            Standing(
-                member=entry.member,
-                score=math.nan if entry.score is None else entry.score["value"],
-                scores=np.array([] if entry.score is None else entry.score["scores"], dtype=np.float64),
-                hyperparameters=self._space.clip(entry.hyperparameters),
-                failed=entry.failure is not None,
-                history=self._history(entry),
-            )
-            for entry in entries
-        ]
+        return [self._standing(entry) for entry in entries]
 
-    def _history(self, last: Entry) -> tuple[float, ...]:
-        """The member's earlier scores in this cycle: other cycles were examined on other windows."""
-        return tuple(
-            math.nan if entry.score is None else entry.score["value"]
-            for entry in self.memory.entries
-            if entry.member == last.member and entry.cycle == last.cycle and entry.round < last.round
+    def _standing(self, last: Entry) -> Standing:
+        life = self._life(last)
+        return Standing(
+            member=last.member,
+            score=_value(last),
+            scores=np.array([] if last.score is None else last.score["scores"], dtype=np.float64),
+            hyperparameters=self._space.clip(last.hyperparameters),
+            failed=last.failure is not None,
+            history=tuple(_value(entry) for entry in life[:-1]),
+            newcomer=life[0].started_from is None and life[0].reason != "first",
         )
+
+    def _life(self, last: Entry) -> list[Entry]:
+        """The member's rounds in this cycle since it last started anew: other cycles were examined on other windows."""
+        rounds = [
+            entry
+            for entry in self.memory.entries
+            if entry.member == last.member and entry.cycle == last.cycle and entry.round <= last.round
+        ]
+        begun = max((place for place, entry in enumerate(rounds) if entry.started_from is None), default=0)
+        return rounds[begun:]
 
     def _newest(self, cycle: int, before: int | None = None) -> list[Entry]:
         """The last entry of each living member, by member, before round `before` of `cycle` if that is given."""
@@ -272,6 +276,10 @@ def retrace(schedule: Sequence[Entry], courses: Mapping[int, Course]) -> bytes:
     if checkpoint is None:
         raise ValueError("an empty schedule leads nowhere")
     return checkpoint
+
+
+def _value(entry: Entry) -> float:
+    return math.nan if entry.score is None else float(entry.score["value"])
 
 
 def _rank(entry: Entry) -> tuple[float, int]:

@@ -35,7 +35,9 @@ class Standing:
     hyperparameters: Hyperparameters
     failed: bool = False
     history: tuple[float, ...] = ()
-    """Its earlier scores, oldest first."""
+    """Its earlier scores since it last started anew, oldest first."""
+    newcomer: bool = False
+    """Whether it started anew amid others that had trained for longer."""
 
     @property
     def survives(self) -> bool:
@@ -68,12 +70,14 @@ class Scheduler:
         self, number: int, standings: Sequence[Standing], random: np.random.Generator, gains: Sequence[Gain] = ()
     ) -> list[Decision]:
         """What everybody begins round `number` with, by member, whatever the order of `standings`. Who failed is always
-        replaced; where nobody survives, all start anew. `gains` is what the model-based explore learns from."""
+        replaced, newcomers not for a while; where nobody survives, all start anew. `gains` is what the model-based
+        explore learns from."""
         by_member = {standing.member: standing for standing in sorted(standings, key=lambda s: s.member)}
         alive = {member: standing for member, standing in by_member.items() if standing.survives}
         scores = {member: standing.score for member, standing in alive.items()}
         plays = {member: standing.scores for member, standing in alive.items()}
-        donors = copies(scores, plays, self._settings.exploit, random)
+        told_donors = copies(scores, plays, self._settings.exploit, random)
+        donors = {member: donor for member, donor in told_donors.items() if not self._is_spared(alive[member])}
         staying = [member for member in ranking(scores) if member not in donors]
         best = staying[: max(share(len(scores), self._settings.exploit.quantile), 1)]
         magnitude = self._magnitude(list(alive.values()))
@@ -118,6 +122,9 @@ class Scheduler:
             return changed
         # Choices move as ever, ranges to where the model says; all as ever while it knows too little.
         return suggest(self._space, changed, gains, number, random) or changed
+
+    def _is_spared(self, standing: Standing) -> bool:
+        return standing.newcomer and len(standing.history) < self._settings.grace_rounds
 
     def _stagnates(self, standing: Standing) -> bool:
         scores = [*standing.history, standing.score]

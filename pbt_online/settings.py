@@ -127,6 +127,9 @@ class PopulationSettings(Frozen):
     stagnation_rounds: int = Field(
         10, ge=1, description="A member that has not improved for so many rounds starts anew from the clone."
     )
+    grace_rounds: int = Field(
+        3, ge=0, description="A member that started anew amid others copies nobody for so many rounds."
+    )
     alike_below: float = Field(0.02, ge=0, le=1, description="Warn when the population's diversity falls below this.")
     target: float | None = Field(None, description="End the cycle when the best score reaches this.")
     stall_rounds: int | None = Field(None, ge=1, description="End the cycle after so many rounds without a new best.")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from backtest.history import History, dearer
@@ -153,3 +154,14 @@ def test_a_history_shows_nothing_beyond_its_end_and_dearer_venues_cost_more() ->
     venue = dearer("binance", VenueSettings(), 1.5)
     assert 1.5 * fees("binance", VenueSettings()).taker_bps == fees("binance", venue).taker_bps
     assert 1.5 * VenueSettings().half_spread_bps == venue.half_spread_bps
+
+
+def test_raised_costs_are_charged_and_not_told() -> None:
+    """A network would meet a figure that it has never seen: its answer would say nothing of what costs do to it."""
+    past = history()
+    window = Window(past.first, past.first + 48 * HOUR_MS)
+    usual, dear = (past.tape(EnvironmentSettings(), window, cost_factor=factor) for factor in (1.0, 1.5))
+    assert usual.features.values.tobytes() == dear.features.values.tobytes()
+    assert dear.rules.instruments["fee_rate"] == pytest.approx(1.5 * usual.rules.instruments["fee_rate"])
+    assert np.nanmin(dear.quotes.ask - usual.quotes.ask) >= 0
+    assert np.nanmax(dear.quotes.ask - usual.quotes.ask) > 0

@@ -162,6 +162,15 @@ def test_a_cycle_ends_at_the_target_and_where_the_best_stalls(tmp_path: Path) ->
     assert len(best) == 8 or best[-1] <= max(best[:-1])
 
 
+def test_a_member_that_started_anew_goes_on_from_there(tmp_path: Path) -> None:
+    """What it had reached before does not make it stagnate at once, and nobody's weights take its place."""
+    settings = SETTINGS.model_copy(update={"timesteps": 512 * 6, "stagnation_rounds": 1})
+    memory, _ = trained(tmp_path, settings)
+    anew = [entry for entry in memory.entries if entry.reason == "stagnation" and entry.round < 6]
+    assert anew
+    assert {"continued"} == {memory.round(1, entry.round + 1)[entry.member].reason for entry in anew}
+
+
 def test_without_waiting_every_member_does_all_of_its_rounds(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"asynchronous": True})
     memory, _ = trained(tmp_path, settings, kind="pool", workers=2)

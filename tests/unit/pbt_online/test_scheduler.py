@@ -135,6 +135,15 @@ def test_who_has_not_been_better_for_long_starts_anew_but_not_the_best() -> None
     assert {"stagnation"} == {d.reason for d in told if d.fresh}
 
 
+def test_who_started_anew_is_given_time_before_it_is_replaced() -> None:
+    """It begins behind all the others: replaced at once, it would never have been there."""
+    for rounds in range(5):
+        new = standing(0, -5.0, newcomer=True, history=(-9.0,) * rounds)
+        told = decided([new, *(standing(m, float(m)) for m in range(1, 8))], of=scheduler(grace_rounds=3))
+        assert (rounds < 3) == (told[0].reason == "continued")
+        assert told[1].donor is not None
+
+
 def test_the_magnitude_grows_while_the_best_stalls() -> None:
     explore = ExploreSettings(strategy="gaussian", adaptive=True, mutation_probability=1.0, magnitude=0.02)
     adaptive = scheduler(explore=explore)
