@@ -3,6 +3,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Bytecode is written by the first import: most of what is installed is never imported.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: paper test check bench config soak clean
 
@@ -29,7 +31,7 @@ config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

@@ -8,10 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
+from backtest.sandbox.answers import json_response
 from backtest.sandbox.binance_rows import kline, levels, price_kline, settlement
 from backtest.sandbox.binance_rules import RefusedError, exchange_symbol, integer, required, symbol_id, whole_number
 from backtest.sandbox.candles import CandleFeed, FundingFeed
-from backtest.sandbox.text import decimal, json_response, json_text
+from backtest.sandbox.text import decimal, json_text
 from backtest.sandbox.world import World
 from data.types import Instrument
 

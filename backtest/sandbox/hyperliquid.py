@@ -9,9 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
+from backtest.sandbox.answers import json_response
 from backtest.sandbox.book import Level
 from backtest.sandbox.candles import Candle, CandleFeed, FundingFeed
-from backtest.sandbox.text import decimal, decimals, json_response, json_text
+from backtest.sandbox.text import decimal, decimals, json_text
 from backtest.sandbox.world import World
 from data.types import HOUR_MS, Instrument
 

@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from backtest.sandbox import binance, hyperliquid
-from backtest.sandbox.text import json_response, json_text
+from backtest.sandbox.answers import json_response
+from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
 from data.errors import ConfigurationError, StateError
 

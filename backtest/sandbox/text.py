@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from aiohttp import web
 
 
 def decimal(value: float) -> str:
@@ -29,11 +28,6 @@ def multiple(count: int, unit: float) -> float:
 def json_text(value: Any) -> str:
     """Compact JSON."""
     return json.dumps(value, separators=(",", ":"))
-
-
-def json_response(text: str, status: int = 200) -> web.Response:
-    """An HTTP answer whose body is JSON already."""
-    return web.Response(body=text.encode(), status=status, content_type="application/json")
 
 
 class Rows:

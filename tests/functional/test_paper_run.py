@@ -24,9 +24,9 @@ from tests.functional.commands import (
 
 @pytest.fixture(scope="module")
 def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of ten market days in which nobody trains."""
+    """The folder of a finished run of ten market days with three assets, in which nobody trains."""
     var = tmp_path_factory.mktemp("ten-days")
-    finished = bot("run", "--paper", "--config", quiet_config(var), "--hours", 240, "--var", var)
+    finished = bot("run", "--paper", "--config", small_config(var), "--hours", 240, "--var", var)
     assert finished.returncode == 0, finished.stderr
     (var / "summary.txt").write_text(finished.stdout)
     return var
@@ -50,7 +50,7 @@ def test_ten_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(ten_da
 
 
 def test_a_backtest_of_the_same_market_gives_the_same_trades_and_equity(ten_days: Path) -> None:
-    backtest = said(bot("backtest", "--policy", "rule", "--hours", 240, "--json"))
+    backtest = said(bot("backtest", "--policy", "rule", "--config", ten_days / "small.yaml", "--hours", 240, "--json"))
     status = said(bot("status", "--var", ten_days, "--json"))
     assert backtest["trades"] == said(bot("trades", "--var", ten_days, "--json"))
     assert status["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
@@ -82,7 +82,7 @@ def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
 
 
 def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: Path) -> None:
-    last = "2025-02-28T06:00"
+    last = "2025-02-18T06:00"
     assets = "BTC,ETH,SOL,ENA,1000PEPE,LTC"
     window = (
         "--replay", recorded_market(), "--venues", "binance,hyperliquid", "--assets", assets, "--from", "2025-02-14"
@@ -90,7 +90,7 @@ def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: P
     quiet = ("--config", quiet_config(tmp_path))
     run = said(bot("run", "--paper", *quiet, *window, "--to", last, "--var", tmp_path, "--json", timeout_s=400))
     backtest = said(bot("backtest", "--policy", "rule", *window, "--to", last, "--json"))
-    assert len(run["trades"]) >= 2
+    assert run["trades"]
     assert run["trades"] == backtest["trades"] == said(bot("trades", "--var", tmp_path, "--json"))
     assert run["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
 

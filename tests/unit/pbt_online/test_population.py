@@ -1,11 +1,13 @@
 """The population on a small course, with real training: every slice runs FastPPO."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -60,7 +62,7 @@ def row(entry: Entry) -> str:
 
 def test_the_same_seed_gives_the_same_weights_with_any_number_of_workers(tmp_path: Path) -> None:
     expected, _ = trained(tmp_path / "here")
-    for workers in (1, 2, 3):
+    for workers in (1, 2, 3) if os.environ.get("SOAK") else (1, 3):  # starting them takes longer than their work
         memory, _ = trained(tmp_path / str(workers), kind="pool", workers=workers)
         assert weights(expected) == weights(memory)
         assert sorted(map(row, expected.entries)) == sorted(map(row, memory.entries))
@@ -82,13 +84,14 @@ def interrupt(folder: Path, after: int) -> None:
     class Gone(BaseException):
         pass
 
-    memory = Memory(folder)
+    memory, one_at_a_time = Memory(folder), Lock()
     record = memory.record
 
     def recorded(entry: Entry) -> None:
-        if len(memory.entries) == after:
-            raise Gone
-        record(entry)
+        with one_at_a_time:
+            if len(memory.entries) == after:
+                raise Gone
+            record(entry)
 
     memory.record = recorded  # type: ignore[method-assign]
     with backend() as opened, pytest.raises(Gone):
