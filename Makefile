@@ -6,13 +6,15 @@ INSTALLED := $(VENV)/.installed
 # Bytecode is written by the first import: most of what is installed is never imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: paper test check bench config soak clean
+.PHONY: install paper test check bench config soak clean
 
 paper: $(INSTALLED) ## ten market days on the embedded sandbox, with nothing configured
 	$(BIN)/bot run --paper --hours 240 --fresh
 
-test: $(INSTALLED) ## every test, a file at a time on every core
-	$(BIN)/python -m pytest -n auto --dist loadfile
+install: $(INSTALLED) ## the virtual environment
+
+test: $(INSTALLED) ## every test, a file at a time on every core, and one more: tests often wait
+	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 1)) --dist loadfile
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .
