@@ -18,7 +18,7 @@ from bot.settings import Settings
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
-from tests.functional.commands import BOT, bot, eventually, said, small_config, started
+from tests.functional.commands import BOT, bot, eventually, said, small_config, soak, started
 
 PAIRS = Schema(3, 5, "pairs", 8)
 MARKET = market_name(Settings())
@@ -166,6 +166,7 @@ def test_an_evaluation_of_the_rule_is_its_backtest(var: Path) -> None:
     ] == figures  # fmt: skip
 
 
+@soak
 def test_every_version_is_compared_in_one_table(var: Path) -> None:
     (var / "registry" / MARKET / "versions" / "ppo-calm" / "policy.npz").unlink()
     small = ("--all", "--config", small_config(var), "--hours", 200, "--var", var)

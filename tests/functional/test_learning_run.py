@@ -64,6 +64,7 @@ def test_a_cycle_ends_with_a_verdict_that_takes_effect_six_hours_after_it_began(
     assert any(cycle["challenger"] in line for line in told(done))
 
 
+@soak
 def test_the_same_seed_gives_the_same_trades_and_verdicts(done: Path, config: Path, tmp_path: Path) -> None:
     again = said(run(config, tmp_path))
     assert said(bot("trades", "--var", done, "--config", config, "--json")) == again["trades"]
