@@ -89,9 +89,7 @@ class WorkerPool(Executor):
                 raise RuntimeError("the workers were stopped: submit within the with block")
             self._waiting.append(work)
             if len(self._waiting) > self._idle and len(self._lanes) < self._size:
-                name = f"worker {len(self._lanes) + 1}"
-                self._lanes.append(threading.Thread(target=self._lane, name=name, daemon=True))
-                self._lanes[-1].start()
+                self._open_lane()
             self._changed.notify()
         return work.future
 
@@ -139,6 +137,13 @@ class WorkerPool(Executor):
             self._dismiss(worker)
         with self._changed:
             self._lanes.remove(threading.current_thread())
+            if self._waiting and not self._lanes:  # submitted while this, the last lane, was ending
+                self._open_lane()
+
+    def _open_lane(self) -> None:
+        name = f"worker {len(self._lanes) + 1}"
+        self._lanes.append(threading.Thread(target=self._lane, name=name, daemon=True))
+        self._lanes[-1].start()
 
     def _work_waits(self) -> bool:
         """Wait until there is work; False when there will be none."""

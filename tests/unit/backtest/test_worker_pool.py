@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 
 import pytest
 from hypothesis import given
@@ -63,6 +63,23 @@ def test_every_future_is_answered_and_only_work_lost_too_often_fails(
         else:
             assert number == answer
             assert lost <= retries
+
+
+def test_work_that_comes_while_the_last_worker_is_given_up_is_answered_too() -> None:
+    """The lane that ends still counts as one at that moment."""
+    begun, later = threading.Event(), list[Future[int]]()
+
+    def lost() -> ScriptedWorker:
+        begun.wait()
+        raise Lost("as it started")
+
+    with WorkerPool(lost, 1, retries=0) as pool:
+        first = pool.submit(abs, -1)
+        first.add_done_callback(lambda _: later.append(pool.submit(abs, -2)))
+        begun.set()
+        assert isinstance(first.exception(10), WorkerLost)
+        (second,) = eventually(lambda: later, 10)
+        assert isinstance(second.exception(10), WorkerLost)
 
 
 @given(st.lists(st.integers(0, 2), max_size=12), st.integers(1, 4))
