@@ -76,8 +76,8 @@ class Scheduler:
         alive = {member: standing for member, standing in by_member.items() if standing.survives}
         scores = {member: standing.score for member, standing in alive.items()}
         plays = {member: standing.scores for member, standing in alive.items()}
-        told_donors = copies(scores, plays, self._settings.exploit, random)
-        donors = {member: donor for member, donor in told_donors.items() if not self._is_spared(alive[member])}
+        proposed = copies(scores, plays, self._settings.exploit, random)
+        donors = {member: donor for member, donor in proposed.items() if not self._is_spared(alive[member])}
         staying = [member for member in ranking(scores) if member not in donors]
         best = staying[: max(share(len(scores), self._settings.exploit.quantile), 1)]
         magnitude = self._magnitude(list(alive.values()))
