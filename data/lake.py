@@ -1,40 +1,36 @@
 """The lake: collected market data as parquet files that pandas, polars and DuckDB read as they are.
 
-    lake/<table>/venue=<venue>/day=<YYYY-MM-DD>/rows.parquet      tables: bars, settlements
+    lake/<table>/venue=<venue>/month=<YYYY-MM>/rows.parquet       every row once, sorted by symbol and time
+    lake/quarantine/<table>/venue=<venue>/month=.../rows.parquet  rows that were not believed, each with its reason
+    lake/.incoming/<table>/<venue>/<number>.parquet               rows that `compact` has not moved to a month yet
+    lake/.reach/<venue>.json                                      how far back the venue was asked, by table and symbol
 
-Rows are only ever added: the first value seen for a key (symbol, time) stays, because decisions were made on it. A
-day's file is replaced whole and atomically, so neither a reader nor a crash sees half of one. One process writes.
+Rows are only ever added: the first value seen for a key (symbol, time) stays, because decisions were made on it. New
+rows are on disk when `append` returns, in a small file of their own; `compact` moves them into their month, whose file
+is replaced whole. So neither a reader nor a crash sees half a file or a row twice. One process writes, any number read.
 """
 
-import os
-import uuid
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from data.errors import CorruptData
-from data.quality import Mask, bar_faults, settlement_faults, sound
+from data.files import files_at
+from data.parquet import shown
+from data.partitions import Partitions, Rows
+from data.quality import Mask, bar_faults, settlement_faults
+from data.quarantine import DIFFERS, Quarantine
+from data.tables import SCHEMAS, Series, between, by_month, empty, merge, rows_of, series, union
 from data.types import Bars, Instrument, InstrumentKey, Settlements
 
-DAY_MS = 86_400_000
-_TIME = pa.timestamp("ms", tz="UTC")
-SCHEMAS = {
-    "bars": pa.schema(
-        [("symbol", pa.string()), ("time", _TIME)]
-        + [(name, pa.float64()) for name in ("open", "high", "low", "close", "volume")]
-    ),
-    "settlements": pa.schema(
-        [("symbol", pa.string()), ("time", _TIME), ("offset_ms", pa.int64()), ("rate", pa.float64())]
-    ),
-}
-"""Columns of each table; `time` is a bar's open or the hour that a settlement is for."""
+ALWAYS = 0, 253_402_300_799_999
+"""From 1970 to the year 9999, ms."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +40,9 @@ class Appended:
     new: int = 0
     known: int = 0
     conflicting: int = 0
-    """Rows whose key was known with other values; the first values were kept."""
+    """Rows whose key was known with other values: the first values were kept, these are in quarantine."""
     rejected: int = 0
-    """Rows that cannot be true (`data.quality`) and were left out."""
+    """Rows that cannot be true (`data.quality`), or were set aside before: they are in quarantine."""
 
     def __add__(self, other: "Appended") -> "Appended":
         return Appended(
@@ -58,138 +54,157 @@ class Appended:
 
 
 class Lake:
-    """Reads and appends. Keeps the files that it has read in memory until they change on disk."""
+    """Reads and appends. Keeps files that it has read in memory until they change. Not thread-safe."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._cache: dict[Path, tuple[int, pa.Table]] = {}
+    def __init__(self, root: Path | str) -> None:
+        """A folder, or a URL that fsspec opens. Nothing is read or made yet; raises ConfigurationError for a URL that
+        cannot be opened."""
+        self._files = files_at(root)
+        self._partitions = Partitions(self._files)
+        self._quarantine = Quarantine(self._files)
 
-    def append_bars(self, venue: str, bars: Mapping[str, Bars]) -> Appended:
-        """Add candles by symbol. The caller leaves out a candle that has not closed."""
-        kept = {symbol: sound(bar_faults(rows)) for symbol, rows in bars.items()}
-        return self._append("bars", venue, [(symbol, kept[symbol], vars(rows)) for symbol, rows in bars.items()])
+    def close(self) -> None:
+        """Let another process write. Reading goes on."""
+        self._files.release()
+
+    def append_bars(self, venue: str, bars: Mapping[str, Bars], table: str = "bars") -> Appended:
+        """Add candles by symbol, to `bars`, `marks` or `indices`. The caller leaves out one that has not closed."""
+        faults = {symbol: bar_faults(rows) for symbol, rows in bars.items()}
+        return self._append(table, venue, {symbol: series(table, vars(rows)) for symbol, rows in bars.items()}, faults)
 
     def append_settlements(self, venue: str, settlements: Mapping[str, Settlements]) -> Appended:
         """Add settled funding by symbol."""
-        kept = {symbol: sound(settlement_faults(rows)) for symbol, rows in settlements.items()}
-        return self._append(
-            "settlements", venue, [(symbol, kept[symbol], vars(rows)) for symbol, rows in settlements.items()]
-        )
+        faults = {symbol: settlement_faults(rows) for symbol, rows in settlements.items()}
+        rows = {symbol: series("settlements", vars(rows)) for symbol, rows in settlements.items()}
+        return self._append("settlements", venue, rows, faults)
 
-    def bars(self, instruments: Iterable[Instrument], first_ms: int, last_ms: int) -> dict[InstrumentKey, Bars]:
+    def append_snapshots(self, venue: str, snapshots: Mapping[str, Series]) -> Appended:
+        """Add what the market looked like, by symbol; a figure that the venue does not tell is NaN."""
+        return self._append("snapshots", venue, snapshots, {})
+
+    def bars(
+        self, instruments: Iterable[Instrument], first_ms: int, last_ms: int, table: str = "bars"
+    ) -> dict[InstrumentKey, Bars]:
         """Candles that open in first_ms..last_ms, by instrument; instruments without any are absent."""
-        return {key: Bars(time, *columns) for key, time, columns in self._read("bars", instruments, first_ms, last_ms)}
+        return {key: Bars(*rows) for key, rows in self._read(table, instruments, first_ms, last_ms)}
 
     def settlements(
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int
     ) -> dict[InstrumentKey, Settlements]:
         """Settlements for hours in first_ms..last_ms, by instrument; instruments without any are absent."""
-        rows = self._read("settlements", instruments, first_ms, last_ms)
-        return {key: Settlements(time, offset, rate) for key, time, (offset, rate) in rows}
+        return {key: Settlements(*rows) for key, rows in self._read("settlements", instruments, first_ms, last_ms)}
+
+    def rows(self, table: str, venue: str, first_ms: int, last_ms: int) -> Rows:
+        """All rows of a venue with times in first_ms..last_ms, by symbol. Nothing of it stays in memory."""
+        parts = self._partitions.parts(table, venue, first_ms, last_ms, kept=False)
+        symbols = sorted({symbol for part in parts for symbol in part})
+        found = {symbol: between(union(table, parts, symbol), first_ms, last_ms) for symbol in symbols}
+        return {symbol: rows for symbol, rows in found.items() if len(rows[0])}
+
+    def venues(self, table: str) -> list[str]:
+        """The venues that have rows in `table`."""
+        return self._partitions.venues(table)
+
+    def reach(self, table: str, venue: str) -> dict[str, int]:
+        """Since when (ms) the venue has been asked for every row up to the newest stored, by symbol."""
+        return self._reach(venue).get(table, {})
+
+    def reached(self, table: str, venue: str, since: Mapping[str, int]) -> None:
+        """Remember that all rows from `since` on were asked for and stored, by symbol."""
+        told = self._reach(venue)
+        before = told.get(table, {})
+        after = before | {symbol: min(ms, before.get(symbol, ms)) for symbol, ms in since.items()}
+        if after != before:
+            self._files.own()
+            self._files.write(_reach_file(venue), json.dumps(told | {table: after}, sort_keys=True).encode())
+
+    def compact(self) -> None:
+        """Move all incoming rows into their months."""
+        self._files.own()
+        for table in SCHEMAS:
+            for venue in self._partitions.waiting_venues(table):
+                self._partitions.compact(table, venue)
+
+    def digest(self) -> str:
+        """A hash of every row outside quarantine: equal for equal rows, however they came."""
+        whole = sha256()
+        for table in SCHEMAS:
+            for venue in self.venues(table):
+                for symbol, rows in self.rows(table, venue, *ALWAYS).items():
+                    whole.update(f"{table} {venue} {symbol} {len(rows[0])}".encode())
+                    for column in rows:
+                        whole.update(column.tobytes())
+        return whole.hexdigest()
+
+    def quarantined(self, table: str, venue: str) -> pa.Table:
+        """The rows of a venue that were not believed: the columns of `table` and `reason`."""
+        return self._quarantine.rows(table, venue)
+
+    def set_aside(self, table: str, venue: str, symbol: str, times: NDArray[np.int64], reason: str) -> int:
+        """Move stored rows into quarantine for `reason`; gives how many there were. They do not come back: the same
+        row is rejected when it is collected again."""
+        self._files.own()
+        self._partitions.compact(table, venue)
+        moved = 0
+        for month, chosen in by_month(times):
+            rows = self._partitions.month(table, venue, month)
+            stored = rows.get(symbol, empty(table))
+            bad = np.isin(stored[0], times[chosen])
+            if bad.any():
+                self._quarantine.add(table, venue, symbol, rows_of(stored, bad), np.full(bad.sum(), reason, object))
+                self._partitions.publish(table, venue, month, rows | {symbol: rows_of(stored, ~bad)})
+                moved += int(bad.sum())
+        return moved
 
     def _read(
         self, table: str, instruments: Iterable[Instrument], first_ms: int, last_ms: int
-    ) -> list[tuple[InstrumentKey, "np.ndarray", list["np.ndarray"]]]:
+    ) -> Iterator[tuple[InstrumentKey, Series]]:
         by_venue: dict[str, list[str]] = {}
         for instrument in instruments:
             by_venue.setdefault(instrument.venue, []).append(instrument.symbol)
-        found = []
         for venue, symbols in by_venue.items():
-            days = range(first_ms // DAY_MS, last_ms // DAY_MS + 1)
-            whole = pa.concat_tables([SCHEMAS[table].empty_table()] + [self._day(table, venue, day) for day in days])
-            names = whole["symbol"].to_numpy(zero_copy_only=False)
-            times = whole["time"].cast(pa.int64()).to_numpy()
-            columns = [whole[name].to_numpy() for name in whole.column_names[2:]]
-            within = (times >= first_ms) & (times <= last_ms)
+            parts = self._partitions.parts(table, venue, first_ms, last_ms)
             for symbol in symbols:
-                rows = np.flatnonzero(within & (names == symbol))
-                if len(rows):
-                    found.append(((venue, symbol), times[rows], [column[rows] for column in columns]))
-        return found
+                rows = between(union(table, parts, symbol), first_ms, last_ms)
+                if len(rows[0]):
+                    yield (venue, symbol), rows
 
-    def _append(self, table: str, venue: str, chunks: list[tuple[str, Mask, Mapping[str, NDArray[Any]]]]) -> Appended:
-        """Add what is sound of each symbol's columns, whose order is that of the schema."""
-        schema = SCHEMAS[table]
-        rows = schema.empty_table()
-        for symbol, kept, columns in chunks:
-            values = [[symbol] * int(kept.sum()), *(column[kept] for column in columns.values())]
-            rows = pa.concat_tables([rows, pa.table(values, names=schema.names).cast(schema)])
-        days = rows["time"].cast(pa.int64()).to_numpy() // DAY_MS
-        report = Appended(rejected=sum(int((~kept).sum()) for _, kept, _ in chunks))
-        for day in np.unique(days).tolist():
-            report += self._merge(table, venue, day, rows.filter(pa.array(days == day)))
+    def _append(
+        self, table: str, venue: str, rows: Mapping[str, Series], faults: Mapping[str, Mapping[str, Mask]]
+    ) -> Appended:
+        self._files.own()
+        given = {symbol: columns for symbol, columns in rows.items() if len(columns[0])}
+        if not given:
+            return Appended()
+        report, fresh = Appended(), {}
+        times = np.concatenate([columns[0] for columns in given.values()])
+        parts = self._partitions.parts(table, venue, int(times.min()), int(times.max()))
+        for symbol, columns in given.items():
+            reasons = self._quarantine.recognised(table, venue, symbol, columns)
+            for what, faulty in faults.get(symbol, {}).items():
+                reasons[faulty & (reasons == "")] = what
+            bad = reasons != ""
+            merged = merge(union(table, parts, symbol), rows_of(columns, ~bad))
+            conflicts = merged.conflicting
+            self._quarantine.add(table, venue, symbol, rows_of(columns, bad), reasons[bad])
+            self._quarantine.add(table, venue, symbol, conflicts, np.full(len(conflicts[0]), DIFFERS, object))
+            report += Appended(len(merged.fresh[0]), merged.known, len(conflicts[0]), int(bad.sum()))
+            if len(merged.fresh[0]):
+                fresh[symbol] = merged.fresh
+        if fresh:
+            self._partitions.add(table, venue, fresh)
         return report
 
-    def _merge(self, table: str, venue: str, day: int, rows: pa.Table) -> Appended:
-        stored = self._day(table, venue, day)
-        values = {_key(row): row for row in stored.to_pylist()}
-        fresh, known, conflicting = [], 0, 0
-        for row in rows.to_pylist():
-            first = values.setdefault(_key(row), row)
-            if first is row:
-                fresh.append(row)
-            elif first == row:
-                known += 1
-            else:
-                conflicting += 1
-        if fresh:
-            merged = pa.concat_tables([stored, pa.Table.from_pylist(fresh, schema=SCHEMAS[table])])
-            self._replace(
-                self._path(table, venue, day), merged.sort_by([("symbol", "ascending"), ("time", "ascending")])
-            )
-        return Appended(len(fresh), known, conflicting)
-
-    def _day(self, table: str, venue: str, day: int) -> pa.Table:
-        path = self._path(table, venue, day)
+    def _reach(self, venue: str) -> dict[str, dict[str, int]]:
         try:
-            changed = path.stat().st_mtime_ns
+            told: dict[str, dict[str, int]] = json.loads(bytes(self._files.read(_reach_file(venue))))
         except FileNotFoundError:
-            return SCHEMAS[table].empty_table()
-        if (cached := self._cache.get(path)) and cached[0] == changed:
-            return cached[1]
-        try:
-            rows = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-        except (pa.ArrowException, OSError) as error:
-            raise CorruptData(
-                f"{path} cannot be read as parquet ({error}): move it away and collect that day again"
-            ) from error
-        if not rows.schema.equals(SCHEMAS[table]):
-            raise CorruptData(
-                f"{path} has columns {rows.column_names} of another version: move it away and collect again"
-            )
-        if not _in_order(rows, day):
-            raise CorruptData(
-                f"{path} holds rows of another day, twice or out of order: move it away and collect that day again"
-            )
-        self._cache[path] = (changed, rows)
-        return rows
-
-    def _replace(self, path: Path, rows: pa.Table) -> None:
-        """Write beside, flush to the device, rename over: all of the file or none of it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{uuid.uuid4().hex}.tmp")
-        try:
-            with beside.open("wb") as file:
-                pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        self._cache[path] = (path.stat().st_mtime_ns, rows)
-
-    def _path(self, table: str, venue: str, day: int) -> Path:
-        date = datetime.fromtimestamp(day * DAY_MS / 1000, UTC).date().isoformat()
-        return self._root / table / f"venue={venue}" / f"day={date}" / "rows.parquet"
+            return {}
+        except ValueError as error:
+            file = shown(self._files, _reach_file(venue))
+            raise CorruptData(f"{file} cannot be read: delete it, and the venue is asked again") from error
+        return told
 
 
-def _in_order(rows: pa.Table, day: int) -> bool:
-    """Whether all rows are of `day`, sorted by symbol and time, each once."""
-    times, names = rows["time"].cast(pa.int64()).to_numpy(), rows["symbol"].to_numpy(zero_copy_only=False)
-    later = (names[1:] > names[:-1]) | ((names[1:] == names[:-1]) & (times[1:] > times[:-1]))
-    return bool(np.all(times // DAY_MS == day) and np.all(later))
-
-
-def _key(row: Mapping[str, object]) -> tuple[object, object]:
-    return row["symbol"], row["time"]
+def _reach_file(venue: str) -> str:
+    return f".reach/{venue}.json"

@@ -8,14 +8,17 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import CorruptData
+from data.errors import CorruptData, StateError
 from data.lake import Appended, Lake
+from data.tables import SCHEMAS
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 DAY = 20_000 * 24
@@ -34,6 +37,15 @@ def stored(lake: Lake) -> dict[int, float]:
     if rows is None:
         return {}
     return {int(time) // HOUR_MS - DAY: float(close) for time, close in zip(rows.open_time, rows.close, strict=True)}
+
+
+def compacted(folder: Path, hours: list[int]) -> Path:
+    """The file of the month that holds those candles."""
+    lake = Lake(folder)
+    lake.append_bars("binance", bars(hours))
+    lake.compact()
+    (path,) = folder.rglob("rows.parquet")
+    return path
 
 
 def test_the_same_rows_again_add_nothing(tmp_path: Path) -> None:
@@ -77,6 +89,15 @@ def test_settlements_keep_their_offset(tmp_path: Path) -> None:
     assert (DAY * HOUR_MS + 47, -0.0003) == (back.stamp[0], back.rate[0])
 
 
+def test_only_one_writes(tmp_path: Path) -> None:
+    first = Lake(tmp_path)
+    first.append_bars("binance", bars([1]))
+    with pytest.raises(StateError, match="being written by somebody else: stop that collector or bot first"):
+        Lake(tmp_path).append_bars("binance", bars([2]))
+    first.close()
+    assert Appended(new=1) == Lake(tmp_path).append_bars("binance", bars([2]))
+
+
 def test_another_reader_sees_what_was_added(tmp_path: Path) -> None:
     writer, reader = Lake(tmp_path), Lake(tmp_path)
     writer.append_bars("binance", bars([1]))
@@ -86,23 +107,21 @@ def test_another_reader_sees_what_was_added(tmp_path: Path) -> None:
 
 
 def test_pandas_reads_it_with_the_partitions_as_columns(tmp_path: Path) -> None:
-    Lake(tmp_path).append_bars("binance", bars(list(range(48))))
+    compacted(tmp_path, list(range(48)))
     table = pd.read_parquet(tmp_path / "bars")
-    assert (48, {"binance"}, 2) == (len(table), set(table.venue), table.day.nunique())
+    assert (48, {"binance"}, {"2024-10"}) == (len(table), set(table.venue), set(table.month))
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 but not really", b"\x00" * 400])
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
-    Lake(tmp_path).append_bars("binance", bars([1]))
-    (path,) = tmp_path.rglob("rows.parquet")
+    path = compacted(tmp_path, [1])
     path.write_bytes(content)
     with pytest.raises(CorruptData, match=r"rows\.parquet"):
         stored(Lake(tmp_path))
 
 
 def test_a_file_of_other_columns_is_named(tmp_path: Path) -> None:
-    Lake(tmp_path).append_bars("binance", bars([1]))
-    (path,) = tmp_path.rglob("rows.parquet")
+    path = compacted(tmp_path, [1])
     pd.DataFrame({"symbol": ["BTC"], "price": [1.0]}).to_parquet(path)
     with pytest.raises(CorruptData, match="another version"):
         stored(Lake(tmp_path))
@@ -162,3 +181,84 @@ def test_a_writer_killed_at_any_moment_leaves_whole_files(tmp_path: Path) -> Non
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def test_rows_that_are_not_believed_are_kept_with_the_reason_and_once(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for _ in range(2):
+        assert 1 == lake.append_bars("binance", bars([1], np.nan)).rejected
+    lake.append_bars("binance", bars([2], 100.0))
+    for _ in range(2):
+        assert 1 == lake.append_bars("binance", bars([2], 101.0)).conflicting
+
+    held = lake.quarantined("bars", "binance").to_pylist()
+    assert ["open is not a positive number", "differs from the row stored first"] == [row["reason"] for row in held]
+    assert [None, 101.0] == [row["close"] for row in held]
+
+
+def test_what_was_set_aside_does_not_come_back_but_a_better_row_does(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars("binance", bars([1, 2, 3], 9500.0))
+    times = (DAY + np.array([2])) * HOUR_MS
+
+    assert 1 == lake.set_aside("bars", "binance", BTC.symbol, times, "a hundred times the price elsewhere")
+    assert Appended(known=2, rejected=1) == lake.append_bars("binance", bars([1, 2, 3], 9500.0))
+    assert [1, 3] == list(stored(lake))
+    assert Appended(new=1) == lake.append_bars("binance", bars([2], 95.0))
+    assert {1: 9500.0, 2: 95.0, 3: 9500.0} == stored(Lake(tmp_path))
+
+
+def test_compaction_changes_no_row_and_leaves_a_file_a_month(tmp_path: Path) -> None:
+    lake, hours = Lake(tmp_path), list(range(0, 60 * 24, 7))
+    for chunk in (hours[::3], hours[1::3], hours[2::3]):
+        lake.append_bars("binance", bars(chunk))
+    before = lake.digest()
+    lake.compact()
+
+    assert before == lake.digest() == Lake(tmp_path).digest()
+    assert 3 == len(list(tmp_path.rglob("*.parquet")))
+    assert [] == list((tmp_path / ".incoming").rglob("*.parquet"))
+
+
+def test_a_crash_between_moving_rows_and_deleting_their_small_files_doubles_nothing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append_bars("binance", bars([1, 2]))
+    small = next(tmp_path.rglob("*.parquet"))
+    content, before = small.read_bytes(), lake.digest()
+    lake.compact()
+    small.write_bytes(content)  # as if the process had died just before
+
+    assert [1, 2] == list(stored(Lake(tmp_path)))
+    lake.compact()
+    assert before == lake.digest()
+    assert not small.exists()
+
+
+def test_the_rows_of_another_version_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "bars" / "venue=binance" / "day=2024-10-04").mkdir(parents=True)
+    with pytest.raises(CorruptData, match=r"day=2024-10-04 is not of this version's lake: move it away and collect"):
+        stored(Lake(tmp_path))
+
+
+def test_how_far_back_a_venue_was_asked_is_remembered_and_only_grows(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.reached("bars", "binance", {"BTC": 5, "ETH": 7})
+    lake.reached("bars", "binance", {"BTC": 6, "ETH": 3})
+    lake.close()
+
+    assert {"BTC": 5, "ETH": 3} == Lake(tmp_path).reach("bars", "binance")
+    assert {} == Lake(tmp_path).reach("settlements", "binance")
+
+
+def test_duckdb_and_polars_read_it_with_one_line_each(tmp_path: Path) -> None:
+    compacted(tmp_path, list(range(48)))
+    lake = str(tmp_path)
+    documented = (Path(__file__).parents[2] / "docs" / "lake.md").read_text()
+    lines = {
+        "duckdb": "duckdb.sql(\"select * from read_parquet('var/lake/venues/bars/*/*/*.parquet')\")",
+        "polars": 'polars.read_parquet("var/lake/venues/bars/**/*.parquet", hive_partitioning=True)',
+    }
+    for line in lines.values():
+        assert line in documented
+        rows = eval(line.replace("var/lake/venues", lake), {"duckdb": duckdb, "polars": polars})
+        assert (48, {"venue", "month", *SCHEMAS["bars"].names}) == (len(rows), set(rows.columns))

@@ -151,18 +151,20 @@ def test_rows_out_of_order(tmp_path: Path) -> None:
     assert [hour(0), hour(1), hour(2)] == lake.bars([BTC], hour(0), hour(5))[BTC.key].open_time.tolist()
 
 
-@row("a row in the file of another day, so that files overlap")
-@pytest.mark.parametrize("change", ["another day", "twice", "out of order"])
+@row("a row in the file of another month, so that files overlap")
+@pytest.mark.parametrize("change", ["another month", "twice", "out of order"])
 def test_files_that_overlap(tmp_path: Path, change: str) -> None:
-    Lake(tmp_path).append_bars("binance", {BTC.symbol: candles([22, 23, 24, 25])})
+    lake = Lake(tmp_path)
+    lake.append_bars("binance", {BTC.symbol: candles([0, 1, 27 * 24, 27 * 24 + 1])})
+    lake.compact()
     first, second = sorted(tmp_path.rglob("*.parquet"))
     rows = pq.read_table(second, partitioning=None)
-    changed = {"another day": rows, "twice": rows.take([0, 0, 1]), "out of order": rows.take([1, 0])}[change]
-    broken = first if change == "another day" else second
+    changed = {"another month": rows, "twice": rows.take([0, 0, 1]), "out of order": rows.take([1, 0])}[change]
+    broken = first if change == "another month" else second
     pq.write_table(changed, broken)
 
-    with pytest.raises(CorruptData, match="rows of another day, twice or out of order") as caught:
-        Lake(tmp_path).bars([BTC], hour(0), hour(48))
+    with pytest.raises(CorruptData, match="rows of another month, twice or out of order") as caught:
+        Lake(tmp_path).bars([BTC], hour(0), hour(27 * 24 + 48))
     assert str(broken) in str(caught.value)
 
 

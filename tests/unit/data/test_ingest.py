@@ -190,10 +190,13 @@ def test_a_new_collector_goes_on_where_the_lake_ends_and_fetches_no_history_agai
             lake = Lake(tmp_path / "lake")
             collector = Collector(venues, lake, COINS, HISTORY_H)
             await collect(exchanges, collector, FIRST, FIRST + 1)
-            for one in (collector, Collector(venues, Lake(tmp_path / "lake"), COINS, HISTORY_H)):
+            for again in (False, True):
+                if again:
+                    lake.close()
+                    collector = Collector(venues, Lake(tmp_path / "lake"), COINS, HISTORY_H)
                 exchanges.asked.clear()
                 number = FIRST + 2 + len(asked)
-                assert [4 + 2] == await collect(exchanges, one, number)
+                assert [4 + 2] == await collect(exchanges, collector, number)
                 asked.append(Counter(exchanges.asked))
         assert_complete(lake, market(), FIRST + 3)
         return asked

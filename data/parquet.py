@@ -1,0 +1,31 @@
+"""Parquet files among a lake's files: written with checksums, and read or refused by name. Used by the lake."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.errors import CorruptData
+from data.files import Files
+
+
+def write_parquet(files: Files, name: str, rows: pa.Table) -> None:
+    """Put `rows` there, whole or not at all. Raises OSError and leaves what was there."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    files.write(name, memoryview(sink.getvalue()))
+
+
+def read_parquet(files: Files, name: str, columns: list[str] | None = None) -> pa.Table:
+    """All rows, `symbol` dictionary-encoded. Raises FileNotFoundError, and CorruptData for what is no such file."""
+    content = files.read(name)
+    try:
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=["symbol"])
+        return file.read(columns)
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptData(
+            f"{shown(files, name)} cannot be read as parquet ({error}): move it away and collect that month again"
+        ) from error
+
+
+def shown(files: Files, name: str) -> str:
+    """Where a file lies, for people."""
+    return f"{files.shown.rstrip('/')}/{name}"
