@@ -20,6 +20,7 @@ from backtest.simulation import Simulation
 from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.gate import show_gate
+from benchmarks.lake_panel import show_panel
 from benchmarks.pandas_rows import PandasRowsEnv
 from benchmarks.planted import show_planted
 from benchmarks.population import show_population
@@ -201,7 +202,7 @@ def show_sweep(console: Console, count: int, workers: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned; minutes"
+    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, panel: years of the lake; minutes"
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")
@@ -220,6 +221,8 @@ def main() -> None:
         show_population(console, tape_of(), week_of(), told.timesteps, told.workers)
     if "gate" in told.what:
         show_gate(console)
+    if "panel" in told.what:
+        show_panel(console)
     if "planted" in told.what:
         show_planted(console, told.planted_steps, told.seeds, told.workers)
 

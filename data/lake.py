@@ -11,10 +11,12 @@ is replaced whole. So neither a reader nor a crash sees half a file or a row twi
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +31,7 @@ from data.quarantine import DIFFERS, Quarantine
 from data.tables import SCHEMAS, Series, between, by_month, empty, merge, rows_of, series, union
 from data.types import Bars, Instrument, InstrumentKey, Settlements
 
+Kind = TypeVar("Kind", Bars, Settlements)
 ALWAYS = 0, 253_402_300_799_999
 """From 1970 to the year 9999, ms."""
 
@@ -93,6 +96,28 @@ class Lake:
     ) -> dict[InstrumentKey, Settlements]:
         """Settlements for hours in first_ms..last_ms, by instrument; instruments without any are absent."""
         return {key: Settlements(*rows) for key, rows in self._read("settlements", instruments, first_ms, last_ms)}
+
+    def history(
+        self, instruments: Iterable[Instrument], first_ms: int, last_ms: int
+    ) -> tuple[Mapping[InstrumentKey, Bars], Mapping[InstrumentKey, Settlements]]:
+        """Years of candles and settlements for `build_panel`: `bars` and `settlements` with one venue at a time in
+        memory, so ask venue by venue."""
+        keys = [instrument.key for instrument in instruments]
+
+        def read(table: str, venue: str) -> list[Rows]:
+            return self._partitions.parts(table, venue, first_ms, last_ms, kept=False)
+
+        def pick(table: str, parts: list[Rows], symbol: str) -> Series:
+            return between(union(table, parts, symbol), first_ms, last_ms)
+
+        return (
+            _VenueByVenue(partial(read, "bars"), keys, lambda parts, symbol: Bars(*pick("bars", parts, symbol))),
+            _VenueByVenue(
+                partial(read, "settlements"),
+                keys,
+                lambda parts, symbol: Settlements(*pick("settlements", parts, symbol)),
+            ),
+        )
 
     def rows(self, table: str, venue: str, first_ms: int, last_ms: int) -> Rows:
         """All rows of a venue with times in first_ms..last_ms, by symbol. Nothing of it stays in memory."""
@@ -172,10 +197,10 @@ class Lake:
     def _append(
         self, table: str, venue: str, rows: Mapping[str, Series], faults: Mapping[str, Mapping[str, Mask]]
     ) -> Appended:
-        self._files.own()
         given = {symbol: columns for symbol, columns in rows.items() if len(columns[0])}
         if not given:
             return Appended()
+        self._files.own()
         report, fresh = Appended(), {}
         times = np.concatenate([columns[0] for columns in given.values()])
         parts = self._partitions.parts(table, venue, int(times.min()), int(times.max()))
@@ -204,6 +229,36 @@ class Lake:
             file = shown(self._files, _reach_file(venue))
             raise CorruptData(f"{file} cannot be read: delete it, and the venue is asked again") from error
         return told
+
+
+class _VenueByVenue(Mapping[InstrumentKey, Kind]):
+    """Rows of many instruments, read when the first one of a venue is asked for, and kept until the next venue is."""
+
+    def __init__(
+        self,
+        parts: Callable[[str], list[Rows]],
+        keys: Sequence[InstrumentKey],
+        pick: Callable[[list[Rows], str], Kind],
+    ) -> None:
+        """`parts` reads a venue, `pick` makes one symbol's rows of that."""
+        self._parts = parts
+        self._keys = keys
+        self._pick: Callable[[list[Rows], str], Kind] = pick
+        self._venue = ""
+        self._held: list[Rows] = []
+
+    def __getitem__(self, key: InstrumentKey) -> Kind:
+        venue, symbol = key
+        if venue != self._venue:
+            self._held.clear()  # before the next ones are read
+            self._venue, self._held = venue, self._parts(venue)
+        return self._pick(self._held, symbol)
+
+    def __iter__(self) -> Iterator[InstrumentKey]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def _reach_file(venue: str) -> str:

@@ -20,6 +20,10 @@ from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settleme
 Matrix = NDArray[np.float64]
 INTERVALS_HOURS = (1, 2, 4, 8)
 """Settlement intervals that venues use."""
+FIELDS = ("close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at", "open_after")
+"""The matrices of a panel."""
+SMALL = ("settled_hours", "interval")
+"""Those that hold small whole numbers, in single precision: a panel of years has to fit into memory."""
 SPOT_INTERVAL_HOURS = 8
 """What the panel says of a spot market, which never settles: the usual interval, as if one had just been at zero."""
 
@@ -134,14 +138,15 @@ def build_panel(
     """
     _check_ticks(first_tick, last_tick)
     ticks = np.arange(first_tick, last_tick + 1, HOUR_MS, dtype=np.int64)
-    shape = len(ticks), len(instruments)
-    fields = {name: np.full(shape, np.nan) for name in ("close", "open_after", "last_rate", "settled_at")}
-    fields |= {name: np.zeros(shape) for name in ("volume", "settled", "settled_hours", "interval")}
+    # An instrument's hours lie side by side: it is filled, and most features are made, along them.
+    shape = len(instruments), len(ticks)
+    fields = {name: np.empty(shape, np.float32 if name in SMALL else np.float64).T for name in FIELDS}
     panel = Panel(ticks=ticks, instruments=tuple(instruments), **fields)
-    for column, instrument in enumerate(panel.instruments):
+    # Venue by venue, as a lake is read.
+    for column in sorted(range(len(instruments)), key=lambda column: instruments[column].venue):
+        instrument = panel.instruments[column]
         _check_instrument(panel, column)
-        if instrument.key in bars:
-            _fill_bars(panel, column, bars[instrument.key])
+        _fill_bars(panel, column, bars.get(instrument.key, Bars.none()))
         history = settlements.get(instrument.key, Settlements.none())
         check_settlements(_name(instrument), history)
         if instrument.spot:
@@ -171,6 +176,8 @@ def _check_instrument(panel: Panel, column: int) -> None:
 
 def _fill_bars(panel: Panel, column: int, bars: Bars) -> None:
     check_bars(_name(panel.instruments[column]), bars)
+    panel.open_after[:, column] = panel.close[:, column] = np.nan
+    panel.volume[:, column] = 0.0
     rows = (bars.open_time - panel.ticks[0]) // HOUR_MS
     opens = (rows >= 0) & (rows < len(panel.ticks))
     closes = (rows >= -1) & (rows < len(panel.ticks) - 1)
@@ -188,27 +195,33 @@ def _fill_spot(panel: Panel, column: int, history: Settlements) -> None:
             f"{instant(int(history.time[0]))}; leave its settlements out"
         )
     panel.interval[:, column] = SPOT_INTERVAL_HOURS
+    panel.settled[:, column] = panel.last_rate[:, column] = 0.0
     panel.settled_hours[:, column] = 1.0
-    panel.last_rate[:, column] = 0.0
     panel.settled_at[:, column] = panel.ticks
 
 
 def _fill_settlements(panel: Panel, column: int, history: Settlements, delay_s: int) -> None:
     announced = panel.instruments[column].interval_hours
+    panel.settled[:, column] = panel.settled_hours[:, column] = 0.0
+    panel.interval[:, column] = announced
+    panel.last_rate[:, column] = panel.settled_at[:, column] = np.nan
     if not len(history):
-        panel.interval[:, column] = announced
         return
     hours = funding_intervals(history.time, announced)
     rows = -((panel.ticks[0] + delay_s * 1000 - history.stamp) // HOUR_MS)
     inside = (rows >= 0) & (rows < len(panel.ticks))
-    np.add.at(panel.settled[:, column], rows[inside], history.rate[inside])
-    np.add.at(panel.settled_hours[:, column], rows[inside], hours[inside])
+    if bool(np.all(np.diff(rows) > 0)):
+        panel.settled[rows[inside], column] = history.rate[inside]
+        panel.settled_hours[rows[inside], column] = hours[inside]
+    else:  # one came late, in the hour of the next one
+        np.add.at(panel.settled[:, column], rows[inside], history.rate[inside])
+        np.add.at(panel.settled_hours[:, column], rows[inside], hours[inside])
     # What was known at each tick: the newest settlement whose row is not later.
-    newest = np.searchsorted(rows, np.arange(len(panel.ticks)), side="right") - 1
-    known = newest >= 0
-    panel.interval[:, column] = np.where(known, hours[np.maximum(newest, 0)], announced)
-    panel.last_rate[known, column] = (history.rate / hours)[newest[known]]
-    panel.settled_at[known, column] = history.time[newest[known]]
+    begins = np.clip(rows, 0, len(panel.ticks))
+    first, lasts = int(begins[0]), np.diff(begins, append=len(panel.ticks))
+    panel.interval[first:, column] = np.repeat(hours, lasts)
+    panel.last_rate[first:, column] = np.repeat(history.rate / hours, lasts)
+    panel.settled_at[first:, column] = np.repeat(history.time, lasts)
 
 
 def funding_intervals(times: NDArray[np.int64], announced: int) -> NDArray[np.int64]:
@@ -217,14 +230,20 @@ def funding_intervals(times: NDArray[np.int64], announced: int) -> NDArray[np.in
     A shorter spacing is believed at once (no venue settles early); a longer one only when it repeats, because one long
     spacing is a missing settlement. Spacings that no venue uses are gaps. `announced` stands in before the second row.
     """
-    intervals = np.empty(len(times), dtype=np.int64)
     spacing = np.diff(times, prepend=times[:1]) // HOUR_MS
-    current, previous = announced, 0
-    for index, hours in enumerate(spacing.tolist()):
-        if hours in INTERVALS_HOURS and (hours < current or hours == previous):
+    # Only where the spacing changes, or repeats for the first time, can the interval change.
+    begins = np.flatnonzero(np.diff(spacing, prepend=-1))
+    ends = np.append(begins, len(times))[1:]
+    known = np.isin(spacing[begins], INTERVALS_HOURS)
+    intervals, current = np.empty(len(times), dtype=np.int64), announced
+    for begin, end, usual in zip(begins.tolist(), ends.tolist(), known.tolist(), strict=True):
+        hours = int(spacing[begin])
+        if usual and hours < current:
             current = hours
-        previous = hours
-        intervals[index] = current
+        intervals[begin] = current
+        if usual:
+            current = hours if end - begin > 1 else current
+        intervals[begin + 1 : end] = current
     return intervals
 
 

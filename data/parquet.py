@@ -6,11 +6,13 @@ import pyarrow.parquet as pq
 from data.errors import CorruptData
 from data.files import Files
 
+pa.set_memory_pool(pa.system_memory_pool())  # the default one keeps what was freed: a quarter more for years of rows
+
 
 def write_parquet(files: Files, name: str, rows: pa.Table) -> None:
     """Put `rows` there, whole or not at all. Raises OSError and leaves what was there."""
     sink = pa.BufferOutputStream()
-    pq.write_table(rows, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(rows, sink, compression="lz4", write_page_checksum=True)
     files.write(name, memoryview(sink.getvalue()))
 
 

@@ -138,12 +138,17 @@ class Partitions:
                 "move it away and collect again"
             )
         rows = from_arrow(whole)
-        if rows is None or (month and {month_of(int(r[0][end])) for r in rows.values() for end in (0, -1)} - {month}):
+        if rows is None or (rows and month and {month_of(end) for end in _ends(rows)} != {month}):
             raise CorruptData(
                 f"{shown(self._files, path)} holds rows of another month, twice or out of order: "
                 "move it away and collect that month again"
             )
         return rows
+
+
+def _ends(rows: Rows) -> tuple[int, int]:
+    """The first and the last time of all rows."""
+    return min(int(r[0][0]) for r in rows.values()), max(int(r[0][-1]) for r in rows.values())
 
 
 def _incoming(table: str, venue: str) -> str:

@@ -84,6 +84,11 @@ class Bars:
     volume: NDArray[np.float64]
     """In units of the asset."""
 
+    @classmethod
+    def none(cls) -> "Bars":
+        """No candles at all."""
+        return cls(np.empty(0, dtype=np.int64), *(np.empty(0) for _ in range(5)))
+
     def __len__(self) -> int:
         return len(self.open_time)
 

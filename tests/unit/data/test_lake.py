@@ -11,12 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import CorruptData
-from data.lake import SCHEMAS, Appended, Lake
+from data.lake import Appended, Lake
+from data.tables import SCHEMAS
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 START = 1_736_121_600_000
 """2025-01-06 00:00 UTC."""
 LAST = START + 100 * HOUR_MS
+NEXT_MONTH = 27 * 24
 BTC = Instrument("binance", "BTC/USDT:USDT", Asset("BTC"), "USDT", 0.001, 0.1, 5.0, 8)
 SOL = Instrument("binance", "SOL/USDT:USDT", Asset("SOL"), "USDT", 0.1, 0.01, 5.0, 8)
 HL_BTC = Instrument("hyperliquid", "BTC/USDC:USDC", Asset("BTC"), "USDC", 0.00001, 1.0, 10.0, 1)
@@ -43,8 +45,16 @@ def held(lake: Lake, instrument: Instrument = BTC, first: int = START, last: int
     return [] if rows is None else list(zip(((rows.time - START) // HOUR_MS).tolist(), rows.rate.tolist(), strict=True))
 
 
-def day_file(root: Path, table: str = "settlements", day: str = "2025-01-06") -> Path:
-    return root / table / "venue=binance" / f"day={day}" / "rows.parquet"
+def month_file(root: Path, table: str = "settlements", month: str = "2025-01") -> Path:
+    return root / table / "venue=binance" / f"month={month}" / "rows.parquet"
+
+
+def compacted(root: Path, *rows: Row) -> Path:
+    """The month's file of a lake with these settlements."""
+    lake = Lake(root)
+    lake.append_settlements("binance", {BTC.symbol: settled(*rows)})
+    lake.compact()
+    return month_file(root)
 
 
 def test_candles_come_back_to_the_last_bit(tmp_path: Path) -> None:
@@ -174,18 +184,21 @@ def test_a_lake_holds_the_first_value_of_every_hour_and_counts_every_row(batches
 
 def test_a_file_that_was_moved_away_is_gone_for_the_reader(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.append_settlements("binance", {BTC.symbol: settled((0, 1e-4), (30, 2e-4))})
-    day_file(tmp_path).unlink()
+    lake.append_settlements("binance", {BTC.symbol: settled((0, 1e-4), (NEXT_MONTH, 2e-4))})
+    lake.compact()
+    month_file(tmp_path).unlink()
 
-    assert [(30, 2e-4)] == held(lake)
+    assert [(NEXT_MONTH, 2e-4)] == held(lake, last=START + NEXT_MONTH * HOUR_MS)
 
 
 def test_what_an_interrupted_write_left_behind_is_ignored(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
-    lake.append_settlements("binance", {BTC.symbol: settled((0, 1e-4))})
-    day_file(tmp_path).with_name(".0123456789abcdef.tmp").write_bytes(b"PAR1 half a file")
+    compacted(tmp_path, (0, 1e-4)).with_name(".rows.parquet.tmp").write_bytes(b"PAR1 half a file")
+    Lake(tmp_path).append_settlements("hyperliquid", {HL_BTC.symbol: settled((0, 1e-4))})
+    small = next((tmp_path / ".incoming").rglob("*.parquet"))
+    small.with_name(f".{small.name}.tmp").write_bytes(b"PAR1 half a file")
 
     assert [(0, 1e-4)] == held(Lake(tmp_path))
+    assert [(0, 1e-4)] == held(Lake(tmp_path), HL_BTC)
     assert 1 == len(pd.read_parquet(tmp_path / "settlements"))
     assert Appended(new=1) == Lake(tmp_path).append_settlements("binance", {BTC.symbol: settled((8, 1e-4))})
 
@@ -202,8 +215,7 @@ def test_what_an_interrupted_write_left_behind_is_ignored(tmp_path: Path) -> Non
     ids=["empty", "other bytes", "half", "last byte lost", "zeroed"],
 )
 def test_a_file_that_cannot_be_read_is_corrupt_and_named(tmp_path: Path, broken: object) -> None:
-    Lake(tmp_path).append_settlements("binance", {BTC.symbol: settled((0, 1e-4))})
-    path = day_file(tmp_path)
+    path = compacted(tmp_path, (0, 1e-4))
     path.write_bytes(broken(path.read_bytes()))  # type: ignore[operator]
 
     with pytest.raises(CorruptData) as caught:
@@ -215,8 +227,10 @@ def test_a_file_that_cannot_be_read_is_corrupt_and_named(tmp_path: Path, broken:
 
 def test_a_flipped_byte_never_changes_a_number_unnoticed(tmp_path: Path) -> None:
     rows = bars(*range(24), price=math.pi)
-    Lake(tmp_path).append_bars("binance", {BTC.symbol: rows})
-    path = day_file(tmp_path, "bars")
+    lake = Lake(tmp_path)
+    lake.append_bars("binance", {BTC.symbol: rows})
+    lake.compact()
+    path = month_file(tmp_path, "bars")
     whole, unnoticed = path.read_bytes(), []
     for position in range(0, len(whole), 41):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
@@ -232,7 +246,7 @@ def test_a_flipped_byte_never_changes_a_number_unnoticed(tmp_path: Path) -> None
 
 def test_a_file_of_an_older_version_is_corrupt_and_named(tmp_path: Path) -> None:
     older = pa.schema([field for field in SCHEMAS["settlements"] if field.name != "offset_ms"])
-    path = day_file(tmp_path)
+    path = month_file(tmp_path)
     path.parent.mkdir(parents=True)
     pq.write_table(older.empty_table(), path)
 
@@ -242,7 +256,7 @@ def test_a_file_of_an_older_version_is_corrupt_and_named(tmp_path: Path) -> None
 
 
 def test_a_file_with_other_types_is_corrupt(tmp_path: Path) -> None:
-    path = day_file(tmp_path)
+    path = month_file(tmp_path)
     path.parent.mkdir(parents=True)
     changed = SCHEMAS["settlements"].set(3, pa.field("rate", pa.float32()))
     pq.write_table(changed.empty_table(), path)
@@ -255,10 +269,11 @@ def test_pandas_reads_a_table_with_its_partitions(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.append_settlements("binance", {BTC.symbol: settled((0, 1e-4), (30, 2e-4))})
     lake.append_settlements("hyperliquid", {HL_BTC.symbol: settled((1, 3e-4))})
+    lake.compact()
     frame = pd.read_parquet(tmp_path / "settlements").sort_values("rate")
 
     assert ["binance", "binance", "hyperliquid"] == frame["venue"].astype(str).tolist()
-    assert ["2025-01-06", "2025-01-07", "2025-01-06"] == frame["day"].astype(str).tolist()
+    assert {"2025-01"} == set(frame["month"].astype(str))
     assert [1e-4, 2e-4, 3e-4] == frame["rate"].tolist()
     assert pd.Timestamp("2025-01-07 06:00", tz="UTC") == frame["time"].iloc[1]
     assert [BTC.symbol, BTC.symbol, HL_BTC.symbol] == frame["symbol"].tolist()
@@ -267,11 +282,13 @@ def test_pandas_reads_a_table_with_its_partitions(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_an_error_and_loses_nothing(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.append_settlements("binance", {BTC.symbol: settled((0, 1e-4))})
-    day_file(tmp_path, day="2025-01-07").parent.write_text("in the way")
+    in_the_way = tmp_path / ".incoming" / "settlements" / "hyperliquid"
+    in_the_way.write_text("in the way")
 
     with pytest.raises(OSError):
-        lake.append_settlements("binance", {BTC.symbol: settled((30, 2e-4))})
-    assert [(0, 1e-4)] == held(lake, last=START + 23 * HOUR_MS)
-    day_file(tmp_path, day="2025-01-07").parent.unlink()
-    assert Appended(new=1) == lake.append_settlements("binance", {BTC.symbol: settled((30, 2e-4))})
-    assert [(0, 1e-4), (30, 2e-4)] == held(Lake(tmp_path))
+        lake.append_settlements("hyperliquid", {HL_BTC.symbol: settled((30, 2e-4))})
+    assert [(0, 1e-4)] == held(lake)
+    in_the_way.unlink()
+    assert Appended(new=1) == lake.append_settlements("hyperliquid", {HL_BTC.symbol: settled((30, 2e-4))})
+    lake.close()
+    assert [(30, 2e-4)] == held(Lake(tmp_path), HL_BTC)
