@@ -179,6 +179,12 @@ def test_both_ends_of_a_range_belong_to_it(ask: Ask) -> None:
     assert [row["timestamp"] for row in rows] == [NOON - hour * HOUR_MS for hour in range(20, 9, -1)]
 
 
+def test_the_range_that_ccxt_makes_of_a_start_holds_one_settlement_more_than_its_page(ask: Ask) -> None:
+    rows = ask(NOON, lambda client: client.fetch_funding_rate_history(INJ, NOON - 300 * HOUR_MS, 200))
+
+    assert [row["timestamp"] for row in rows] == [NOON - hour * HOUR_MS for hour in range(299, 99, -1)]
+
+
 def test_a_start_alone_is_refused(ask: Ask) -> None:
     asked = {"category": "linear", "symbol": "INJUSDT", "startTime": START}
 
