@@ -157,6 +157,21 @@ _VENUE_SHAPES = {
         jitter_share=0.5,
         volume_share=1.0,
     ),
+    # Recorded spread to Binance per 8 h: mean |.| .45 bps, autocorrelation .43 after 8 h, .27 after a day and .08 after
+    # 7 days, 95th percentile of the 7-day mean 11 % a year. Basis: mean 0, sd 2.05 bps, autocorrelation .69 after 1 h.
+    "bybit": _VenueShape(
+        slow_basis_sd_bps=1.4,
+        bounce_sd_bps=0.9,
+        basis_mean_bps=0.0,
+        premium_mean_bps=-2.2,
+        heat_bps=4.0,
+        own_sd_bps=0.55,
+        brief_sd_bps=0.3,
+        rate_decimals=8,
+        jitter_ms=0,
+        jitter_share=0.0,
+        volume_share=0.4,
+    ),
     "hyperliquid": _VenueShape(
         slow_basis_sd_bps=4.0,
         bounce_sd_bps=5.2,
@@ -432,7 +447,8 @@ def _premium(generator: np.random.Generator, climate: _Climate, path: _AssetPath
 
 def _episode(span: _Span, profiles: Sequence[VenueProfile], settings: SyntheticSettings) -> _Episode | None:
     """The stressed episode, where asked for, listed, and a venue can change an interval; its days begin at 00:00."""
-    adaptable = [profile.name for profile in profiles if not profile.fixed_interval]
+    # By name, so that it stays where it is whichever venues are added and in whichever order they come.
+    adaptable = sorted(profile.name for profile in profiles if not profile.fixed_interval)
     listed = EPISODE_ASSET in {str(Asset.parse(code)) for code in settings.assets}
     if not (settings.episode and listed and adaptable):
         return None

@@ -2,7 +2,8 @@
 
 Sources: ccxt 4.5.90 (page limits), the venues' API documentation. Fee schedules are of November 2026, without discounts
 (BNB, HYPE, referrals): Binance USD-M of binance.com/en/fee/futureFee, as in ccxt's own table; Hyperliquid perpetuals of
-hyperliquid.gitbook.io/hyperliquid-docs/trading/fees, as in published copies of that page; Binance spot of
+hyperliquid.gitbook.io/hyperliquid-docs/trading/fees and Bybit perpetuals of its help centre's "Bybit Trading Fee
+Structure", as in published copies of those pages; Binance spot of
 binance.com/en/fee/schedule, whose tiers 0 to 2 all copies agree on while the higher ones differ by up to 2 bps, so an
 account up there should set `taker_fee_bps` and `maker_fee_bps` to what its own page says.
 """
@@ -98,6 +99,25 @@ VENUES = {
             funding_page=1000,
             candle_page=1000,
             ccxt_config={"options": {"fetchMarkets": {"types": ["spot"]}}},
+        ),
+        VenueProfile(
+            name="bybit",
+            exchange="bybit",
+            ccxt_id="bybit",
+            quote="USDT",
+            spot=False,
+            default_interval_hours=8,
+            fixed_interval=False,
+            # VIP 0 to 5, then Supreme VIP.
+            fee_tiers=_tiers(
+                taker=(5.5, 4.0, 3.75, 3.5, 3.2, 3.2, 3.0),
+                maker=(2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.0),
+            ),
+            min_notional=5.0,
+            max_lot_decimals=3,
+            funding_page=200,
+            candle_page=1000,
+            ccxt_config={"options": {"fetchMarkets": {"types": ["linear"]}}},
         ),
         VenueProfile(
             name="hyperliquid",

@@ -70,12 +70,16 @@ class CandleFeed:
         return first, int(np.searchsorted(self._bars.open_time, last, side="right"))
 
     def page(self, first: int, stop: int, now_ms: int) -> str:
-        """A JSON list of the candles first..stop-1, the last of which may still be forming at `now_ms`."""
+        """A JSON list of `rows`."""
+        return f"[{','.join(self.rows(first, stop, now_ms))}]"
+
+    def rows(self, first: int, stop: int, now_ms: int) -> list[str]:
+        """The candles first..stop-1 as JSON, the last of which may still be forming at `now_ms`."""
         forming = stop > first and int(self._bars.open_time[stop - 1]) + HOUR_MS > now_ms
         rows = self._rows.page(first, stop - forming)
         if forming:
             rows.append(self._render(self._forming(stop - 1, now_ms)))
-        return f"[{','.join(rows)}]"
+        return rows
 
     def price(self, now_ms: int) -> float:
         """The last price: on the path within a bar, the last close in a gap, NaN before the first bar."""
@@ -134,8 +138,12 @@ class FundingFeed:
         return first, int(np.searchsorted(self._stamp, last, side="right"))
 
     def page(self, first: int, stop: int) -> str:
-        """A JSON list of the settlements first..stop-1."""
-        return f"[{','.join(self._rows.page(first, stop))}]"
+        """A JSON list of `rows`."""
+        return f"[{','.join(self.rows(first, stop))}]"
+
+    def rows(self, first: int, stop: int) -> list[str]:
+        """The settlements first..stop-1 as JSON."""
+        return self._rows.page(first, stop)
 
     def last_rate(self, now_ms: int) -> float:
         """The last settled rate, 0 before the first: the best estimate of the next one that is not the future."""

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from backtest.sandbox import binance, hyperliquid
+from backtest.sandbox import binance, bybit, hyperliquid
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
@@ -20,6 +20,7 @@ from data.errors import ConfigurationError, StateError
 LOOPBACK = "127.0.0.1"
 SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     binance.NAME: binance.routes,
+    bybit.NAME: bybit.routes,
     hyperliquid.NAME: hyperliquid.routes,
 }
 """Venue -> its endpoints."""

@@ -1,4 +1,4 @@
-"""How the venues write numbers, and rows of JSON that are rendered once: used by both venue modules."""
+"""How the venues write numbers, and rows of JSON that are rendered once: used by every venue module."""
 
 import json
 import math

@@ -17,6 +17,7 @@ from backtest.sandbox.world import World, fingerprint
 from data.market import Market, lot_step, tick_size
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
+from data.venues import venue_profile
 
 START_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 HOURS = 1300
@@ -25,6 +26,7 @@ GAP = range(700, 703)
 GAP_PRICE = 0.33
 SHOWN = {
     "binance": VenueSettings(half_spread_bps=0.5, levels=10),
+    "bybit": VenueSettings(half_spread_bps=0.8, levels=10),
     "hyperliquid": VenueSettings(half_spread_bps=1.5, levels=10),
 }
 """The venues as the worlds show them."""
@@ -105,8 +107,7 @@ def served() -> Served:
 
 @asynccontextmanager
 async def _served(world: World, venue: str, **options: Any) -> AsyncIterator[Any]:
-    name = {"binance": "binanceusdm", "hyperliquid": "hyperliquid"}[venue]
-    client = getattr(ccxt, name)({"enableRateLimit": False, "options": options})
+    client = getattr(ccxt, venue_profile(venue).ccxt_id)({"enableRateLimit": False, "options": options})
     async with listening(world) as url:
         paths = {api: urlsplit(address).path for api, address in client.urls["api"].items()}
         client.urls["api"] = {api: f"{url}/{venue}{path}" for api, path in paths.items()}

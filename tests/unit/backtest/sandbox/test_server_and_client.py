@@ -129,7 +129,7 @@ def test_a_venue_that_the_sandbox_does_not_speak_is_refused(tmp_path: Path) -> N
         async with listening(world(tmp_path, venue="kraken")):
             pass
 
-    with pytest.raises(ConfigurationError, match="no kraken: choose from binance, hyperliquid"):
+    with pytest.raises(ConfigurationError, match="no kraken: choose from binance, bybit, hyperliquid"):
         asyncio.run(serve())
 
 
