@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from backtest.sandbox import binance, hyperliquid
+from backtest.sandbox import binance, hyperliquid, okx
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
@@ -21,6 +21,7 @@ LOOPBACK = "127.0.0.1"
 SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     binance.NAME: binance.routes,
     hyperliquid.NAME: hyperliquid.routes,
+    okx.NAME: okx.routes,
 }
 """Venue -> its endpoints."""
 

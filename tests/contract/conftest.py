@@ -26,6 +26,7 @@ GAP_PRICE = 0.33
 SHOWN = {
     "binance": VenueSettings(half_spread_bps=0.5, levels=10),
     "hyperliquid": VenueSettings(half_spread_bps=1.5, levels=10),
+    "okx": VenueSettings(half_spread_bps=0.5, levels=10),
 }
 """The venues as the worlds show them."""
 LISTINGS = (
@@ -105,7 +106,7 @@ def served() -> Served:
 
 @asynccontextmanager
 async def _served(world: World, venue: str, **options: Any) -> AsyncIterator[Any]:
-    name = {"binance": "binanceusdm", "hyperliquid": "hyperliquid"}[venue]
+    name = {"binance": "binanceusdm", "hyperliquid": "hyperliquid", "okx": "okx"}[venue]
     client = getattr(ccxt, name)({"enableRateLimit": False, "options": options})
     async with listening(world) as url:
         paths = {api: urlsplit(address).path for api, address in client.urls["api"].items()}
