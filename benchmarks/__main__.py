@@ -202,7 +202,10 @@ def show_sweep(console: Console, count: int, workers: int) -> None:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    choices = f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, panel: years of the lake; minutes"
+    choices = (
+        f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
+        "panel: years of the lake; minutes"
+    )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")

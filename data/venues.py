@@ -5,7 +5,8 @@ Sources: ccxt 4.5.90 (page limits), the venues' API documentation. Fee schedules
 hyperliquid.gitbook.io/hyperliquid-docs/trading/fees and Bybit perpetuals of its help centre's "Bybit Trading Fee
 Structure", as in published copies of those pages; Binance spot of
 binance.com/en/fee/schedule, whose tiers 0 to 2 all copies agree on while the higher ones differ by up to 2 bps, so an
-account up there should set `taker_fee_bps` and `maker_fee_bps` to what its own page says.
+account up there should set `taker_fee_bps` and `maker_fee_bps` to what its own page says. OKX perpetuals of
+okx.com/fees, regular users only, as in ccxt's own table: what VIPs pay differs by group of contracts, so they set it.
 """
 
 from dataclasses import dataclass
@@ -141,6 +142,22 @@ VENUES = {
                 # The venue's published weights: 20, and 1 more for every 20 settlements or 60 candles.
                 "api": {"public": {"post": {"info": {"byType": {"candleSnapshot": 21, "fundingHistory": 21}}}}},
             },
+        ),
+        VenueProfile(
+            name="okx",
+            exchange="okx",
+            ccxt_id="okx",
+            quote="USDT",
+            spot=False,
+            default_interval_hours=8,
+            fixed_interval=False,
+            fee_tiers=_tiers(taker=(5.0,), maker=(2.0,)),
+            # The venue names none: its smallest order is one lot.
+            min_notional=0.0,
+            max_lot_decimals=4,
+            funding_page=400,
+            candle_page=300,
+            ccxt_config={"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
         ),
     )
 }

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -27,6 +27,7 @@ class Candle:
     close: float
     volume: float
     """In units of the asset."""
+    closed: bool = field(default=True, kw_only=True)
 
     @property
     def quote_volume(self) -> float:
@@ -70,11 +71,11 @@ class CandleFeed:
         return first, int(np.searchsorted(self._bars.open_time, last, side="right"))
 
     def page(self, first: int, stop: int, now_ms: int) -> str:
-        """A JSON list of `rows`."""
+        """A JSON list of the candles first..stop-1, the last of which may still be forming at `now_ms`."""
         return f"[{','.join(self.rows(first, stop, now_ms))}]"
 
     def rows(self, first: int, stop: int, now_ms: int) -> list[str]:
-        """The candles first..stop-1 as JSON, the last of which may still be forming at `now_ms`."""
+        """The candles first..stop-1 as JSON rows, oldest first; the last may still be forming at `now_ms`."""
         forming = stop > first and int(self._bars.open_time[stop - 1]) + HOUR_MS > now_ms
         rows = self._rows.page(first, stop - forming)
         if forming:
@@ -118,7 +119,7 @@ class CandleFeed:
         turned = (open_time + turn for turn in BENDS_MS if open_time + turn < now_ms)
         prices = [self._market.path(self._key, index, when) for when in (open_time, *turned, now_ms)]
         volume = float(self._bars.volume[index]) * (now_ms - open_time) / HOUR_MS
-        return Candle(open_time, prices[0], max(prices), min(prices), prices[-1], volume)
+        return Candle(open_time, prices[0], max(prices), min(prices), prices[-1], volume, closed=False)
 
 
 class FundingFeed:
@@ -138,11 +139,11 @@ class FundingFeed:
         return first, int(np.searchsorted(self._stamp, last, side="right"))
 
     def page(self, first: int, stop: int) -> str:
-        """A JSON list of `rows`."""
+        """A JSON list of the settlements first..stop-1."""
         return f"[{','.join(self.rows(first, stop))}]"
 
     def rows(self, first: int, stop: int) -> list[str]:
-        """The settlements first..stop-1 as JSON."""
+        """The settlements first..stop-1 as JSON rows, oldest first."""
         return self._rows.page(first, stop)
 
     def last_rate(self, now_ms: int) -> float:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from backtest.sandbox import binance, bybit, hyperliquid
+from backtest.sandbox import binance, bybit, hyperliquid, okx
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
@@ -22,6 +22,7 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     binance.NAME: binance.routes,
     bybit.NAME: bybit.routes,
     hyperliquid.NAME: hyperliquid.routes,
+    okx.NAME: okx.routes,
 }
 """Venue -> its endpoints."""
 

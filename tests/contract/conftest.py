@@ -28,6 +28,7 @@ SHOWN = {
     "binance": VenueSettings(half_spread_bps=0.5, levels=10),
     "bybit": VenueSettings(half_spread_bps=0.8, levels=10),
     "hyperliquid": VenueSettings(half_spread_bps=1.5, levels=10),
+    "okx": VenueSettings(half_spread_bps=0.5, levels=10),
 }
 """The venues as the worlds show them."""
 LISTINGS = (
