@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from backtest.sandbox.settings import DISTURBANCES
 from backtest.sandbox.world import WorldFile
 from bot.settings import Settings
 
@@ -20,7 +21,7 @@ class Bounds:
 
 def identity(settings: Settings, bounds: Bounds) -> str:
     """Names the account: a restart with the same identity continues it. Real venues: the account's shape. Sandbox: also
-    the market and the bounds, so that another window or seed is another account."""
+    the market and the bounds, so that another window or seed is another account; faults on the way to it are not."""
     shape: dict[str, object] = {
         "profile": settings.profile,
         "venues": sorted(settings.data.venues),
@@ -29,7 +30,7 @@ def identity(settings: Settings, bounds: Bounds) -> str:
     }
     if settings.profile == "sandbox":
         shape |= {
-            "world": world_file(settings, bounds).model_dump_json(),
+            "world": world_file(settings, bounds).model_dump_json(exclude={"settings": set(DISTURBANCES)}),
             "bounds": [bounds.from_ms, bounds.to_ms, bounds.hours],
             "environment": settings.environment.model_dump_json(),
         }

@@ -151,4 +151,6 @@ def _entry(key: str, value: Frozen, depth: int) -> list[str]:
 def _scalar(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_scalar(entry) for entry in value) + "]"
+    if isinstance(value, dict):
+        return str(yaml.safe_dump(value, width=float("inf"), default_flow_style=True, sort_keys=False)).strip()
     return "" if value is None else str(yaml.safe_dump(value, width=float("inf"))).split("\n")[0].strip()

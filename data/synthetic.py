@@ -481,7 +481,7 @@ def _period_mean(hourly: Floats, ends: Ints, length: Ints) -> Floats:
 def _episode(span: _Span, profiles: Sequence[VenueProfile], settings: SyntheticSettings) -> _Episode | None:
     """The stressed episode, where asked for, listed, and a venue can change an interval; its days begin at 00:00."""
     # By name, so that it stays where it is whichever venues are added and in whichever order they come.
-    adaptable = sorted(profile.name for profile in profiles if not profile.fixed_interval)
+    adaptable = [profile.name for profile in profiles if not profile.fixed_interval]
     listed = EPISODE_ASSET in {str(Asset.parse(code)) for code in settings.assets}
     if not (settings.episode and listed and adaptable):
         return None

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from backtest.sandbox.network import Network
 from backtest.sandbox.server import listening
 from backtest.sandbox.world import World, WorldFile, build_world
 from data.errors import ConfigurationError, FundingBotError
@@ -28,8 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run until told to end; gives the exit code, after one line on stderr for an expected failure."""
     told = _arguments(arguments)
     try:
-        world = build_world(_world_file(told.world), told.state)
-        asyncio.run(_serve(world, told.port, child=told.child))
+        file = _world_file(told.world)
+        world = build_world(file, told.state)
+        asyncio.run(_serve(world, Network(world, file.settings), told.port, child=told.child))
     except FundingBotError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -38,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(world: World, port: int, *, child: bool) -> None:
+async def _serve(world: World, network: Network, port: int, *, child: bool) -> None:
     """Serve until a signal or the end of stdin, saving the clock as it runs."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -46,7 +48,7 @@ async def _serve(world: World, port: int, *, child: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     if child:
         _when_stdin_closes(lambda: loop.call_soon_threadsafe(stop.set))
-    async with listening(world, port) as url:
+    async with listening(world, port, network=network) as url:
         print(json.dumps({"url": url}), flush=True)
         while not stop.is_set():
             with suppress(TimeoutError):

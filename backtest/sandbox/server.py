@@ -2,6 +2,7 @@
 
 `/sandbox/clock` GET answers {"now_ms", "speed", "end_ms"}; POST {"advance_to": ms} moves a stepped clock and answers
 the same (409 if the clock runs by itself, 400 if it is not understood). `/sandbox/world` GET says which world this is.
+What `network` adds: `/sandbox/faults` and `/sandbox/requests`.
 """
 
 import ipaddress
@@ -13,6 +14,8 @@ from aiohttp import web
 
 from backtest.sandbox import binance, bybit, hyperliquid, okx
 from backtest.sandbox.answers import json_response
+from backtest.sandbox.network import Network
+from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
 from data.errors import ConfigurationError, StateError
@@ -27,26 +30,31 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
 """Venue -> its endpoints."""
 
 
-def application(world: World) -> web.Application:
-    """The application that serves `world`; raises ConfigurationError for a venue that the sandbox does not speak."""
+def application(world: World, network: Network | None = None) -> web.Application:
+    """The application that serves `world` by way of `network`, by default an undisturbed one; raises ConfigurationError
+    for a venue that the sandbox does not speak."""
     if unknown := [venue for venue in world.venues if venue not in SPEAKERS]:
         raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(sorted(SPEAKERS))}")
-    app = web.Application()
+    network = network or Network(world, SandboxSettings())
+    app = web.Application(middlewares=[network.middleware()])
     app.add_routes(_clock_routes(world))
+    app.add_routes(network.routes())
     for venue in world.venues:
         app.add_routes(SPEAKERS[venue](world))
     return app
 
 
 @asynccontextmanager
-async def listening(world: World, port: int = 0, host: str = LOOPBACK) -> AsyncIterator[str]:
+async def listening(
+    world: World, port: int = 0, host: str = LOOPBACK, network: Network | None = None
+) -> AsyncIterator[str]:
     """Serve `world` inside the block and give its URL; port 0 is any free one. Raises ConfigurationError for a host
     that is not a loopback address and for a port that cannot be had."""
     if not ipaddress.ip_address(host).is_loopback:
         raise ConfigurationError(
             f"the sandbox serves this machine only: {host} is not a loopback address, use {LOOPBACK}"
         )
-    runner = web.AppRunner(application(world), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(application(world, network), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         try:

@@ -1,11 +1,15 @@
-"""Settings of the sandbox: which world its servers show and how fast its clock runs."""
+"""Settings of the sandbox: which world its servers show, how fast its clock runs, what goes wrong on the way."""
 
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field
 
+from backtest.sandbox.faults import Fault
 from data.settings import Frozen, Outage, SyntheticSettings
+
+DISTURBANCES = frozenset({"faults", "latency_ms", "limits"})
+"""Settings that change how the world is reached and not what it is: a restart may change them at will."""
 
 
 class SandboxSettings(Frozen):
@@ -33,4 +37,11 @@ class SandboxSettings(Frozen):
     )
     speed: float = Field(
         0.0, ge=0, le=100_000, description="Market seconds per real second; 0: the clock moves only when the bot asks."
+    )
+    latency_ms: float = Field(0.0, ge=0, le=60_000, description="Every answer of a venue takes this long, real ms.")
+    limits: bool = Field(
+        False, description="Refuse what exceeds the venues' own request limits, in real time, as they do."
+    )
+    faults: tuple[Fault, ...] = Field(
+        (), description="What goes wrong on the way to the venues, each with a `kind` (docs/sandbox.md)."
     )

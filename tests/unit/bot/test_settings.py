@@ -30,7 +30,12 @@ SANDBOXED = Settings(
         synthetic=SyntheticSettings(seed=11, start=datetime(2024, 2, 29, 5, tzinfo=UTC), episode=False),
         begin=datetime(2024, 4, 1, tzinfo=UTC),
         replay=Path("recordings: all #1"),
+        outages=({"venue": "binance", "begin": "2024-03-01T00:00:00Z", "end": "2024-03-02T00:00:00Z"},),
         speed=60.0,
+        faults=(
+            {"kind": "status", "status": 503, "request": "fapi/v1/[a-k]*, {x}", "body": '{"code": -1, "msg": "a: b"}'},
+            {"kind": "down", "begin": "2024-03-01T00:00:00Z", "probability": 0.25},
+        ),
     )
 )
 
