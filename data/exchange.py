@@ -1,48 +1,47 @@
 """The one gateway to the venues' public data: stock ccxt clients, our own pagers, errors as our own types.
 
-Used by the collector and the paper executor. Nothing else of the data floor imports ccxt.
+Used by the collector and the paper executor. Everything is in units of the asset, whatever the venue counts in; what
+differs between venues is told by their profiles.
 """
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
-import ccxt.async_support as ccxt
-import numpy as np
-
-from data.errors import ConfigurationError, VenueError, VenueRefused, VenueThrottled, VenueUnreachable
+from data import pagers, readings
+from data.connection import ATTEMPTS, Connection
+from data.errors import ConfigurationError, VenueRefused
+from data.profile import PriceKind, VenueProfile
+from data.quotes import FundingNow, OrderBook, Quote, depth
 from data.settings import VenueSettings
-from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
-from data.venues import VenueProfile, venue_profile
+from data.types import HOUR_MS, Bars, Instrument, Settlements
+from data.venues import venue_profile
+
+__all__ = ["ATTEMPTS", "BACKOFF_S", "FundingNow", "OrderBook", "Quote", "Venue", "depth"]
 
 Result = TypeVar("Result")
-ATTEMPTS = 3
 BACKOFF_S = 0.5
-"""Reads are repeated after 0.5 s and 1 s; a venue that is down is reported after the third failure."""
-
-
-@dataclass(frozen=True)
-class OrderBook:
-    """Levels as (price in quote, quantity in units of the asset), best first; empty while nothing trades."""
-
-    bids: tuple[tuple[float, float], ...]
-    asks: tuple[tuple[float, float], ...]
-
-    @property
-    def mid(self) -> float:
-        """Half way between the best bid and ask; NaN for a one-sided book."""
-        return (self.bids[0][0] + self.asks[0][0]) / 2 if self.bids and self.asks else math.nan
+"""The first wait before a read is repeated."""
 
 
 class Venue:
-    """Public data of one venue. One event loop; `async with` closes the connections."""
+    """Public data of one venue. One event loop; `async with` closes the connections.
 
-    def __init__(self, name: str, settings: VenueSettings, *, timeout_s: float, concurrency: int) -> None:
+    Every read raises VenueUnreachable where no sense comes back after some attempts, VenueThrottled where the venue
+    asks for a longer pause than our patience, VenueRefused where it says no.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: VenueSettings,
+        *,
+        timeout_s: float,
+        concurrency: int,
+        backoff_s: float | None = None,
+    ) -> None:
         self.name = name
         self.profile: VenueProfile = venue_profile(name)
         if self.profile.spot:
@@ -50,19 +49,16 @@ class Venue:
                 f"{name} is a spot venue, and spot is not collected yet: leave it out of data.venues "
                 "(backtests of recorded or synthetic markets take it)"
             )
-        local = settings.base_url is not None
-        self._client: Any = getattr(ccxt, self.profile.ccxt_id)(
-            {
-                "timeout": round(timeout_s * 1000),
-                "enableRateLimit": not local,  # a local sandbox has no limits to respect
-            }
-            | self.profile.ccxt_config
+        self._connection = Connection(
+            self.profile,
+            settings,
+            timeout_s=timeout_s,
+            concurrency=concurrency,
+            backoff_s=BACKOFF_S if backoff_s is None else backoff_s,
         )
-        if settings.base_url is not None:
-            self._client.urls["api"] = _moved(self._client.urls["api"], settings.base_url.rstrip("/"))
-        # ccxt hands the text of an answer that is not JSON to its parsers, which read it as "no rows".
-        self._client.handle_errors = partial(_json_only, self._client.handle_errors)
-        self._slots = asyncio.Semaphore(concurrency)
+        self._client = self._connection.client
+        self._known_ms = 0
+        """The latest time that the venue is known to have reached."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,152 +66,216 @@ class Venue:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.close()
+        await self._connection.close()
 
     async def time_ms(self) -> int:
-        """The venue's own clock."""
-        return await self._ask(self._client.fetch_time, int)
+        """The venue's own clock; this machine's where the venue shows none."""
+        if self.profile.has_clock:
+            self._known_ms = await self._ask(self._client.fetch_time, int)
+        else:
+            self._known_ms = int(self._client.milliseconds())
+        return self._known_ms
 
     async def instruments(self) -> tuple[Instrument, ...]:
-        """The linear perpetuals that trade now in the venue's quote currency."""
-        intervals: dict[str, int] = {}
-        markets = await self._ask(partial(self._client.load_markets, True), _not_empty)
-        if not self.profile.fixed_interval:
-            intervals = await self._ask(self._client.fetch_funding_intervals, _intervals)
+        """The linear perpetuals that trade now in the venue's quote currency, settle, and name their steps."""
+        listed = await self._ask(partial(self._client.load_markets, True), readings.markets)
+        mine = {symbol: market for symbol, market in listed.items() if readings.tradable(market, self.profile)}
+        hours = await self._intervals(mine)
         return tuple(
-            Instrument(
-                venue=self.name,
-                symbol=market["symbol"],
-                asset=Asset.parse(market["base"]),
-                quote=market["quote"],
-                lot_step=float(market["precision"]["amount"]),
-                tick_size=float(market["precision"]["price"]),
-                min_notional=float(market["limits"]["cost"]["min"] or self.profile.min_notional),
-                interval_hours=intervals.get(market["symbol"], self.profile.default_interval_hours),
-            )
-            for market in markets.values()
-            if market["swap"] and market["linear"] and market["active"] and intervals.get(market["symbol"], 1) >= 1
-            and market["quote"] == market["settle"] == self.profile.quote and market["contractSize"] == 1
-        )  # fmt: skip
-
-    async def next_settlements(self) -> dict[str, int]:
-        """When each contract settles next, ms, by symbol: one request for all."""
-        if self.profile.fixed_interval:
-            interval = self.profile.default_interval_hours * HOUR_MS
-            following = (await self.time_ms() // interval + 1) * interval
-            return dict.fromkeys(self._client.markets or {}, following)
-        return await self._ask(self._client.fetch_funding_rates, _settlement_times)
-
-    async def settlements(self, symbol: str, since_ms: int) -> Settlements:
-        """Settled funding from `since_ms` to now, oldest first, by our own forward pager."""
-        page = self.profile.funding_page
-        rows: list[tuple[int, float]] = []
-        cursor = since_ms
-        while True:
-            ask = partial(self._client.fetch_funding_rate_history, symbol, cursor, page)
-            answer = await self._ask(ask, _settlement_rows)
-            rows += answer
-            if len(answer) < page:
-                break
-            cursor = rows[-1][0] + 1
-        stamps = np.array([stamp for stamp, _ in rows], dtype=np.int64)
-        time = (stamps + HOUR_MS // 2) // HOUR_MS * HOUR_MS
-        return Settlements(time, stamps - time, np.array([rate for _, rate in rows], dtype=np.float64))
-
-    async def candles(self, symbol: str, since_ms: int, until_ms: int) -> Bars:
-        """Hourly candles that open from `since_ms` and have closed by `until_ms`, by our own forward pager."""
-        page = self.profile.candle_page
-        rows: list[list[float]] = []
-        cursor = since_ms
-        while cursor < until_ms:
-            ask = partial(self._client.fetch_ohlcv, symbol, "1h", cursor, page, {"until": until_ms - 1})
-            answer = await self._ask(ask, _candle_rows)
-            rows += answer
-            if len(answer) < page:
-                break
-            cursor = int(rows[-1][0]) + HOUR_MS
-        closed = np.array([row for row in rows if row[0] + HOUR_MS <= until_ms], dtype=np.float64).reshape(-1, 6)
-        return Bars(closed[:, 0].astype(np.int64), *closed[:, 1:].T.copy())
-
-    async def book(self, symbol: str, levels: int = 20) -> OrderBook:
-        """The order book now, `levels` deep."""
-        return await self._ask(partial(self._client.fetch_order_book, symbol, levels), _order_book)
-
-    async def _ask(self, call: Callable[[], Awaitable[Any]], read: Callable[[Any], Result]) -> Result:
-        """One answer, understood by `read`; asked again on network trouble and nonsense. ccxt's errors become ours."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                async with self._slots:
-                    return read(await call())
-            except ccxt.BaseError as error:
-                failure, cause = self._translated(error), error
-            except (TypeError, ValueError, LookupError, AttributeError) as error:
-                # An answer of status 200 that is empty, cut off or of another kind ends somewhere inside ccxt.
-                failure, cause = self._nonsense(error), error
-            if attempt == ATTEMPTS or not isinstance(failure, VenueUnreachable):
-                raise failure from cause
-            await asyncio.sleep(BACKOFF_S * attempt)
-        raise AssertionError("unreachable")
-
-    def _nonsense(self, error: Exception) -> VenueUnreachable:
-        return VenueUnreachable(
-            f"{self.name} gave an answer that makes no sense ({error!r:.150}): try again in a minute"
+            readings.instrument(market, self.profile, hours.get(symbol, self.profile.default_interval_hours))
+            for symbol, market in mine.items()
+            if hours.get(symbol, 1) >= 1
         )
 
-    def _translated(self, error: ccxt.BaseError) -> VenueError:
-        detail = str(error).splitlines()[0][:200]
-        if isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
-            return VenueThrottled(f"{self.name} asks to slow down ({detail}): wait a few minutes and try again")
-        if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed | ccxt.BadResponse):
-            return VenueUnreachable(
-                f"{self.name} cannot be reached ({detail}): check the network, "
-                "or try the bot without one by `bot run --paper`"
-            )
-        return VenueRefused(f"{self.name} refused a request ({detail})")
+    async def next_settlements(self) -> dict[str, int]:
+        """When each contract settles next, ms, by symbol."""
+        if self.profile.fixed_interval:
+            return dict.fromkeys(await self._symbols(None), await self._next_full_interval())
+        rates = await self._rates(None)
+        return {symbol: int(row["fundingTimestamp"]) for symbol, row in rates.items() if row["fundingTimestamp"]}
+
+    async def funding_now(self, symbols: Iterable[str] | None = None) -> dict[str, FundingNow]:
+        """What each contract (of `symbols`, if given) is about to settle, when, and the interval in force."""
+        default = self.profile.default_interval_hours
+        next_ms = await self._next_full_interval() if self.profile.fixed_interval else None
+        rates = await self._rates(symbols)
+        told = await self._interval_table() if self.profile.interval_table else {}
+        told = readings.intervals(rates, self.profile) | told
+        read = {s: readings.funding_now(row, told.get(s, default), next_ms) for s, row in rates.items()}
+        return {symbol: funding for symbol, funding in read.items() if funding is not None}
+
+    async def settlements(self, symbol: str, since_ms: int, until_ms: int | None = None) -> Settlements:
+        """Settled funding stamped from `since_ms` to `until_ms` (None: now), oldest first. A venue with a limited
+        history gives what it has."""
+        return readings.settlements(await self._settlement_pages(symbol, since_ms, until_ms))
+
+    async def candles(self, symbol: str, since_ms: int, until_ms: int, kind: PriceKind = "last") -> Bars:
+        """Hourly candles of a price that open from `since_ms` and have closed by `until_ms`, and by now. Raises
+        VenueRefused where the venue has no candles of that price."""
+        page = self.profile.page_of(kind)
+        if page is None:
+            raise VenueRefused(f"{self.name} has no candles of {kind} prices: ask it for those of last prices")
+        first = -(-since_ms // HOUR_MS) * HOUR_MS
+        end = await self._reached(until_ms) // HOUR_MS * HOUR_MS
+        what = f"{self.name} {symbol} {kind} candles"
+        if kind in self.profile.newest_only:
+            newest = await self._candles(symbol, kind, None, page, {})
+            rows = [row for row in newest if first <= row[0] < end]
+        else:
+            rows = await pagers.hourly(partial(self._candle_page, symbol, kind), first, end, page, what)
+        return readings.bars(rows, await self._volume_unit(symbol) if kind == "last" and rows else 0.0)
+
+    async def book(self, symbol: str, levels: int = 20) -> OrderBook:
+        """The order book now, `levels` deep where it has as many."""
+        sizes = self.profile.book_sizes
+        asked = next((size for size in sizes if size >= levels), sizes[-1]) if sizes else levels
+        size = await self._contract_size(symbol)
+        ask = partial(self._client.fetch_order_book, symbol, asked)
+        whole = await self._ask(ask, partial(readings.order_book, contract_size=size))
+        return OrderBook(whole.bids[:levels], whole.asks[:levels])
+
+    async def quotes(self, symbols: Iterable[str] | None = None) -> dict[str, Quote]:
+        """The best prices of each contract (of `symbols`, if given) that shows both sides; in one answer, or one per
+        contract where the venue has no table of them."""
+        wanted = await self._symbols(symbols)
+        now = await self.time_ms()
+        if self.profile.quotes == "books":
+            books = await asyncio.gather(*(self.book(symbol, 1) for symbol in wanted))
+            both = [(s, book) for s, book in zip(wanted, books, strict=True) if book.bids and book.asks]
+            return {symbol: Quote(book.bids[0][0], book.asks[0][0], now) for symbol, book in both}
+        table = self._client.fetch_bids_asks if self.profile.quotes == "bids_asks" else self._client.fetch_tickers
+        rows = await self._table(table, wanted)
+        read = {symbol: readings.quote(row, now) for symbol, row in rows.items()}
+        return {symbol: quote for symbol, quote in read.items() if quote is not None}
+
+    async def open_interest(self, symbols: Iterable[str] | None = None) -> dict[str, float]:
+        """Open interest in units of the asset, by symbol; of one side where the venue says that it counts both."""
+        wanted = await self._symbols(symbols)
+        source = self.profile.open_interest.source
+        if source == "each":
+            rows = await self._each(self._client.fetch_open_interest, wanted)
+        else:
+            table = self._client.fetch_tickers if source == "tickers" else self._client.fetch_open_interests
+            rows = await self._table(table, wanted)
+        sizes = {symbol: float(self._client.market(symbol)["contractSize"]) for symbol in rows}
+        return {symbol: readings.open_interest(row, self.profile, sizes[symbol]) for symbol, row in rows.items()}
+
+    async def volumes(self) -> dict[str, float]:
+        """What was traded in the last 24 hours, in the quote currency, by symbol."""
+        rows = await self._table(self._client.fetch_tickers, await self._symbols(None))
+        return {symbol: readings.turnover(row, self.profile) for symbol, row in rows.items()}
+
+    async def _settlement_pages(self, symbol: str, since: int, until: int | None) -> list[tuple[int, float]]:
+        facts, what = self.profile, f"{self.name} {symbol} settlements"
+
+        async def page(cursor: int | None) -> list[tuple[int, float]]:
+            at = None if cursor is None else cursor + facts.funding_cursor_exclusive
+            named = {facts.funding_cursor: at, facts.funding_start: since, facts.funding_limit: facts.funding_page}
+            params = {name: value for name, value in named.items() if name and value is not None}
+            ask = partial(self._client.fetch_funding_rate_history, symbol, None, None, params)
+            return await self._long(ask, readings.settlement_rows, "settlements")
+
+        match facts.funding_order:
+            case "forward":
+                return await pagers.forward(page, since, until, facts.funding_page, what)
+            case "backward":
+                return await pagers.backward(page, since, until, what)
+            case "numbered" | "whole":
+                return await pagers.numbered(page, since, until, facts.funding_page, what)
+
+    async def _candle_page(self, symbol: str, kind: PriceKind, begin: int, end: int) -> list[tuple[float, ...]]:
+        number = (end - begin) // HOUR_MS if self.profile.candle_limit else None
+        params = {"until": end - 1} if self.profile.candle_end else {}
+        return await self._candles(symbol, kind, begin, number, params)
+
+    async def _candles(
+        self, symbol: str, kind: PriceKind, begin: int | None, number: int | None, params: Mapping[str, Any]
+    ) -> list[tuple[float, ...]]:
+        price = {} if kind == "last" else {"price": kind}
+        ask = partial(self._client.fetch_ohlcv, symbol, "1h", begin, number, {**params, **price})
+        return await self._long(ask, readings.candle_rows, "candles")
+
+    async def _volume_unit(self, symbol: str) -> float:
+        contracts = await self._contract_size(symbol) if self.profile.volume_in_contracts else 1.0
+        return contracts * self.profile.volume_share
+
+    async def _contract_size(self, symbol: str) -> float:
+        await self._load()
+        return await self._ask(partial(_now, self._client.market, symbol), lambda market: float(market["contractSize"]))
+
+    async def _load(self) -> None:
+        if not self._client.markets:
+            await self._ask(self._client.load_markets, readings.markets)
+
+    async def _symbols(self, asked: Iterable[str] | None) -> list[str]:
+        """Those that are asked for, or all that trade."""
+        await self._load()
+        if asked is not None:
+            return list(asked)
+        listed: Mapping[str, Any] = self._client.markets
+        return [symbol for symbol, market in listed.items() if readings.tradable(market, self.profile)]
+
+    async def _reached(self, until: int) -> int:
+        """`until`, but no later than the venue's time."""
+        return until if until <= self._known_ms else min(until, await self.time_ms())
+
+    async def _next_full_interval(self) -> int:
+        interval = self.profile.default_interval_hours * HOUR_MS
+        return (await self.time_ms() // interval + 1) * interval
+
+    async def _rates(self, symbols: Iterable[str] | None) -> dict[str, Any]:
+        wanted = await self._symbols(symbols)
+        if self.profile.funding_rates == "each":
+            return await self._each(self._client.fetch_funding_rate, wanted)
+        return await self._table(self._client.fetch_funding_rates, wanted, self.profile.funding_rates_params)
+
+    async def _interval_table(self) -> dict[str, int]:
+        return await self._ask(self._client.fetch_funding_intervals, partial(readings.intervals, profile=self.profile))
+
+    async def _intervals(self, mine: Mapping[str, Any]) -> dict[str, int]:
+        """Hours between settlements as announced now, of the contracts whose interval is told."""
+        if self.profile.fixed_interval:
+            return {}
+        if raw := self.profile.market_interval:
+            return {symbol: int(market["info"][raw]) for symbol, market in mine.items() if market["info"].get(raw)}
+        if self.profile.interval_table:
+            return await self._interval_table()
+        return readings.intervals(await self._rates(mine), self.profile)
+
+    async def _table(
+        self, call: Callable[..., Awaitable[Any]], wanted: Sequence[str], params: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        """One answer for all contracts, cut down to those that are wanted."""
+        told = self.profile.tickers_params if params is None else params
+        rows = await self._ask(partial(call, None, dict(told)), _some)
+        return {symbol: rows[symbol] for symbol in wanted if symbol in rows}
+
+    async def _each(self, call: Callable[..., Awaitable[Any]], wanted: Sequence[str]) -> dict[str, Any]:
+        """One answer per contract; a contract that the venue refuses alone is left out."""
+        asked = (self._ask(partial(call, symbol), dict) for symbol in wanted)
+        rows = await asyncio.gather(*asked, return_exceptions=True)
+        for row in rows:
+            if isinstance(row, BaseException) and not isinstance(row, VenueRefused):
+                raise row
+        return {s: row for s, row in zip(wanted, rows, strict=True) if not isinstance(row, BaseException)}
+
+    async def _long(
+        self, call: Callable[[], Awaitable[Any]], read: Callable[[Any], list[Result]], what: str
+    ) -> list[Result]:
+        """An answer whose length may add to what it costs."""
+        rows = await self._ask(call, read)
+        await self._connection.charge(len(rows) // self.profile.rows_per_weight.get(what, len(rows) + 1))
+        return rows
+
+    async def _ask(self, call: Callable[[], Awaitable[Any]], read: Callable[[Any], Result]) -> Result:
+        return await self._connection.ask(call, read)
 
 
-def _json_only(
-    handle: Callable[..., Any], code: int, reason: str, url: str, method: str, headers: Any, body: str, response: Any,
-    *rest: Any,
-) -> Any:  # fmt: skip
-    """ccxt's `handle_errors`, but an answer of status 200 must be JSON."""
-    if code == 200 and response is None:
-        raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
-    return handle(code, reason, url, method, headers, body, response, *rest)
+async def _now(call: Callable[..., Any], *given: Any) -> Any:
+    return call(*given)
 
 
-def _not_empty(markets: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not markets:
-        raise ValueError("no market at all")
-    return markets
-
-
-def _intervals(listed: Mapping[str, Any]) -> dict[str, int]:
-    return {symbol: int(row["interval"].rstrip("h")) for symbol, row in listed.items() if row["interval"]}
-
-
-def _settlement_times(rates: Mapping[str, Any]) -> dict[str, int]:
-    return {symbol: int(row["fundingTimestamp"]) for symbol, row in rates.items() if row["fundingTimestamp"]}
-
-
-def _settlement_rows(answer: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
-    return [(int(row["timestamp"]), float(row["fundingRate"])) for row in answer]
-
-
-def _candle_rows(answer: Sequence[Sequence[Any]]) -> list[list[float]]:
-    # A price that is missing is kept as NaN: the lake leaves out that row alone, and says so.
-    return [[math.nan if number is None else float(number) for number in row] for row in answer]
-
-
-def _order_book(answer: Mapping[str, Any]) -> OrderBook:
-    bids, asks = (tuple((float(price), float(size)) for price, size, *_ in answer[side]) for side in ("bids", "asks"))
-    return OrderBook(bids, asks)
-
-
-def _moved(api: Any, base: str) -> Any:
-    """The table of addresses with every host replaced by `base`, paths kept."""
-    if isinstance(api, str):
-        return base + urlsplit(api).path
-    if isinstance(api, Mapping):
-        return {name: _moved(entry, base) for name, entry in api.items()}
-    raise ConfigurationError(f"cannot redirect the address {api!r}")
+def _some(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not answer:
+        raise ValueError("an empty table")
+    return answer

@@ -47,6 +47,13 @@ class VenueSettings(Frozen):
     base_url: str | None = Field(
         None, description="Where to reach the venue instead of its real address, e.g. a sandbox."
     )
+    throttle: bool | None = Field(
+        None, description="Keep to the venue's rate limit; empty: yes, except where base_url is on this machine."
+    )
+    budget_share: float = Field(0.8, gt=0, le=1, description="Share of the venue's rate limit that is used at most.")
+    patience_s: float = Field(
+        300.0, gt=0, le=86_400, description="Longest pause that a venue may ask for before its reads fail, s."
+    )
 
     @model_validator(mode="after")
     def _isolated_margin_lasts(self) -> Self:

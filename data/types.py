@@ -65,6 +65,10 @@ class Instrument:
     """Hours between funding settlements, as announced now; history may differ."""
     spot: bool = False
     """True where the coin itself is traded, which settles no funding."""
+    contract_size: float = 1.0
+    """Units of the asset per contract of the venue; only what speaks to the venue counts in contracts."""
+    min_quantity: float = 0.0
+    """Smallest order in units of the asset, where that is more than one lot; 0 elsewhere."""
 
     @property
     def key(self) -> InstrumentKey:
@@ -74,7 +78,7 @@ class Instrument:
 
 @dataclass(frozen=True)
 class Bars:
-    """Hourly last-price candles of one instrument, oldest first, each one hour from `open_time`; gaps are absent."""
+    """Hourly candles of one instrument, oldest first, each one hour from `open_time`; gaps are absent."""
 
     open_time: NDArray[np.int64]
     open: NDArray[np.float64]
@@ -82,7 +86,7 @@ class Bars:
     low: NDArray[np.float64]
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
-    """In units of the asset."""
+    """In units of the asset; zeros for candles of mark and index prices."""
 
     @classmethod
     def none(cls) -> "Bars":

@@ -1,164 +1,307 @@
-"""What is fixed about each venue: its ccxt class, its pages, its fee schedule, what it trades and how it settles.
+"""The profiles of the venues that the product knows, and the one way to get one by its short name.
 
-Sources: ccxt 4.5.90 (page limits), the venues' API documentation. Fee schedules are of November 2026, without discounts
-(BNB, HYPE, referrals): Binance USD-M of binance.com/en/fee/futureFee, as in ccxt's own table; Hyperliquid perpetuals of
-hyperliquid.gitbook.io/hyperliquid-docs/trading/fees and Bybit perpetuals of its help centre's "Bybit Trading Fee
-Structure", as in published copies of those pages; Binance spot of
-binance.com/en/fee/schedule, whose tiers 0 to 2 all copies agree on while the higher ones differ by up to 2 bps, so an
-account up there should set `taker_fee_bps` and `maker_fee_bps` to what its own page says. OKX perpetuals of
-okx.com/fees, regular users only, as in ccxt's own table: what VIPs pay differs by group of contracts, so they set it.
+Sources: ccxt 4.5.90 (how requests are built and answers read, page limits, costs), the venues' API documentation.
+Settled funding is asked for in the venue's own parameters: ccxt drops rows of an answer that it thinks were not asked
+for, and a page that repeats itself would look like the end.
 """
 
-from dataclasses import dataclass
-
 from data.errors import ConfigurationError
+from data.fee_schedules import FEE_SCHEDULES
+from data.profile import FeeTier, OpenInterestFacts, PriceKind, VenueProfile
 
+__all__ = ["VENUES", "FeeTier", "PriceKind", "VenueProfile", "venue_profile"]
 
-@dataclass(frozen=True)
-class FeeTier:
-    """What an account pays for a fill, bps of its notional."""
+BINANCE = VenueProfile(
+    name="binance",
+    exchange="binance",
+    ccxt_id="binanceusdm",
+    quote="USDT",
+    default_interval_hours=8,  # fundingInfo lists only contracts with another interval
+    fixed_interval=False,
+    interval_table=True,
+    fee_tiers=FEE_SCHEDULES["binance"],
+    min_notional=5.0,
+    max_lot_decimals=3,
+    funding_order="forward",
+    funding_page=1000,
+    funding_cursor="startTime",
+    funding_limit="limit",
+    candle_page=1000,
+    price_pages={"mark": 1000, "index": 1000},
+    quotes="bids_asks",
+    open_interest=OpenInterestFacts("each"),
+    book_sizes=(5, 10, 20, 50, 100, 500, 1000),
+    ccxt_config={
+        # fundingRate and fundingInfo share 500 requests in 5 minutes, 600 ms each; ccxt's unit is 50 ms. All of
+        # premiumIndex weighs 10.
+        "api": {
+            "fapiPublic": {
+                "get": {
+                    "fundingRate": {"cost": 12},
+                    "fundingInfo": {"cost": 12},
+                    "premiumIndex": {"cost": 1, "noSymbol": 10},
+                }
+            }
+        },
+    },
+)
 
-    taker_bps: float
-    maker_bps: float
-    """Negative: a rebate."""
+BINANCE_SPOT = VenueProfile(
+    name="binance_spot",
+    exchange="binance",
+    ccxt_id="binance",
+    quote="USDT",
+    spot=True,
+    default_interval_hours=8,
+    fixed_interval=True,
+    fee_tiers=FEE_SCHEDULES["binance_spot"],
+    min_notional=5.0,
+    max_lot_decimals=5,
+    funding_order="whole",
+    funding_page=1000,
+    candle_page=1000,
+    open_interest=OpenInterestFacts("each"),
+    ccxt_config={"options": {"fetchMarkets": {"types": ["spot"]}}},
+)
 
+BYBIT = VenueProfile(
+    name="bybit",
+    exchange="bybit",
+    ccxt_id="bybit",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    raw_interval="fundingIntervalHour",
+    fee_tiers=FEE_SCHEDULES["bybit"],
+    min_notional=5.0,
+    max_lot_decimals=3,
+    funding_order="backward",
+    funding_page=200,
+    funding_cursor="endTime",
+    funding_limit="limit",
+    candle_page=1000,
+    price_pages={"mark": 1000, "index": 1000},
+    open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
+    ccxt_config={
+        "options": {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear"]}},
+    },
+)
 
-@dataclass(frozen=True)
-class VenueProfile:
-    """The facts of one venue that no API call tells."""
+OKX = VenueProfile(
+    name="okx",
+    exchange="okx",
+    ccxt_id="okx",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    fee_tiers=FEE_SCHEDULES["okx"],
+    min_notional=1.0,
+    max_lot_decimals=4,
+    funding_order="backward",
+    funding_page=100,  # of about three months, and no further back; ccxt reads realizedRate
+    funding_cursor="after",
+    funding_cursor_exclusive=True,
+    funding_limit="limit",
+    candle_page=300,
+    price_pages={"mark": 100, "index": 100},
+    raw_turnover_asset="volCcy24h",
+    open_interest=OpenInterestFacts("all"),
+    ccxt_config={"options": {"defaultType": "swap", "fetchMarkets": {"types": ["swap"]}}},
+)
 
-    name: str
-    exchange: str
-    """Whose venue it is, as recorded files name it: spot and perpetuals of one exchange are two venues."""
-    ccxt_id: str
-    quote: str
-    spot: bool
-    """True where the coin itself is traded: no funding, no short side without borrowing."""
-    default_interval_hours: int
-    """Where the venue names no interval for a contract."""
-    fixed_interval: bool
-    """True where every contract always settles at the default interval."""
-    fee_tiers: tuple[FeeTier, ...]
-    """By tier, lowest first."""
-    min_notional: float
-    max_lot_decimals: int
-    funding_page: int
-    """Most settlements in one answer."""
-    candle_page: int
-    """Most candles in one answer."""
-    ccxt_config: dict[str, object]
-    """Laid over the configuration of the ccxt class."""
+GATE = VenueProfile(
+    name="gate",
+    exchange="gate",
+    ccxt_id="gate",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    fee_tiers=FEE_SCHEDULES["gate"],
+    min_notional=1.0,
+    max_lot_decimals=4,
+    funding_order="backward",
+    funding_page=1000,
+    funding_cursor="until",  # ccxt's word: it becomes `to`, in seconds
+    funding_limit="limit",
+    candle_page=1999,
+    price_pages={"mark": 1999, "index": 1999},
+    volume_in_contracts=True,  # `v` of a candle is its number of contracts
+    open_interest=OpenInterestFacts("tickers", "total_size"),
+    ccxt_config={
+        "options": {
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap"]},
+            "swap": {"fetchMarkets": {"settlementCurrencies": ["usdt"]}},
+        },
+    },
+)
 
-    @property
-    def symbol_suffix(self) -> str:
-        """What follows the base in its ccxt symbols: /USDT on spot, /USDT:USDT on linear swaps."""
-        return f"/{self.quote}" if self.spot else f"/{self.quote}:{self.quote}"
+KUCOIN = VenueProfile(
+    name="kucoin",
+    exchange="kucoin",
+    ccxt_id="kucoinfutures",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    fee_tiers=FEE_SCHEDULES["kucoin"],
+    min_notional=1.0,
+    max_lot_decimals=3,
+    funding_order="backward",
+    funding_page=100,  # and no page before it: the newest 100 are all that the venue gives
+    funding_cursor="until",
+    funding_start="from",
+    candle_page=200,
+    price_pages={"mark": 1500, "index": 1500},
+    candle_end=False,
+    volume_in_contracts=True,  # the sixth field of a candle counts lots
+    quotes="bids_asks",
+    open_interest=OpenInterestFacts("tickers", "openInterest"),
+    book_sizes=(20, 100),
+)
 
+BITGET = VenueProfile(
+    name="bitget",
+    exchange="bitget",
+    ccxt_id="bitget",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    fee_tiers=FEE_SCHEDULES["bitget"],
+    min_notional=5.0,
+    max_lot_decimals=3,
+    funding_order="numbered",
+    funding_page=100,
+    funding_cursor="pageNo",
+    funding_limit="pageSize",
+    candle_page=200,
+    price_pages={"mark": 200, "index": 200},
+    # Tickers tell the rate alone, this table also when it settles and how often.
+    funding_rates_params={"method": "publicMixGetV2MixMarketCurrentFundRate"},
+    open_interest=OpenInterestFacts("tickers", "holdingAmount", in_contracts=False),
+    book_sizes=(1, 5, 15, 50),
+    ccxt_config={
+        "options": {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["swap"]}},
+    },
+)
 
-def _tiers(taker: tuple[float, ...], maker: tuple[float, ...]) -> tuple[FeeTier, ...]:
-    """Fee tiers from both columns of a schedule, bps."""
-    return tuple(FeeTier(*bps) for bps in zip(taker, maker, strict=True))
+HYPERLIQUID = VenueProfile(
+    name="hyperliquid",
+    exchange="hyperliquid",
+    ccxt_id="hyperliquid",
+    quote="USDC",
+    default_interval_hours=1,
+    fixed_interval=True,
+    fee_tiers=FEE_SCHEDULES["hyperliquid"],
+    min_notional=10.0,
+    max_lot_decimals=5,
+    funding_order="forward",
+    funding_page=500,
+    funding_cursor="startTime",
+    candle_page=5000,
+    quotes="books",  # its tickers tell impact prices, of orders of a certain size
+    tickers_params={"type": "swap"},
+    open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
+    rows_per_weight={"candles": 60, "settlements": 20},
+    ccxt_config={
+        "options": {"fetchMarkets": {"types": ["swap"]}},
+        # The venue's published weights: 20 unless ccxt knows better; long answers add to it.
+        "api": {"public": {"post": {"info": {"cost": 20, "byType": {"candleSnapshot": 20}}}}},
+    },
+)
 
+KRAKEN = VenueProfile(
+    name="kraken",
+    exchange="kraken",
+    ccxt_id="krakenfutures",
+    quote="USD",
+    default_interval_hours=1,
+    fixed_interval=True,
+    fee_tiers=FEE_SCHEDULES["kraken"],
+    min_notional=1.0,
+    max_lot_decimals=4,
+    funding_order="whole",
+    funding_page=100_000,
+    candle_page=2000,
+    price_pages={"mark": 2000, "index": 2000},
+    candle_end=False,
+    raw_turnover_asset="vol24h",
+    open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
+    has_clock=False,
+)
+
+HTX = VenueProfile(
+    name="htx",
+    exchange="htx",
+    ccxt_id="htx",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    market_interval="settlement_period",
+    fee_tiers=FEE_SCHEDULES["htx"],
+    min_notional=1.0,
+    max_lot_decimals=3,
+    funding_order="backward",
+    funding_page=100,
+    funding_cursor="end_time",
+    funding_start="start_time",
+    funding_limit="limit",
+    candle_page=2000,
+    price_pages={"mark": 2000},
+    newest_only=frozenset({"mark"}),
+    candle_limit=False,
+    volume_share=0.5,  # its volumes and open interest add up both sides
+    funding_rates="each",
+    open_interest=OpenInterestFacts("each", share=0.5),
+    ccxt_config={
+        "options": {
+            "defaultType": "swap",
+            "defaultSubType": "linear",
+            "fetchMarkets": {"types": {"spot": False, "linear": True, "inverse": False}},
+        },
+    },
+)
+
+MEXC = VenueProfile(
+    name="mexc",
+    exchange="mexc",
+    ccxt_id="mexc",
+    quote="USDT",
+    default_interval_hours=8,
+    fixed_interval=False,
+    fee_tiers=FEE_SCHEDULES["mexc"],
+    min_notional=1.0,
+    max_lot_decimals=4,
+    funding_order="numbered",
+    funding_page=100,
+    funding_cursor="page_num",
+    funding_limit="page_size",
+    candle_page=2000,
+    price_pages={"mark": 2000, "index": 2000},
+    volume_in_contracts=True,  # `vol` of a candle
+    funding_rates="each",
+    open_interest=OpenInterestFacts("tickers", "holdVol"),
+    ccxt_config={
+        "options": {
+            "defaultType": "swap",
+            "fetchMarkets": {"types": {"spot": False, "swap": {"linear": True, "inverse": False}}},
+        },
+    },
+)
 
 VENUES = {
     profile.name: profile
     for profile in (
-        VenueProfile(
-            name="binance",
-            exchange="binance",
-            ccxt_id="binanceusdm",
-            quote="USDT",
-            spot=False,
-            default_interval_hours=8,
-            fixed_interval=False,
-            # VIP 0 to 9.
-            fee_tiers=_tiers(
-                taker=(5.0, 4.0, 3.5, 3.2, 3.0, 2.7, 2.5, 2.2, 2.0, 1.7),
-                maker=(2.0, 1.6, 1.4, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0),
-            ),
-            min_notional=5.0,
-            max_lot_decimals=3,
-            funding_page=1000,
-            candle_page=1000,
-            ccxt_config={},
-        ),
-        VenueProfile(
-            name="binance_spot",
-            exchange="binance",
-            ccxt_id="binance",
-            quote="USDT",
-            spot=True,
-            default_interval_hours=8,
-            fixed_interval=True,
-            # VIP 0 to 9.
-            fee_tiers=_tiers(
-                taker=(10.0, 10.0, 10.0, 6.0, 5.2, 3.1, 2.9, 2.8, 2.5, 2.3),
-                maker=(10.0, 9.0, 8.0, 4.0, 4.0, 2.5, 2.0, 1.9, 1.6, 1.1),
-            ),
-            min_notional=5.0,
-            max_lot_decimals=5,
-            funding_page=1000,
-            candle_page=1000,
-            ccxt_config={"options": {"fetchMarkets": {"types": ["spot"]}}},
-        ),
-        VenueProfile(
-            name="bybit",
-            exchange="bybit",
-            ccxt_id="bybit",
-            quote="USDT",
-            spot=False,
-            default_interval_hours=8,
-            fixed_interval=False,
-            # VIP 0 to 5, then Supreme VIP.
-            fee_tiers=_tiers(
-                taker=(5.5, 4.0, 3.75, 3.5, 3.2, 3.2, 3.0),
-                maker=(2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.0),
-            ),
-            min_notional=5.0,
-            max_lot_decimals=3,
-            funding_page=200,
-            candle_page=1000,
-            ccxt_config={"options": {"fetchMarkets": {"types": ["linear"]}}},
-        ),
-        VenueProfile(
-            name="hyperliquid",
-            exchange="hyperliquid",
-            ccxt_id="hyperliquid",
-            quote="USDC",
-            spot=False,
-            default_interval_hours=1,
-            fixed_interval=True,
-            # By 14-day volume: tier 0, then above 5 M, 25 M, 100 M, 500 M, 2 G and 7 G USD.
-            fee_tiers=_tiers(
-                taker=(4.5, 4.0, 3.5, 3.0, 2.8, 2.6, 2.4),
-                maker=(1.5, 1.2, 0.8, 0.4, 0.0, 0.0, 0.0),
-            ),
-            min_notional=10.0,
-            max_lot_decimals=5,
-            funding_page=500,
-            candle_page=5000,
-            ccxt_config={
-                "options": {"fetchMarkets": {"types": ["swap"]}},
-                # The venue's published weights: 20, and 1 more for every 20 settlements or 60 candles.
-                "api": {"public": {"post": {"info": {"byType": {"candleSnapshot": 21, "fundingHistory": 21}}}}},
-            },
-        ),
-        VenueProfile(
-            name="okx",
-            exchange="okx",
-            ccxt_id="okx",
-            quote="USDT",
-            spot=False,
-            default_interval_hours=8,
-            fixed_interval=False,
-            fee_tiers=_tiers(taker=(5.0,), maker=(2.0,)),
-            # The venue names none: its smallest order is one lot.
-            min_notional=0.0,
-            max_lot_decimals=4,
-            funding_page=400,
-            candle_page=300,
-            ccxt_config={"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
-        ),
+        BINANCE,
+        BINANCE_SPOT,
+        BYBIT,
+        OKX,
+        GATE,
+        KUCOIN,
+        BITGET,
+        HYPERLIQUID,
+        KRAKEN,
+        HTX,
+        MEXC,
     )
 }
 
