@@ -167,12 +167,15 @@ class Venue:
 
     async def _settlement_pages(self, symbol: str, since: int, until: int | None) -> list[tuple[int, float]]:
         facts, what = self.profile, f"{self.name} {symbol} settlements"
+        if facts.funding_reach_days is not None:
+            since = max(since, await self.time_ms() - facts.funding_reach_days * 24 * HOUR_MS)
 
         async def page(cursor: int | None) -> list[tuple[int, float]]:
             at = None if cursor is None else cursor + facts.funding_cursor_exclusive
             named = {facts.funding_cursor: at, facts.funding_start: since, facts.funding_limit: facts.funding_page}
             params = {name: value for name, value in named.items() if name and value is not None}
-            ask = partial(self._client.fetch_funding_rate_history, symbol, None, None, params)
+            begin = params.pop("since", None)
+            ask = partial(self._client.fetch_funding_rate_history, symbol, begin, None, params)
             return await self._long(ask, readings.settlement_rows, "settlements")
 
         match facts.funding_order:
