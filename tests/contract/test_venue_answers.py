@@ -38,7 +38,9 @@ class Told:
     asked: list[Asked]
 
 
-def told(name: str, read: Callable[[Venue, Told], Awaitable[Result]], failing: str | None = None) -> tuple[Result, Told]:
+def told(
+    name: str, read: Callable[[Venue, Told], Awaitable[Result]], failing: str | None = None
+) -> tuple[Result, Told]:
     """What `read` gives on a venue of written answers, where it is `NOW_MS`; fails if anything was asked that nothing
     is written down for."""
 
@@ -83,9 +85,9 @@ def test_the_smallest_order_is_one_lot(name: str) -> None:
 @every_venue
 def test_funding_now_tells_the_rate_the_next_settlement_and_the_interval(name: str) -> None:
     funding, seen = told(name, lambda venue, _: venue.funding_now())
-    assert by_symbol(
-        seen, lambda one: (pytest.approx(one.rate_now), one.settles_next(NOW_MS), one.interval_hours)
-    ) == {symbol: (now.rate, now.next_ms, now.interval_hours) for symbol, now in funding.items()}
+    assert by_symbol(seen, lambda one: (pytest.approx(one.rate_now), one.settles_next(NOW_MS), one.interval_hours)) == {
+        symbol: (now.rate, now.next_ms, now.interval_hours) for symbol, now in funding.items()
+    }
 
 
 @every_venue
@@ -138,7 +140,7 @@ def test_more_funding_history_than_the_venue_has_gives_what_it_has(name: str) ->
 
     shown, seen = told(name, read)
     assert_same_settlements(settlements_of(seen.contracts[0], int(shown.stamp[0]), NOW_MS), shown)
-    kept_days = {"gate": 180}.get(name, 370)
+    kept_days = {"gate": 179}.get(name, 370)
     assert (NOW_MS - shown.stamp[0]) / (24 * HOUR_MS) > kept_days - 1
 
 

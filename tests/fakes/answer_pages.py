@@ -11,7 +11,8 @@ Used by the server of written answers. A rule is the "page" entry of an endpoint
     number        parameter that counts pages from 1, newest first
     kept          which end of the bounded rows a full page holds: "newest" or "oldest"
     order         "newest first" or "oldest first"
-    reach_days    how far back `from` may lie
+    reach_days    how far back `from` and `to` may lie
+    alone_days    how far back there is anything if neither is given
     depth_hours   how far back there is anything at all
 """
 
@@ -65,8 +66,11 @@ def _bounds(rule: Mapping[str, Any], query: Mapping[str, str], now_ms: int) -> t
         return oldest, now_ms
     first = int(query.get(rule.get("from", ""), 0)) * unit
     last = int(query[rule["to"]]) * unit - int(rule.get("to_excluded", 0)) if rule.get("to") in query else now_ms
-    if first and "reach_days" in rule and first < now_ms - rule["reach_days"] * 24 * HOUR_MS:
+    reach = now_ms - rule.get("reach_days", 10_000) * 24 * HOUR_MS
+    if 0 < first < reach or last < reach:
         raise Refusal(f"from time exceeds {rule['reach_days']}-day limit")
+    if "alone_days" in rule and not {rule["from"], rule["to"]} & set(query):
+        first = now_ms - rule["alone_days"] * 24 * HOUR_MS
     return max(first, oldest), min(last, now_ms)
 
 
