@@ -228,9 +228,19 @@ class Venue:
 
     async def _rates(self, symbols: Iterable[str] | None) -> dict[str, Any]:
         wanted = await self._symbols(symbols)
-        if self.profile.funding_rates == "each":
-            return await self._each(self._client.fetch_funding_rate, wanted)
-        return await self._table(self._client.fetch_funding_rates, wanted, self.profile.funding_rates_params)
+        match self.profile.funding_rates:
+            case "each":
+                return await self._each(self._client.fetch_funding_rate, wanted)
+            case "raw":
+                return await self._table(self._raw_rates, wanted, {})
+            case "all":
+                return await self._table(self._client.fetch_funding_rates, wanted, self.profile.funding_rates_params)
+
+    async def _raw_rates(self, _: None, params: Mapping[str, object]) -> Any:
+        """The rates of all contracts where ccxt asks for one at a time, read by its own parser."""
+        path, weight = self.profile.funding_rates_path, {"cost": 2}
+        answer = await self._client.request(path, ["contract", "public"], "GET", params, weight)
+        return self._client.parse_funding_rates(answer["data"])
 
     async def _interval_table(self) -> dict[str, int]:
         return await self._ask(self._client.fetch_funding_intervals, partial(readings.intervals, profile=self.profile))

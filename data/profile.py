@@ -84,8 +84,10 @@ class VenueProfile:
     volume_share: float = 1.0
     """One half where both sides of every trade are counted."""
 
-    funding_rates: Literal["all", "each"] = "all"
-    """all: one answer for all contracts; each: one request per contract."""
+    funding_rates: Literal["all", "each", "raw"] = "all"
+    """all: one answer for all contracts; each: one request per contract; raw: one answer that ccxt has no call for."""
+    funding_rates_path: str = ""
+    """Of that answer, below the contract API that ccxt knows."""
     funding_rates_params: Mapping[str, object] = field(default_factory=dict)
     interval_table: bool = False
     """True where intervals are told apart from the rates."""

@@ -128,7 +128,7 @@ GATE = VenueProfile(
     candle_page=1999,
     price_pages={"mark": 1999, "index": 1999},
     volume_in_contracts=True,  # `v` of a candle is its number of contracts
-    open_interest=OpenInterestFacts("tickers", "total_size"),
+    open_interest=OpenInterestFacts("tickers", "total_size", share=0.5),  # twice position_size of its contracts
     ccxt_config={
         "options": {
             "defaultType": "swap",
@@ -281,7 +281,8 @@ MEXC = VenueProfile(
     candle_page=2000,
     price_pages={"mark": 2000, "index": 2000},
     volume_in_contracts=True,  # `vol` of a candle
-    funding_rates="each",
+    funding_rates="raw",  # of more than 1000 contracts, 10 requests a second
+    funding_rates_path="funding_rate",
     open_interest=OpenInterestFacts("tickers", "holdVol"),
     ccxt_config={
         "options": {
