@@ -91,6 +91,18 @@ def test_funding_now_tells_the_rate_the_next_settlement_and_the_interval(name: s
 
 
 @every_venue
+def test_what_funds_now_is_asked_for_at_once_where_the_venue_tells_all(name: str) -> None:
+    async def read(venue: Venue, seen: Told) -> int:
+        await venue.instruments()
+        before = len(seen.asked)
+        await venue.funding_now()
+        return len(seen.asked) - before
+
+    requests, seen = told(name, read)
+    assert requests == {"htx": len(seen.contracts)}.get(name, 1)
+
+
+@every_venue
 def test_next_settlements_are_those_that_the_venue_announces(name: str) -> None:
     following, seen = told(name, lambda venue, _: venue.next_settlements())
     assert by_symbol(seen, lambda one: one.settles_next(NOW_MS)) == following
