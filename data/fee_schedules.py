@@ -1,10 +1,11 @@
 """What venues charge for a fill, by tier, lowest first, without discounts (BNB, HYPE, referrals), of November 2026.
 
 Sources: Binance USD-M of binance.com/en/fee/futureFee, as in ccxt's own table; Hyperliquid perpetuals of
-hyperliquid.gitbook.io/hyperliquid-docs/trading/fees, as in published copies of that page; Binance spot of
-binance.com/en/fee/schedule, whose tiers 0 to 2 all copies agree on while the higher ones differ by up to 2 bps; Kraken
-futures as in ccxt's table. Of the others only what a regular account pays is here, as in ccxt or the venue's list of
-contracts: an account of a higher tier sets `taker_fee_bps` and `maker_fee_bps` to what its own page says.
+hyperliquid.gitbook.io/hyperliquid-docs/trading/fees and Bybit perpetuals of its help centre's "Bybit Trading Fee
+Structure", as in published copies of those pages; Binance spot of binance.com/en/fee/schedule, whose tiers 0 to 2 all
+copies agree on while the higher ones differ by up to 2 bps; Kraken futures as in ccxt's table. Of the others only what
+a regular account pays is here, as in ccxt or the venue's list of contracts: an account of a higher tier sets
+`taker_fee_bps` and `maker_fee_bps` to what its own page says.
 """
 
 from data.profile import FeeTier
@@ -36,7 +37,11 @@ FEE_SCHEDULES: dict[str, tuple[FeeTier, ...]] = {
         taker=(5.0, 4.0, 3.0, 2.5, 2.0, 1.5, 1.25, 1.0),
         maker=(2.0, 1.5, 1.25, 1.0, 0.75, 0.5, 0.25, 0.0),
     ),
-    "bybit": _tiers((5.5,), (2.0,)),
+    # VIP 0 to 5, then Supreme VIP.
+    "bybit": _tiers(
+        taker=(5.5, 4.0, 3.75, 3.5, 3.2, 3.2, 3.0),
+        maker=(2.0, 1.8, 1.6, 1.4, 1.2, 1.0, 0.0),
+    ),
     "okx": _tiers((5.0,), (2.0,)),
     "gate": _tiers((5.0,), (2.0,)),
     "kucoin": _tiers((6.0,), (2.0,)),

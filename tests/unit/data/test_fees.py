@@ -66,7 +66,7 @@ def test_a_tier_that_the_venue_does_not_have_is_refused_with_those_that_it_has(
 
 
 def test_an_unknown_venue_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ConfigurationError, match="unknown venue 'mtgox': choose from binance, binance_spot, hyper"):
+    with pytest.raises(ConfigurationError, match="unknown venue 'mtgox': choose from binance, binance_spot, bitget, "):
         fees("mtgox", VenueSettings())
 
 
