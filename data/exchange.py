@@ -167,12 +167,15 @@ class Venue:
 
     async def _settlement_pages(self, symbol: str, since: int, until: int | None) -> list[tuple[int, float]]:
         facts, what = self.profile, f"{self.name} {symbol} settlements"
+        if facts.funding_reach_days is not None:
+            since = max(since, await self.time_ms() - facts.funding_reach_days * 24 * HOUR_MS)
 
         async def page(cursor: int | None) -> list[tuple[int, float]]:
             at = None if cursor is None else cursor + facts.funding_cursor_exclusive
             named = {facts.funding_cursor: at, facts.funding_start: since, facts.funding_limit: facts.funding_page}
             params = {name: value for name, value in named.items() if name and value is not None}
-            ask = partial(self._client.fetch_funding_rate_history, symbol, None, None, params)
+            begin = params.pop("since", None)
+            ask = partial(self._client.fetch_funding_rate_history, symbol, begin, None, params)
             return await self._long(ask, readings.settlement_rows, "settlements")
 
         match facts.funding_order:
@@ -225,9 +228,19 @@ class Venue:
 
     async def _rates(self, symbols: Iterable[str] | None) -> dict[str, Any]:
         wanted = await self._symbols(symbols)
-        if self.profile.funding_rates == "each":
-            return await self._each(self._client.fetch_funding_rate, wanted)
-        return await self._table(self._client.fetch_funding_rates, wanted, self.profile.funding_rates_params)
+        match self.profile.funding_rates:
+            case "each":
+                return await self._each(self._client.fetch_funding_rate, wanted)
+            case "raw":
+                return await self._table(self._raw_rates, wanted, {})
+            case "all":
+                return await self._table(self._client.fetch_funding_rates, wanted, self.profile.funding_rates_params)
+
+    async def _raw_rates(self, _: None, params: Mapping[str, object]) -> Any:
+        """The rates of all contracts where ccxt asks for one at a time, read by its own parser."""
+        path, weight = self.profile.funding_rates_path, {"cost": 2}
+        answer = await self._client.request(path, ["contract", "public"], "GET", params, weight)
+        return self._client.parse_funding_rates(answer["data"])
 
     async def _interval_table(self) -> dict[str, int]:
         return await self._ask(self._client.fetch_funding_intervals, partial(readings.intervals, profile=self.profile))

@@ -1,10 +1,11 @@
 """What venues charge for a fill, by tier, lowest first, without discounts (BNB, HYPE, referrals), of November 2026.
 
 Sources: Binance USD-M of binance.com/en/fee/futureFee, as in ccxt's own table; Hyperliquid perpetuals of
-hyperliquid.gitbook.io/hyperliquid-docs/trading/fees, as in published copies of that page; Binance spot of
-binance.com/en/fee/schedule, whose tiers 0 to 2 all copies agree on while the higher ones differ by up to 2 bps; Kraken
-futures as in ccxt's table. Of the others only what a regular account pays is here, as in ccxt or the venue's list of
-contracts: an account of a higher tier sets `taker_fee_bps` and `maker_fee_bps` to what its own page says.
+hyperliquid.gitbook.io/hyperliquid-docs/trading/fees and Bybit perpetuals of its help centre's "Bybit Trading Fee
+Structure", as in published copies of those pages; Binance spot of binance.com/en/fee/schedule, whose tiers 0 to 2 all
+copies agree on while the higher ones differ by up to 2 bps; Kraken futures as in ccxt's table. Of the others only what
+a regular account pays is here, as in ccxt or the venue's list of contracts: an account of a higher tier sets
+`taker_fee_bps` and `maker_fee_bps` to what its own page says.
 """
 
 from data.profile import FeeTier

@@ -51,6 +51,8 @@ class VenueProfile:
     min_notional: float
     """Where the venue names none: a floor that we keep."""
     max_lot_decimals: int
+    minimum_in_contracts: bool = True
+    """False where ccxt tells the smallest order in units of the asset, although it counts orders in contracts."""
 
     funding_order: Literal["forward", "backward", "numbered", "whole"]
     """forward: a page begins at a time; backward: it ends at one; numbered: newest first; whole: one answer has all."""
@@ -61,9 +63,11 @@ class VenueProfile:
     funding_cursor_exclusive: bool = False
     """True where a backward page ends before the time that is named."""
     funding_start: str = ""
-    """Names the earliest time, where a backward page must be told it too."""
+    """Names the earliest time, where a backward page must be told it too; `since` and `until` are ccxt's own words."""
     funding_limit: str = ""
     """Names the size of the page; empty where the venue takes none."""
+    funding_reach_days: int | None = None
+    """How far back the venue may be asked; it refuses earlier times altogether."""
 
     candle_page: int
     """Most last-price candles in one answer."""
@@ -80,8 +84,10 @@ class VenueProfile:
     volume_share: float = 1.0
     """One half where both sides of every trade are counted."""
 
-    funding_rates: Literal["all", "each"] = "all"
-    """all: one answer for all contracts; each: one request per contract."""
+    funding_rates: Literal["all", "each", "raw"] = "all"
+    """all: one answer for all contracts; each: one request per contract; raw: one answer that ccxt has no call for."""
+    funding_rates_path: str = ""
+    """Of that answer, below the contract API that ccxt knows."""
     funding_rates_params: Mapping[str, object] = field(default_factory=dict)
     interval_table: bool = False
     """True where intervals are told apart from the rates."""

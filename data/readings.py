@@ -35,7 +35,7 @@ def tradable(market: Answer, profile: VenueProfile) -> bool:
 def instrument(market: Answer, profile: VenueProfile, interval_hours: int) -> Instrument:
     """A market with its steps and minima in units of the asset."""
     size, step = _decimal(market["contractSize"]), _decimal(market["precision"]["amount"])
-    least = _decimal(market["limits"]["amount"]["min"] or 0)
+    least = _decimal(market["limits"]["amount"]["min"] or 0) * (size if profile.minimum_in_contracts else 1)
     return Instrument(
         venue=profile.name,
         symbol=market["symbol"],
@@ -46,7 +46,7 @@ def instrument(market: Answer, profile: VenueProfile, interval_hours: int) -> In
         min_notional=float(market["limits"]["cost"]["min"] or profile.min_notional),
         interval_hours=interval_hours,
         contract_size=float(size),
-        min_quantity=float(least * size) if least > step else 0.0,
+        min_quantity=float(least) if least > step * size else 0.0,
     )
 
 

@@ -95,10 +95,10 @@ OKX = VenueProfile(
     default_interval_hours=8,
     fixed_interval=False,
     fee_tiers=FEE_SCHEDULES["okx"],
-    min_notional=1.0,
+    min_notional=0.0,  # the smallest order is one lot
     max_lot_decimals=4,
     funding_order="backward",
-    funding_page=100,  # of about three months, and no further back; ccxt reads realizedRate
+    funding_page=400,  # of about three months, and no further back; ccxt reads realizedRate
     funding_cursor="after",
     funding_cursor_exclusive=True,
     funding_limit="limit",
@@ -122,11 +122,13 @@ GATE = VenueProfile(
     funding_order="backward",
     funding_page=1000,
     funding_cursor="until",  # ccxt's word: it becomes `to`, in seconds
+    funding_start="since",  # and this `from`; with neither, the venue gives some 30 days whatever the limit
     funding_limit="limit",
+    funding_reach_days=179,  # an earlier `from` is an error: "exceeds 180-day limit"
     candle_page=1999,
     price_pages={"mark": 1999, "index": 1999},
     volume_in_contracts=True,  # `v` of a candle is its number of contracts
-    open_interest=OpenInterestFacts("tickers", "total_size"),
+    open_interest=OpenInterestFacts("tickers", "total_size", share=0.5),  # twice position_size of its contracts
     ccxt_config={
         "options": {
             "defaultType": "swap",
@@ -240,6 +242,7 @@ HTX = VenueProfile(
     fee_tiers=FEE_SCHEDULES["htx"],
     min_notional=1.0,
     max_lot_decimals=3,
+    minimum_in_contracts=False,
     funding_order="backward",
     funding_page=100,
     funding_cursor="end_time",
@@ -278,7 +281,8 @@ MEXC = VenueProfile(
     candle_page=2000,
     price_pages={"mark": 2000, "index": 2000},
     volume_in_contracts=True,  # `vol` of a candle
-    funding_rates="each",
+    funding_rates="raw",  # of more than 1000 contracts, 10 requests a second
+    funding_rates_path="funding_rate",
     open_interest=OpenInterestFacts("tickers", "holdVol"),
     ccxt_config={
         "options": {

@@ -33,7 +33,8 @@ def asked(answer: Answer, *, timeout_s: float = 2.0) -> tuple[int | VenueError, 
         await site.start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/binance"
         try:
-            async with Venue("binance", VenueSettings(base_url=url), timeout_s=timeout_s, concurrency=4) as venue:
+            told = VenueSettings(base_url=url, patience_s=0.001)
+            async with Venue("binance", told, timeout_s=timeout_s, concurrency=4, backoff_s=0.01) as venue:
                 try:
                     return await venue.time_ms(), count
                 except VenueError as error:

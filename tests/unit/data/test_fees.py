@@ -19,8 +19,6 @@ BPS = st.floats(0, 100)
         ("binance", 9, FeeTier(1.7, 0.0)),
         ("binance_spot", 0, FeeTier(10.0, 10.0)),
         ("binance_spot", 2, FeeTier(10.0, 8.0)),
-        ("bybit", 0, FeeTier(5.5, 2.0)),
-        ("bybit", 6, FeeTier(3.0, 0.0)),
         ("hyperliquid", 0, FeeTier(4.5, 1.5)),
         ("hyperliquid", 6, FeeTier(2.4, 0.0)),
     ],
@@ -68,7 +66,7 @@ def test_a_tier_that_the_venue_does_not_have_is_refused_with_those_that_it_has(
 
 
 def test_an_unknown_venue_is_refused_with_those_that_are_known() -> None:
-    with pytest.raises(ConfigurationError, match="unknown venue 'mtgox': choose from binance, binance_spot, bybit"):
+    with pytest.raises(ConfigurationError, match="unknown venue 'mtgox': choose from binance, binance_spot, bitget, "):
         fees("mtgox", VenueSettings())
 
 

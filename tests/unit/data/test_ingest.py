@@ -109,7 +109,7 @@ class Exchanges:
             stack.push_async_callback(runner.cleanup)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            told = {name: VenueSettings(base_url=f"{url}/{name}") for name in QUOTES}
+            told = {name: VenueSettings(base_url=f"{url}/{name}", patience_s=0.02) for name in QUOTES}
             opened = {
                 name: await stack.enter_async_context(Venue(name, settings, timeout_s=5, concurrency=8))
                 for name, settings in told.items()
