@@ -277,19 +277,7 @@ MEXC = VenueProfile(
 
 VENUES = {
     profile.name: profile
-    for profile in (
-        BINANCE,
-        BINANCE_SPOT,
-        BYBIT,
-        OKX,
-        GATE,
-        KUCOIN,
-        BITGET,
-        HYPERLIQUID,
-        KRAKEN,
-        HTX,
-        MEXC,
-    )
+    for profile in (BINANCE, BINANCE_SPOT, BYBIT, OKX, GATE, KUCOIN, BITGET, HYPERLIQUID, KRAKEN, HTX, MEXC)
 }
 
 
