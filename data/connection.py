@@ -41,6 +41,8 @@ class Connection:
         self._slots = asyncio.Semaphore(concurrency)
         self._send, self._judge = self.client.fetch, self.client.handle_errors
         self.client.fetch, self.client.handle_errors = self._gated, self._judged
+        self._weights, self._weigh = profile.weights, self.client.calculate_rate_limiter_cost
+        self.client.calculate_rate_limiter_cost = self._weighed
 
     async def close(self) -> None:
         """Release the sockets."""
@@ -74,6 +76,11 @@ class Connection:
         """Count an answer that cost more than its request foretold."""
         if self.client.enableRateLimit and weight > 0:
             await self.client.throttle(weight)
+
+    def _weighed(self, api: Any, method: str, path: str, params: Any, config: Mapping[str, Any] = {}) -> Any:
+        """ccxt's cost of a request, from its table or ours; its table is fixed when its classes are made, and a
+        configuration does not reach it."""
+        return self._weigh(api, method, path, params, {**config, **self._weights.get(path, {})})
 
     async def _gated(self, *request: Any, **named: Any) -> Any:
         """ccxt's `fetch`, the last step before the wire: behind ccxt's own queue, which goes on during a pause."""

@@ -107,6 +107,8 @@ class VenueProfile:
     has_clock: bool = True
     """False where the venue has no request for its time: this machine's clock stands in."""
 
+    weights: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """What requests cost, by path and in ccxt's terms, where ccxt thinks them cheaper than the venue does."""
     rows_per_weight: Mapping[str, int] = field(default_factory=dict)
     """Where long answers cost more: how many candles, or settlements, add one unit of weight."""
     ccxt_config: Mapping[str, object] = field(default_factory=dict)

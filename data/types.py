@@ -15,6 +15,7 @@ InstrumentKey = tuple[str, str]
 """(venue, ccxt unified symbol)."""
 
 _THOUSANDS = re.compile(r"^(10{3,})([A-Z].*)$")
+_IN_THE_END = re.compile(r"^([A-Z]+)(10{3,})$")
 _MILLION = re.compile(r"^1M([A-Z].*)$")
 _KILO = {"KPEPE", "KSHIB", "KBONK", "KFLOKI", "KLUNC", "KDOGS", "KNEIRO"}
 """Hyperliquid's 1000-fold contracts (kPEPE, ...), upper-cased by ccxt; a list, so that KAS and KAITO stay coins."""
@@ -33,9 +34,12 @@ class Asset:
 
     @classmethod
     def parse(cls, code: str) -> "Asset":
-        """The asset of a ccxt base code: 1000PEPE and KPEPE -> (PEPE, 1000), 1MBABYDOGE -> (BABYDOGE, 10^6)."""
+        """The asset of a ccxt base code: 1000PEPE, KPEPE and SHIB1000 (Bybit's way) are 1000-fold, 1MBABYDOGE is
+        10^6-fold; 1INCH is a coin."""
         if match := _THOUSANDS.match(code):
             return cls(match[2], int(match[1]))
+        if match := _IN_THE_END.match(code):
+            return cls(match[1], int(match[2]))
         if match := _MILLION.match(code):
             return cls(match[1], 1_000_000)
         if code in _KILO:

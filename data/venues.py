@@ -31,19 +31,8 @@ BINANCE = VenueProfile(
     quotes="bids_asks",
     open_interest=OpenInterestFacts("each"),
     book_sizes=(5, 10, 20, 50, 100, 500, 1000),
-    ccxt_config={
-        # fundingRate and fundingInfo share 500 requests in 5 minutes, 600 ms each; ccxt's unit is 50 ms. All of
-        # premiumIndex weighs 10.
-        "api": {
-            "fapiPublic": {
-                "get": {
-                    "fundingRate": {"cost": 12},
-                    "fundingInfo": {"cost": 12},
-                    "premiumIndex": {"cost": 1, "noSymbol": 10},
-                }
-            }
-        },
-    },
+    # fundingRate and fundingInfo share 500 requests in 5 minutes, 600 ms each; ccxt's unit is 50 ms.
+    weights={"fundingRate": {"cost": 12}, "fundingInfo": {"cost": 12}, "premiumIndex": {"cost": 1, "noSymbol": 10}},
 )
 
 BINANCE_SPOT = VenueProfile(
@@ -203,12 +192,10 @@ HYPERLIQUID = VenueProfile(
     quotes="books",  # its tickers tell impact prices, of orders of a certain size
     tickers_params={"type": "swap"},
     open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
+    # The venue's published weights: 2 or 20, and long answers add to it.
+    weights={"info": {"cost": 20, "byType": {"l2Book": 2, "allMids": 2, "exchangeStatus": 2}}},
     rows_per_weight={"candles": 60, "settlements": 20},
-    ccxt_config={
-        "options": {"fetchMarkets": {"types": ["swap"]}},
-        # The venue's published weights: 20 unless ccxt knows better; long answers add to it.
-        "api": {"public": {"post": {"info": {"cost": 20, "byType": {"candleSnapshot": 20}}}}},
-    },
+    ccxt_config={"options": {"fetchMarkets": {"types": ["swap"]}}},
 )
 
 KRAKEN = VenueProfile(
@@ -294,19 +281,7 @@ MEXC = VenueProfile(
 
 VENUES = {
     profile.name: profile
-    for profile in (
-        BINANCE,
-        BINANCE_SPOT,
-        BYBIT,
-        OKX,
-        GATE,
-        KUCOIN,
-        BITGET,
-        HYPERLIQUID,
-        KRAKEN,
-        HTX,
-        MEXC,
-    )
+    for profile in (BINANCE, BINANCE_SPOT, BYBIT, OKX, GATE, KUCOIN, BITGET, HYPERLIQUID, KRAKEN, HTX, MEXC)
 }
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from data.errors import VenueError, VenueRefused, VenueThrottled, VenueUnreachable
 from data.exchange import ATTEMPTS, Venue
 from data.settings import VenueSettings
+from data.venues import VENUES
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -102,7 +103,7 @@ def test_nobody_listening_is_unreachable() -> None:
         asyncio.run(ask())
 
 
-@pytest.mark.parametrize("name", ["binance", "hyperliquid"])
+@pytest.mark.parametrize("name", [name for name, profile in VENUES.items() if not profile.spot])
 def test_every_address_is_moved_to_the_one_that_is_set(name: str) -> None:
     async def hosts() -> set[str | None]:
         told = VenueSettings(base_url=f"http://127.0.0.1:1/{name}")

@@ -154,6 +154,26 @@ def test_a_date_asks_to_stay_away_until_then() -> None:
     assert told is not None and 85 < told <= 90
 
 
+@pytest.mark.parametrize(
+    ("name", "read", "least_s"),
+    [
+        ("binance", lambda venue: venue._client.fapiPublicGetFundingRate(), 0.6),
+        ("hyperliquid", lambda venue: venue._client.publicPostInfo({"type": "candleSnapshot"}), 1.0),
+    ],
+)
+def test_what_the_venue_weighs_heavier_than_ccxt_is_charged_as_the_venue_does(
+    name: str, read: Callable[[Venue], Awaitable[object]], least_s: float
+) -> None:
+    venue = Strict()
+
+    async def three(client: Venue) -> None:
+        await asyncio.gather(*(read(client) for _ in range(3)))
+
+    read_from(name, venue.answer, three, throttle=True, budget_share=1.0)
+    # The first takes what the bucket holds, the second waits for it to fill.
+    assert 3 == len(venue.came) and max(venue.waits) >= 0.95 * least_s
+
+
 Timed = Callable[[Venue], Awaitable[float]]
 
 

@@ -152,6 +152,14 @@ def test_instruments_come_back_the_same(path: Path) -> None:
     assert (LEG,) == instruments_from_json(run.instruments)
 
 
+def test_instruments_of_a_ledger_from_before_contract_sizes_load_with_contracts_of_one_unit() -> None:
+    kept = instruments_to_json([LEG])
+    for row in kept["instruments"]:
+        del row["contract_size"], row["min_quantity"]
+
+    assert (LEG,) == instruments_from_json(kept)
+
+
 @pytest.mark.parametrize(
     "read",
     [

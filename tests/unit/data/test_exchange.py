@@ -377,6 +377,6 @@ def test_no_other_machine_is_ever_connected_to(sandbox: Sandbox, venue: str, mon
 
 def test_a_venue_that_does_not_exist_is_named_with_those_that_do() -> None:
     with pytest.raises(
-        ConfigurationError, match="unknown venue 'kraken': choose from binance, binance_spot, bybit, hyperliquid"
+        ConfigurationError, match="unknown venue 'mtgox': choose from binance, binance_spot, bitget, bybit"
     ):
-        Venue("kraken", VenueSettings(), timeout_s=1.0, concurrency=1)
+        Venue("mtgox", VenueSettings(), timeout_s=1.0, concurrency=1)

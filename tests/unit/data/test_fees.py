@@ -19,6 +19,8 @@ BPS = st.floats(0, 100)
         ("binance", 9, FeeTier(1.7, 0.0)),
         ("binance_spot", 0, FeeTier(10.0, 10.0)),
         ("binance_spot", 2, FeeTier(10.0, 8.0)),
+        ("bybit", 0, FeeTier(5.5, 2.0)),
+        ("bybit", 6, FeeTier(3.0, 0.0)),
         ("hyperliquid", 0, FeeTier(4.5, 1.5)),
         ("hyperliquid", 6, FeeTier(2.4, 0.0)),
     ],
