@@ -1,0 +1,93 @@
+"""Candles stamped in local time: their hourly moves match those of other venues some hours earlier or later."""
+
+import numpy as np
+
+from data.checks.aligned import Aligned
+from data.checks.arrays import Floats, scale, segments
+from data.defects import Defect, Finding, found
+from data.quality import instant
+
+LAGS_H = 12
+WINDOW_H = 336
+WINDOW_ROWS = 100
+CORRELATION = 0.5
+"""Two venues' hourly moves correlate .99 and more at the right hour; shifted ones do not correlate."""
+MORE_THAN_NOW = 0.3
+LEAST_HOURS = 48
+
+
+def check_shifts(asset: Aligned) -> list[Finding]:
+    """Stretches in which a venue's candles match every other venue some hours off. Where only two can be compared,
+    nothing says which of them is wrong, and both are told."""
+    moves = np.diff(np.log(asset.close), axis=0, prepend=np.nan)
+    moves = np.clip(moves / np.maximum(scale(moves, axis=0), 1e-9), -4.0, 4.0)
+    count = len(asset.keys)
+    shifted = {(a, b): _stretches(moves[:, a], moves[:, b]) for a in range(count) for b in range(a)}
+    shifted |= {(b, a): -late for (a, b), late in shifted.items()}
+    findings = []
+    for a, key in enumerate(asset.keys):
+        against = [b for b in range(count) if b != a and _compared(moves, a, b)]
+        if not against:
+            continue
+        lags = [shifted[a, b] for b in against]
+        agreed = np.where(np.all([lag != 0 for lag in lags], axis=0), lags[0], 0)
+        for hours in np.unique(agreed[agreed != 0]).tolist():
+            rows = (agreed == hours) & ~np.isnan(asset.close[:, a])
+            if not rows.any():
+                continue
+            times = asset.time[rows]
+            told = f"{len(times)} candles match other venues {hours:+d} h off, from {instant(int(times[0]))} on"
+            findings.append(found(Defect.SHIFTED, key, "bars", times, told))
+    return findings
+
+
+def _compared(moves: Floats, a: int, b: int) -> bool:
+    return int(np.sum(~np.isnan(moves[:, a] + moves[:, b]))) >= WINDOW_ROWS
+
+
+def _stretches(mine: Floats, theirs: Floats) -> np.ndarray:
+    """[T] hours by which `mine` is stamped later than `theirs`; 0 where they agree or nothing can be said."""
+    late = np.zeros(len(mine), dtype=np.int64)
+    for hours in _candidates(mine, theirs):
+        other = _delayed(theirs, hours)
+        score = np.minimum(np.abs(mine - theirs), 1.0) - np.minimum(np.abs(mine - other), 1.0)
+        # An hour in which both explain the move alike speaks for no shift.
+        score = np.nan_to_num(score) - 0.1
+        for first, end in segments(score, 0.1 * LEAST_HOURS):
+            if end - first >= LEAST_HOURS:
+                late[first:end] = hours
+    return late
+
+
+def _candidates(mine: Floats, theirs: Floats) -> list[int]:
+    """Lags that explain the moves of some fortnight, and no lag does not."""
+    if not ((now := _correlation(mine, theirs)) < 1.0 - MORE_THAN_NOW).any():
+        return []
+    lags = range(-LAGS_H, LAGS_H + 1)
+    fit = np.nan_to_num([_correlation(mine, _delayed(theirs, lag)) for lag in lags])
+    best = np.argmax(fit, axis=0)
+    peak = np.take_along_axis(fit, best[None], axis=0)[0]
+    sure = (peak >= CORRELATION) & (peak - now >= MORE_THAN_NOW)
+    return sorted({int(lag) - LAGS_H for lag in best[sure]} - {0})
+
+
+def _delayed(values: Floats, hours: int) -> Floats:
+    """What was there `hours` earlier; NaN beyond the ends."""
+    moved = np.full_like(values, np.nan)
+    if hours > 0:
+        moved[hours:] = values[:-hours]
+    elif hours < 0:
+        moved[:hours] = values[-hours:]
+    else:
+        moved[:] = values
+    return moved
+
+
+def _correlation(mine: Floats, theirs: Floats) -> Floats:
+    """[windows] correlation of moves around zero; NaN where too few rows have both."""
+    both = ~np.isnan(mine) & ~np.isnan(theirs)
+    a, b = np.where(both, mine, 0.0), np.where(both, theirs, 0.0)
+    starts = np.arange(0, len(mine), WINDOW_H)
+    dot, aa, bb = (np.add.reduceat(x, starts) for x in (a * b, a * a, b * b))
+    enough = np.add.reduceat(both.astype(np.int64), starts) >= WINDOW_ROWS
+    return np.where(enough, dot / np.sqrt(np.maximum(aa * bb, 1e-12)), np.nan)
