@@ -6,7 +6,7 @@ whether its rows are kept out. All that is known is used, later rows too; what w
 
 from collections.abc import Mapping, Sequence
 
-from data.checks.aligned import Aligned, aligned
+from data.checks.aligned import Aligned, aligned, without
 from data.checks.candles import check_candles
 from data.checks.ends import check_ends
 from data.checks.frozen import check_frozen
@@ -69,8 +69,9 @@ def _across(instruments: Sequence[Instrument], candles: Mapping[InstrumentKey, B
         asset = aligned({one.key: candles[one.key] for one in members})
         assets |= {one.key: asset for one in members}
         if len(members) > 1:
-            told, sound = check_prices(asset)
-            findings += told + check_shifts(sound) + check_volumes(sound)
+            shifted = check_shifts(asset)
+            told, sound = check_prices(without(asset, shifted))
+            findings += shifted + told + check_volumes(sound)
     return findings + check_frozen(candles, assets)
 
 

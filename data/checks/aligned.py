@@ -1,11 +1,12 @@
 """The candles of one asset on all its venues on one time axis, and what the other venues say at each hour."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from data.checks.arrays import Floats, Ints, median
+from data.defects import Finding
 from data.types import HOUR_MS, Bars, InstrumentKey
 
 
@@ -21,11 +22,6 @@ class Aligned:
     low: Floats
     close: Floats
     volume: Floats
-
-    def rows(self, column: int) -> tuple[Ints, Floats]:
-        """(rows that a venue has, its closes there)."""
-        rows = np.flatnonzero(~np.isnan(self.close[:, column]))
-        return rows, self.close[rows, column]
 
 
 def aligned(bars: Mapping[InstrumentKey, Bars]) -> Aligned:
@@ -49,3 +45,13 @@ def reference(values: Floats) -> Floats:
     other = np.nansum(values, axis=1, keepdims=True) - values
     known = np.where(count >= 3, middle, np.where(count == 2, other, np.nan))
     return np.where(np.isnan(values), np.nan, known)
+
+
+def without(asset: Aligned, findings: Sequence[Finding]) -> Aligned:
+    """The candles with NaN for those that `findings` are about."""
+    columns = {name: getattr(asset, name).copy() for name in ("open", "high", "low", "close", "volume")}
+    for one in findings:
+        rows = np.isin(asset.time, one.times)
+        for values in columns.values():
+            values[rows, asset.keys.index(one.key)] = np.nan
+    return replace(asset, **columns)

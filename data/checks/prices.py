@@ -3,11 +3,9 @@
 A crash on every venue moves nothing here. Two venues that differ say that one is wrong; the one that jumped is.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
-from data.checks.aligned import Aligned, reference
+from data.checks.aligned import Aligned, reference, without
 from data.checks.arrays import Floats, Mask, in_windows, last_known, median, runs, scale, segments
 from data.defects import Defect, Finding, found
 
@@ -30,20 +28,10 @@ BASIS_HOURS = 168
 def check_prices(asset: Aligned) -> tuple[list[Finding], Aligned]:
     """What is wrong with prices, and the candles without what is quarantined."""
     findings = _levels(asset)
-    asset = _without(asset, findings)
+    asset = without(asset, findings)
     prints = _bad_prints(asset)
-    asset = _without(asset, prints)
+    asset = without(asset, prints)
     return findings + prints + _disagreements(asset) + _wicks(asset), asset
-
-
-def _without(asset: Aligned, findings: list[Finding]) -> Aligned:
-    """The candles with NaN for those that `findings` are about."""
-    columns = {name: getattr(asset, name).copy() for name in ("open", "high", "low", "close", "volume")}
-    for one in findings:
-        rows = np.isin(asset.time, one.times)
-        for values in columns.values():
-            values[rows, asset.keys.index(one.key)] = np.nan
-    return replace(asset, **columns)
 
 
 def _levels(asset: Aligned) -> list[Finding]:

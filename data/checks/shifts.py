@@ -3,16 +3,16 @@
 import numpy as np
 
 from data.checks.aligned import Aligned
-from data.checks.arrays import Floats, scale, segments
+from data.checks.arrays import Floats, Ints, Mask, runs, scale, segments
 from data.defects import Defect, Finding, found
 from data.quality import instant
 
 LAGS_H = 12
-WINDOW_H = 336
-WINDOW_ROWS = 100
-CORRELATION = 0.5
-"""Two venues' hourly moves correlate .99 and more at the right hour; shifted ones do not correlate."""
-MORE_THAN_NOW = 0.3
+WINDOW_H = 168
+WINDOW_ROWS = 84
+CORRELATION = 0.35
+"""Recorded, two venues' hourly moves correlate .99 at the right hour and less than .3 over a week at any other."""
+EXPLAINED = 0.75
 LEAST_HOURS = 48
 
 
@@ -45,7 +45,7 @@ def _compared(moves: Floats, a: int, b: int) -> bool:
     return int(np.sum(~np.isnan(moves[:, a] + moves[:, b]))) >= WINDOW_ROWS
 
 
-def _stretches(mine: Floats, theirs: Floats) -> np.ndarray:
+def _stretches(mine: Floats, theirs: Floats) -> Ints:
     """[T] hours by which `mine` is stamped later than `theirs`; 0 where they agree or nothing can be said."""
     late = np.zeros(len(mine), dtype=np.int64)
     for hours in _candidates(mine, theirs):
@@ -56,19 +56,28 @@ def _stretches(mine: Floats, theirs: Floats) -> np.ndarray:
         for first, end in segments(score, 0.1 * LEAST_HOURS):
             if end - first >= LEAST_HOURS:
                 late[first:end] = hours
+    return _spread(late, ~np.isnan(mine - theirs))
+
+
+def _spread(late: Ints, known: Mask) -> Ints:
+    """`late`, told of hours that cannot be compared too: of all if it is the same wherever they can, else of those
+    beside a stretch."""
+    said = np.unique(late[known])
+    if len(said) == 1:
+        return np.full_like(late, said[0])
+    for first, end in runs(late != 0):
+        before, after = np.flatnonzero(known[:first])[-1:] + 1, np.flatnonzero(known[end:])[:1] + end
+        late[max([0, first - LAGS_H, *before.tolist()]) : first] = late[first]
+        late[end : min([end + LAGS_H, *after.tolist()])] = late[end - 1]
     return late
 
 
 def _candidates(mine: Floats, theirs: Floats) -> list[int]:
-    """Lags that explain the moves of some fortnight, and no lag does not."""
-    if not ((now := _correlation(mine, theirs)) < 1.0 - MORE_THAN_NOW).any():
+    """Lags that explain the moves of some week, looked for only where no lag does not explain them all."""
+    if not (_correlation(mine, theirs) < EXPLAINED).any():
         return []
-    lags = range(-LAGS_H, LAGS_H + 1)
-    fit = np.nan_to_num([_correlation(mine, _delayed(theirs, lag)) for lag in lags])
-    best = np.argmax(fit, axis=0)
-    peak = np.take_along_axis(fit, best[None], axis=0)[0]
-    sure = (peak >= CORRELATION) & (peak - now >= MORE_THAN_NOW)
-    return sorted({int(lag) - LAGS_H for lag in best[sure]} - {0})
+    lags = [*range(-LAGS_H, 0), *range(1, LAGS_H + 1)]
+    return [lag for lag in lags if (_correlation(mine, _delayed(theirs, lag)) >= CORRELATION).any()]
 
 
 def _delayed(values: Floats, hours: int) -> Floats:

@@ -26,6 +26,7 @@ GROSS_DECADES = 1.5
 """Decades above or below the other venues that convict, together with `OWN_DECADES` against the own past."""
 OWN_DECADES = 1.3
 GROSS_FACTOR = 30.0
+EDGE_HOURS = 24
 DEFAULT_SHARE = 0.1
 DEFAULT_ROWS = 3
 DEFAULT_SHARE_ALONE = 0.3
@@ -109,9 +110,11 @@ def _slips(one: Rates, others: Floats) -> list[_Slip]:
     candidates: list[_Slip] = []
     for factor in _factors(usual):
         score = _score(one.size / level, factor)
-        # The exact default shows a factor of 8 where the levels are noisy.
-        score = np.where(plain, -0.5, score + 0.5 * at_default(one.rate, one.interval, factor))
+        moved = at_default(one.rate, one.interval, factor)
+        score = np.where(plain, -0.5, score + 0.5 * moved)
         for first, end in segments(score, least):
+            if abs(np.log10(factor)) < GROSS_DECADES:
+                first, end = _trimmed(moved, plain, (first, end), EDGE_HOURS // usual)
             if slip := _judged(one, others, factor, first, end):
                 candidates.append(slip)
     kept: list[_Slip] = []
@@ -126,6 +129,20 @@ def _score(ratio: Floats, factor: float) -> Floats:
     known = np.nan_to_num(ratio) > 0.0
     share = np.log10(np.where(known, ratio, np.sqrt(factor))) / np.log10(factor)
     return np.asarray(np.clip(share - 0.5, -0.5, 0.5))
+
+
+def _trimmed(moved: Mask, plain: Mask, stretch: tuple[int, int], edge: int) -> tuple[int, int]:
+    """The stretch from the first to the last rate at the moved default, and `edge` rows beyond where the default itself
+    follows: stress beside a slip by a small factor looks like more of it."""
+    first, end = stretch
+    rows = np.flatnonzero(moved[first:end]) + first
+    if not len(rows):
+        return first, first
+    if plain[:first].any():
+        first = max(int(rows[0]) - edge, first)
+    if plain[end:].any():
+        end = min(int(rows[-1]) + 1 + edge, end)
+    return first, end
 
 
 def _judged(one: Rates, others: Floats, factor: float, first: int, end: int) -> _Slip | None:

@@ -10,8 +10,12 @@ from data.checks.arrays import Floats, median, segments
 from data.defects import Defect, Finding, found
 
 LEAST_HOURS = 24
-WHOLE_DECADES = 0.3
-"""A level changes by a power of ten, give or take how much volumes differ from day to day."""
+LEAST_SCORE = 0.3 * LEAST_HOURS
+LEVEL_DECADES = 0.7
+UNIT_DECADES = 1.5
+"""Thirty-fold; recorded, no volume has jumped by more than 20-fold for a day and stayed there."""
+AT_ONCE = 0.5
+"""Every comparison shows at least this share of the jump: volumes differ that much from day to day."""
 EDGE_ROWS = 24
 LEAST_EDGE_ROWS = 12
 WORTH_QUOTE = 500.0
@@ -55,24 +59,31 @@ def _contracts(asset: Aligned, column: int) -> Finding:
 
 def _jumps(asset: Aligned, column: int, known: np.ndarray, size: Floats, off: Floats) -> list[Finding]:
     """Stretches at another level; `size` and `off` are those of the rows `known`."""
+    stretches = [one for sign in (1.0, -1.0) for one in segments(np.clip(sign * off, -1.0, 1.5) - 0.5, LEAST_SCORE)]
+    size, off = size.copy(), off.copy()
     findings = []
-    for sign in (1.0, -1.0):
-        for first, end in segments(np.clip(sign * off, -1.0, 1.5) - 0.5, 0.3 * LEAST_HOURS):
-            decades = float(np.median(off[first:end]))
-            power = round(decades)
-            near = power != 0 and abs(decades - power) <= WHOLE_DECADES
-            if end - first >= LEAST_HOURS and near and _at_once(size, first, end, power):
-                kind = Defect.VOLUME_LEVEL if abs(power) == 1 else Defect.VOLUME_UNIT
-                times = asset.time[known[first:end]]
-                told = f"{len(times)} volumes jump by 10^{power} against other venues and at once"
-                findings.append(found(kind, asset.keys[column], "bars", times, told))
+    for first, end in sorted(stretches, key=lambda one: -abs(float(np.median(off[one[0] : one[1]])))):
+        jump = _jump(size, off, first, end)
+        if end - first < LEAST_HOURS or abs(jump) < LEVEL_DECADES:
+            continue
+        # What lies beside a stretch that has been told of did not jump too.
+        size[first:end] -= jump
+        off[first:end] -= jump
+        kind = Defect.VOLUME_UNIT if abs(jump) >= UNIT_DECADES else Defect.VOLUME_LEVEL
+        told = f"{end - first} volumes are at once {10.0**jump:.2g} times as large, those of other venues are not"
+        findings.append(found(kind, asset.keys[column], "bars", asset.time[known[first:end]], told))
     return findings
 
 
-def _at_once(size: Floats, first: int, end: int, power: int) -> bool:
-    """Whether the own volume changes by about that power of ten from one day to the next, where the stretch begins and
-    where it ends."""
-    edges = [(size[max(first - EDGE_ROWS, 0) : first], size[first : first + EDGE_ROWS])]
-    edges.append((size[end : end + EDGE_ROWS], size[max(end - EDGE_ROWS, first) : end]))
-    steps = [np.median(inside) - np.median(outside) for outside, inside in edges if len(outside) >= LEAST_EDGE_ROWS]
-    return bool(steps) and all(abs(step - power) <= WHOLE_DECADES for step in steps)
+def _jump(size: Floats, off: Floats, first: int, end: int) -> float:
+    """Decades by which volumes change from one day to the next where the stretch begins and where it ends, by
+    themselves and against other venues; 0 unless all of that agrees."""
+    steps = []
+    for values in (size, off):
+        edges = [(values[max(first - EDGE_ROWS, 0) : first], values[first : first + EDGE_ROWS])]
+        edges.append((values[end : end + EDGE_ROWS], values[max(end - EDGE_ROWS, first) : end]))
+        steps += [
+            np.median(inside) - np.median(outside) for outside, inside in edges if len(outside) >= LEAST_EDGE_ROWS
+        ]
+    jump = float(np.median(steps)) if steps else 0.0
+    return jump if all(step * np.sign(jump) >= AT_ONCE * abs(jump) for step in steps) else 0.0
