@@ -60,10 +60,10 @@ def _stretches(mine: Floats, theirs: Floats) -> Ints:
 
 
 def _spread(late: Ints, known: Mask) -> Ints:
-    """`late`, told of hours that cannot be compared too: of all if it is the same wherever they can, else of those
-    beside a stretch."""
-    said = np.unique(late[known])
-    if len(said) == 1:
+    """`late`, told of hours that cannot be compared too: of all if it is the same wherever they can, give or take the
+    hours in which the shift itself leaves one of them alone; else of those beside a stretch."""
+    said, rows = np.unique(late[known & (late != 0)], return_counts=True)
+    if len(said) == 1 and rows[0] >= known.sum() - LAGS_H:
         return np.full_like(late, said[0])
     for first, end in runs(late != 0):
         before, after = np.flatnonzero(known[:first])[-1:] + 1, np.flatnonzero(known[end:])[:1] + end

@@ -102,11 +102,11 @@ def _factors(interval: int) -> list[float]:
 
 def _slips(one: Rates, others: Floats) -> list[_Slip]:
     """Stretches in another unit, apart from each other; `others` is [n] the level of the other venues at each row."""
-    own = float(np.median(one.size[one.size > 0.0])) if (one.size > 0.0).any() else np.nan
+    plain = at_default(one.rate, one.interval, 1.0)
+    own = _typical(one.size) if plain.any() else USUAL_LEVEL
     level = np.where(np.isnan(others), own, others)
     usual = int(np.median(one.interval))
     least = 0.25 * max(LEAST_ROWS, 24 // usual)
-    plain = at_default(one.rate, one.interval, 1.0)
     candidates: list[_Slip] = []
     for factor in _factors(usual):
         score = _score(one.size / level, factor)
@@ -164,7 +164,8 @@ def _judged(one: Rates, others: Floats, factor: float, first: int, end: int) -> 
         f"{end - first} rates are {factor:g} times what they ought to be: median {level * 8:.2g} per 8 h, "
         f"other venues {known * 8:.2g}, {100 * moved:.0f} % exactly {factor:g} times the default"
     )
-    return _Slip(factor, first, end, abs(abs(against_others) - abs(np.log10(factor))), told)
+    decades = against_own if np.isnan(against_others) else against_others
+    return _Slip(factor, first, end, float(np.nan_to_num(abs(decades - abs(np.log10(factor))))), told)
 
 
 def _typical(size: Floats) -> float:
