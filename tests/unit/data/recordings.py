@@ -1,6 +1,7 @@
 """Recorded series of any venue, by name, for the tests of the checks; they skip where RECORDED_MARKET is not set."""
 
 import os
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -11,8 +12,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from data.checks import check_market
+from data.defects import Defect, Finding
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
+CANDLES, FUNDING = "ohlcv_1h.parquet", "funding.parquet"
+BTC = ("binance", "BTC/USDT:USDT")
 PANEL = ("ADA", "AVAX", "BNB", "BTC", "DOGE", "DOT", "ETH", "LTC", "SOL", "TON", "TRX", "XRP")
 """Assets that binance and hyperliquid have completely over `PANEL_SPAN`."""
 PANEL_SPAN = "2024-09-10", "2025-04-14"
@@ -86,3 +91,34 @@ def between(rows: Rows, first: str, last: str) -> Rows:
     time = rows.open_time if isinstance(rows, Bars) else rows.time
     kept = (time >= ms(first)) & (time < ms(last))
     return type(rows)(*(column[kept] for column in vars(rows).values()))
+
+
+def checked(
+    keys: Iterable[InstrumentKey],
+    candles: dict[InstrumentKey, Bars] | None = None,
+    funding: dict[InstrumentKey, Settlements] | None = None,
+) -> list[Finding]:
+    hourly = {"hyperliquid", "kraken", "dydx", "drift"}
+    listed = [instrument(key, 1 if key[0] in hourly else 8) for key in keys]
+    return check_market(listed, candles or {}, funding or {})
+
+
+def funding_of(*keys: InstrumentKey) -> list[Finding]:
+    return checked(keys, funding={key: settlements(*key) for key in keys})
+
+
+@cache
+def panel() -> tuple[dict[InstrumentKey, Bars], dict[InstrumentKey, Settlements]]:
+    keys = [key for asset in PANEL for key in venues_with(asset, CANDLES) if key[0] in ("binance", "hyperliquid")]
+    return (
+        {key: between(bars(*key), *PANEL_SPAN) for key in keys},
+        {key: between(settlements(*key), *PANEL_SPAN) for key in keys},
+    )
+
+
+def kept_out(findings: Iterable[Finding]) -> list[str]:
+    return [str(one) for one in findings if one.defect.quarantined]
+
+
+def of(defect: Defect, findings: Iterable[Finding]) -> list[Finding]:
+    return [one for one in findings if one.defect is defect]
