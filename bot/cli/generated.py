@@ -10,7 +10,11 @@ from pathlib import Path
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
 from bot.risk import Denial
 from bot.settings import Settings, paper_settings, to_yaml
+from data.defects import defect_table
 
+ROOT = Path(__file__).parents[2]
+TABLE_BEGINS = "<!-- generated from data/defects.py -->\n"
+TABLE_ENDS = "<!-- end -->"
 OBSERVATION_INTRODUCTION = """\
 # The observation
 
@@ -40,6 +44,7 @@ def generated() -> dict[str, str]:
         "config/paper.yaml": to_yaml(
             paper_settings(), "Paper trading on the real venues by their public data: no keys."
         ),
+        "docs/data_quality.md": _with_table("docs/data_quality.md", defect_table()),
         "docs/observation.md": _observation(),
         "docs/risk.md": _risk(),
     }
@@ -49,6 +54,13 @@ def main() -> None:
     """Write them into the working directory."""
     for path, text in generated().items():
         Path(path).write_text(text)
+
+
+def _with_table(path: str, table: str) -> str:
+    """A document that people write, with `table` between its two marks."""
+    before, mark, rest = (ROOT / path).read_text().partition(TABLE_BEGINS)
+    _, end, after = rest.partition(TABLE_ENDS)
+    return before + mark + table + end + after
 
 
 def _observation() -> str:
