@@ -13,7 +13,8 @@ from typing import Any, Self, TypeVar
 from data import pagers, readings
 from data.connection import ATTEMPTS, Connection
 from data.errors import ConfigurationError, VenueRefused
-from data.profile import PriceKind, VenueProfile
+from data.fees import fees
+from data.profile import FeeTier, PriceKind, VenueProfile
 from data.quotes import FundingNow, OrderBook, Quote, depth
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Bars, Instrument, Settlements
@@ -44,6 +45,7 @@ class Venue:
     ) -> None:
         self.name = name
         self.profile: VenueProfile = venue_profile(name)
+        self.fees: FeeTier = fees(name, settings)
         if self.profile.spot:
             raise ConfigurationError(
                 f"{name} is a spot venue, and spot is not collected yet: leave it out of data.venues "

@@ -26,10 +26,11 @@ from data.errors import CorruptData
 from data.files import files_at
 from data.parquet import shown
 from data.partitions import Partitions, Rows
+from data.profile import FeeTier
 from data.quality import Mask, bar_faults, settlement_faults
 from data.quarantine import DIFFERS, Quarantine
 from data.tables import SCHEMAS, Series, between, by_month, empty, merge, rows_of, series, union
-from data.types import Bars, Instrument, InstrumentKey, Settlements
+from data.types import Asset, Bars, Instrument, InstrumentKey, Settlements
 
 Kind = TypeVar("Kind", Bars, Settlements)
 ALWAYS = 0, 253_402_300_799_999
@@ -84,6 +85,30 @@ class Lake:
     def append_snapshots(self, venue: str, snapshots: Mapping[str, Series]) -> Appended:
         """Add what the market looked like, by symbol; a figure that the venue does not tell is NaN."""
         return self._append("snapshots", venue, snapshots, {})
+
+    def append_rules(self, venue: str, instruments: Sequence[Instrument], fees: FeeTier, time_ms: int) -> None:
+        """Add the market rules of those instruments whose rules, or fees, are not those that were stored last."""
+        fresh = {one.symbol: _rules(one, fees, time_ms) for one in instruments}
+        known = self._newest_rows("rules", venue)
+        changed = {
+            symbol: rows
+            for symbol, rows in fresh.items()
+            if symbol not in known or [c[0] for c in rows[1:]] != [c[-1] for c in known[symbol][1:]]
+        }
+        self._append("rules", venue, changed, {})
+
+    def instruments(self, venues: Iterable[str] | None = None) -> tuple[Instrument, ...]:
+        """Every instrument of `venues` (None: all) whose rules are stored, by the newest of them."""
+        named = self.venues("rules") if venues is None else venues
+        return tuple(
+            _instrument(venue, symbol, rows)
+            for venue in named
+            for symbol, rows in sorted(self._newest_rows("rules", venue).items())
+        )
+
+    def newest(self, table: str, venue: str) -> dict[str, int]:
+        """The time of the newest row of each symbol, ms."""
+        return {symbol: int(rows[0][-1]) for symbol, rows in self._newest_rows(table, venue).items()}
 
     def bars(
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int, table: str = "bars"
@@ -194,6 +219,15 @@ class Lake:
                 if len(rows[0]):
                     yield (venue, symbol), rows
 
+    def _newest_rows(self, table: str, venue: str) -> Rows:
+        """Each symbol's rows of the last file that has any."""
+        newest: Rows = {}
+        for part in self._partitions.parts(table, venue, *ALWAYS, kept=False):
+            for symbol, rows in part.items():
+                if symbol not in newest or rows[0][-1] > newest[symbol][0][-1]:
+                    newest[symbol] = rows
+        return newest
+
     def _append(
         self, table: str, venue: str, rows: Mapping[str, Series], faults: Mapping[str, Mapping[str, Mask]]
     ) -> Appended:
@@ -259,6 +293,30 @@ class _VenueByVenue(Mapping[InstrumentKey, Kind]):
 
     def __len__(self) -> int:
         return len(self._keys)
+
+
+def _rules(one: Instrument, fees: FeeTier, time_ms: int) -> Series:
+    told = (one.lot_step, one.tick_size, one.min_quantity, one.min_notional, one.contract_size)
+    whole = (*told, one.interval_hours, one.spot, fees.taker_bps, fees.maker_bps)
+    return series("rules", [np.array([value]) for value in (time_ms, *whole)])
+
+
+def _instrument(venue: str, symbol: str, rows: Series) -> Instrument:
+    told = dict(zip(SCHEMAS["rules"].names[2:], (float(column[-1]) for column in rows[1:]), strict=True))
+    base, _, rest = symbol.partition("/")
+    return Instrument(
+        venue=venue,
+        symbol=symbol,
+        asset=Asset.parse(base),
+        quote=rest.partition(":")[0],
+        lot_step=told["lot_step"],
+        tick_size=told["tick_size"],
+        min_notional=told["min_notional"],
+        interval_hours=int(told["interval_hours"]),
+        spot=bool(told["spot"]),
+        contract_size=told["contract_size"],
+        min_quantity=told["min_quantity"],
+    )
 
 
 def _reach_file(venue: str) -> str:

@@ -27,10 +27,15 @@ SCHEMAS = {
     "settlements": _schema(offset_ms=pa.int64(), rate=pa.float64()),
     "snapshots": _schema(
         **dict.fromkeys(("predicted_rate", "next_settlement", "interval_hours"), pa.float64()),
-        **dict.fromkeys(("bid", "ask", "bid_depth", "ask_depth", "open_interest", "volume_24h"), pa.float64()),
+        **dict.fromkeys(("bid", "ask", "bid_depth", "ask_depth", "open_interest", "turnover_24h"), pa.float64()),
+    ),
+    "rules": _schema(
+        **dict.fromkeys(("lot_step", "tick_size", "min_quantity", "min_notional", "contract_size"), pa.float64()),
+        **dict.fromkeys(("interval_hours", "spot", "taker_bps", "maker_bps"), pa.float64()),
     ),
 }
-"""Columns of each table. `time` is a candle's open, the hour that a settlement is for, or the hour of a snapshot."""
+"""Columns of each table. `time` is a candle's open, the hour that a settlement is for, or the
+hour of a snapshot; rules hold from their time to that of the next row."""
 
 
 def series(table: str, columns: Mapping[str, NDArray[np.float64]] | Sequence[NDArray[np.float64]]) -> Series:
