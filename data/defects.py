@@ -55,7 +55,7 @@ class Defect(StrEnum):
     # Candles
     FROZEN = "frozen", True, "a price that stands still without volume while it moves elsewhere: the venue was down"
     ZERO_VOLUME = "zero_volume", False, "hours in which nothing traded: the price is that of an earlier hour"
-    BAD_PRINT = "bad_print", True, "an open or close that no other venue saw and that is gone hours later"
+    BAD_PRINT = "bad_print", True, "an open or close that leaves the other venues and the hour before by 12 % or more"
     OUTLIER = (
         "outlier",
         False,
@@ -70,7 +70,7 @@ class Defect(StrEnum):
     VOLUME_UNIT = (
         "volume_unit",
         True,
-        "volume in contracts: it jumps 100-fold or more against other venues, or is whole",
+        "volume in contracts: it jumps 30-fold or more against other venues, or is whole",
     )
     VOLUME_LEVEL = "volume_level", False, "volume that jumps tenfold against other venues, as markets do at times"
     MULTIPLIER = "multiplier", True, "a price off by a power of ten: 1000PEPE taken for PEPE"

@@ -79,10 +79,13 @@ def _jump(price: Floats, first: int, end: int) -> float:
 
 
 def _apart(asset: Aligned, name: str) -> Floats:
-    """[T, V] log distance of a price from the other venues, less what is usual over a week."""
+    """[T, V] log distance of a price from the other venues, less what was usual in the week before (in the first week,
+    in it): what is there at an hour depends on nothing later."""
     price = np.log(getattr(asset, name))
     off = price - reference(price)
-    usual = median(in_windows(off, BASIS_HOURS), axis=1)
+    week = median(in_windows(off, BASIS_HOURS), axis=1)
+    before = np.concatenate([week[:1], week[:-1]])
+    usual = np.where(np.isnan(before), week, before)
     return np.asarray(off - np.repeat(usual, BASIS_HOURS, axis=0)[: len(off)])
 
 

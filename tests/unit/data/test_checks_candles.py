@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from data.defects import Defect
 from data.types import HOUR_MS, Asset, Bars
@@ -11,6 +12,7 @@ from tests.unit.data.checked import (
     HYPERLIQUID,
     OKX,
     PRICES,
+    only,
     prices,
     times,
     told,
@@ -25,6 +27,25 @@ def test_a_bad_print_is_kept_out_where_it_is_and_nowhere_else() -> None:
         wrong = times(1.2, walk(1), slice(200, 201), (name, "high"))
         kept_out = [one for one in prices((BINANCE, wrong), (OKX, walk(2))) if one.defect.quarantined]
         assert [(Defect.BAD_PRINT, BINANCE.key, [200])] == told(kept_out)
+
+
+def test_a_departure_that_lasts_is_kept_out_for_three_hours_and_told_from_then_on() -> None:
+    parted = times(1.2, walk(1), slice(200, 230))
+    findings = prices((BINANCE, parted), (OKX, walk(2)))
+
+    assert [(Defect.BAD_PRINT, BINANCE.key, [200, 201, 202])] == told(
+        [one for one in findings if one.defect.quarantined]
+    )
+    assert (Defect.DISAGREEMENT, BINANCE.key, list(range(203, 230))) in told(findings)
+
+
+@pytest.mark.parametrize("begins", [169, 200, 335, 336])
+def test_a_bad_print_is_kept_out_in_the_hour_that_it_appears(begins: int) -> None:
+    wrong, other = times(0.8, walk(1), slice(begins, begins + 2)), walk(2)
+    for known in range(begins, begins + 6):
+        seen = [only(rows, np.arange(len(rows)) <= known) for rows in (wrong, other)]
+        kept_out = [one for one in prices((BINANCE, seen[0]), (OKX, seen[1])) if one.defect.quarantined]
+        assert [(Defect.BAD_PRINT, BINANCE.key, list(range(begins, min(known, begins + 1) + 1)))] == told(kept_out)
 
 
 def test_the_same_move_on_every_venue_is_no_bad_print() -> None:
