@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from data.errors import VenueRefused
 from data.types import HOUR_MS
 
+STALE_PAGES = 3
+"""So many numbered pages without an older row are a venue that does not page."""
 Row = TypeVar("Row", bound=Sequence[Any])
 
 
@@ -54,16 +56,19 @@ async def numbered(
     read: Callable[[int], Awaitable[Sequence[Row]]], since: int, until: int | None, page: int, what: str
 ) -> list[Row]:
     """Rows from `since` to `until` (None: now), where `read(n)` gives page n = 1, 2, ... of `page` rows, newest first.
-    Rows that arrive meanwhile push others to the next page, where they are met again."""
+    Rows that arrive meanwhile push others to the next page, where they are met again: a few pages may bring nothing
+    older, but not many in a row."""
     rows: dict[int, Row] = {}
+    stale = 0
     for number in count(1):
         answer = await read(number)
         older = [row for row in answer if not rows or row[0] < min(rows)]
-        if answer and not older:
-            raise _stuck(what)
         rows |= {row[0]: row for row in answer}
         if len(answer) < page or min(rows) <= since:
             break
+        stale = 0 if older else stale + 1
+        if stale == STALE_PAGES:
+            raise _stuck(what)
     return _between(rows, since, until)
 
 
