@@ -40,9 +40,7 @@ def main(job: Path) -> None:
         told["champion"],
         supersedes=True,
     )
-    history = collected_history(
-        settings, Lake(Path(told["lake"])), instruments_from_json(told["instruments"]), told["last"]
-    )
+    history = collected_history(settings, Lake(told["lake"]), instruments_from_json(told["instruments"]), told["last"])
     cycle = run_cycle(learning, history, Watch(stage=lambda text: print(text, file=sys.stderr, flush=True)))
     print(json.dumps(cycle.verdict.as_dict() if cycle.verdict else None), file=sys.stderr)
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from backtest.history import History
 from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
 from bot.identity import Bounds
+from bot.run_folder import lake_place
 from bot.settings import Settings
-from data.errors import ConfigurationError
+from data.errors import ConfigurationError, MissingData
 from data.lake import Lake
 from data.market import Market
+from data.panel import tradable
 from data.types import HOUR_MS, Instrument, Settlements
 
 
@@ -23,6 +25,20 @@ def simulated_history(settings: Settings, bounds: Bounds) -> History:
         last = start_ms(settings.sandbox, market) + WARM_UP_MS
     newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
     return History(market, settings.data, newest if last is None else min(last, newest), bounds.from_ms)
+
+
+def past(settings: Settings, bounds: Bounds) -> History:
+    """What agents learn from: the simulated market's past, or what `bot collect` and `bot run` have brought of real
+    venues. Raises MissingData where nothing is collected."""
+    if settings.profile == "sandbox":
+        return simulated_history(settings, bounds)
+    lake = Lake(lake_place(settings))
+    instruments = tradable(lake.instruments(settings.data.venues), settings.data.assets)
+    newest = [max(lake.newest("bars", venue).values(), default=0) for venue in settings.data.venues]
+    if not instruments or not all(newest):
+        raise MissingData(f"{lake.shown} has no candles of every venue: fill it by `bot collect`")
+    last = min(newest) + HOUR_MS
+    return collected_history(settings, lake, instruments, last if bounds.to_ms is None else min(last, bounds.to_ms))
 
 
 def collected_history(settings: Settings, lake: Lake, instruments: Sequence[Instrument], last: int) -> History:

@@ -36,7 +36,8 @@ class Plan:
     folder: Path
     """Of the population."""
     registry: Path
-    lake: Path
+    lake: str
+    """A folder or a URL."""
     instruments: Mapping[str, Any]
     """As the ledger keeps them."""
     begins_ms: int
@@ -112,7 +113,7 @@ class Retraining:
             "settings": self._settings.model_dump(mode="json"),
             "folder": str(self._plan.folder),
             "registry": str(self._plan.registry),
-            "lake": str(self._plan.lake),
+            "lake": self._plan.lake,
             "instruments": self._plan.instruments,
             "last": due,
             "champion": champion,

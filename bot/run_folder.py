@@ -24,6 +24,12 @@ def registry_of(settings: Settings) -> Registry:
     return Registry(settings.var / "registry" / market_name(settings))
 
 
+def lake_place(settings: Settings) -> str:
+    """Where this market's lake lies: a folder or a URL."""
+    name = market_name(settings)
+    return str(settings.var / "lake" / name) if settings.data.lake is None else f"{settings.data.lake}/{name}"
+
+
 @contextmanager
 def single_instance(var: Path) -> Iterator[None]:
     """Hold `var` for this process alone; raises StateError while another bot holds it."""

@@ -24,9 +24,8 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Account, Trader
-from bot.worlds import World, open_world
+from bot.worlds import World, make_collector, open_world
 from data.errors import ConfigurationError, StateError, VenueError
-from data.ingest import Collector
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Asset, Instrument
@@ -107,7 +106,7 @@ async def _assemble(
         account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
         policy=policy or registry.policy(champion, environment, settings.seed),
-        collector=Collector(world.venues, lake, instruments, _history_hours(settings)),
+        collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings)),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
         gate=RiskGate(settings.risk, rules, account.id),

@@ -112,7 +112,9 @@ def paper_settings() -> Settings:
         "ENA",
         "INJ",
     )
-    return Settings(profile="paper", data=DataSettings(assets=assets))
+    return Settings(
+        profile="paper", data=DataSettings(assets=assets, candles=("last", "mark", "index"), snapshots=True)
+    )
 
 
 def to_yaml(settings: Settings, title: str) -> str:

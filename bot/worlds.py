@@ -1,17 +1,20 @@
 """Which market the bot meets: the embedded sandbox or the real venues, opened and closed as one block."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from backtest.sandbox.client import SandboxClock, SandboxProcess, loopback_only
-from bot.identity import Bounds, identity, market_name, world_file
+from bot.identity import Bounds, identity, world_file
+from bot.run_folder import lake_place
 from bot.settings import Settings
 from data.clock import Clock, WallClock
 from data.errors import ConfigurationError
 from data.exchange import Venue
+from data.ingest import PRICE_TABLES, Collector, Watch
+from data.lake import Lake
 from data.settings import VenueSettings
+from data.types import Instrument
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class World:
 
     clock: Clock
     venues: Mapping[str, Venue]
-    lake: Path
+    lake: str
+    """A folder or a URL."""
     end_ms: int | None = None
     """When a simulated market ends; None for real venues."""
     episode: str = ""
@@ -46,7 +50,7 @@ async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> Asyn
                 "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
             )
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, settings.var / "lake" / market_name(settings), end_ms, episode)
+        yield World(clock, opened, lake_place(settings), end_ms, episode)
 
 
 def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> SandboxProcess:
@@ -60,3 +64,18 @@ def _venue(name: str, told: VenueSettings, settings: Settings) -> Venue:
     if settings.profile == "sandbox":
         loopback_only(told.base_url or "")
     return Venue(name, told, timeout_s=settings.data.timeout_s, concurrency=settings.data.concurrency)
+
+
+def make_collector(
+    settings: Settings,
+    venues: Mapping[str, Venue],
+    lake: Lake,
+    instruments: Sequence[Instrument],
+    history_hours: int,
+    watch: Watch | None = None,
+) -> Collector:
+    """The collector of what the settings want collected."""
+    tables = [table for table, price in PRICE_TABLES.items() if price in settings.data.candles]
+    return Collector(
+        venues, lake, instruments, history_hours, tables=tables, snapshots=settings.data.snapshots, watch=watch
+    )

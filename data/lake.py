@@ -67,6 +67,11 @@ class Lake:
         self._partitions = Partitions(self._files)
         self._quarantine = Quarantine(self._files)
 
+    @property
+    def shown(self) -> str:
+        """Where it lies, for people."""
+        return self._files.shown
+
     def close(self) -> None:
         """Let another process write. Reading goes on."""
         self._files.release()

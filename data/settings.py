@@ -105,6 +105,15 @@ class DataSettings(Frozen):
         (), description="Assets to trade, e.g. BTC, 1000PEPE; empty: all that two venues share."
     )
     history_hours: int = Field(336, ge=192, description="Hours of history before now that features are made from.")
+    lake: str | None = Field(
+        None, description="Where collected data lies: a folder, or a URL such as s3://bucket/lake; empty: below var."
+    )
+    candles: tuple[Literal["last", "mark", "index"], ...] = Field(
+        ("last",), min_length=1, description="Prices of which hourly candles are collected; decisions need last."
+    )
+    snapshots: bool = Field(
+        False, description="Collect every hour what funds next, best prices, depth, open interest and turnover."
+    )
     decision_delay_s: int = Field(
         60, ge=1, le=240, description="Seconds after the full hour at which the market is read and traded."
     )

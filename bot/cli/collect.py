@@ -1,9 +1,12 @@
-"""`bot collect`: brings the lake up to now and says what it holds."""
+"""`bot collect`: brings the lake up to now, venues in parallel, and says what it holds."""
 
 import asyncio
 import contextlib
 
 from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from bot.cli.tables import print_json, show
@@ -11,35 +14,81 @@ from bot.identity import Bounds
 from bot.run_folder import single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import open_world
-from data.ingest import Collector
-from data.lake import Appended, Lake
+from bot.worlds import World, make_collector, open_world
+from data.errors import VenueError
+from data.ingest import Collected, Progress
+from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument
 
 
-def collect_history(settings: Settings, bounds: Bounds, *, as_json: bool) -> None:
-    """Collect, then print rows and time range per instrument."""
+def collect_history(settings: Settings, bounds: Bounds, days: int | None, *, as_json: bool) -> None:
+    """Collect, then print rows and time range per instrument. Raises VenueError for a venue that could not be used,
+    after the others are collected and shown."""
     with single_instance(settings.var), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_collect(settings, bounds, as_json))
+        asyncio.run(_collect(settings, bounds, days, as_json))
 
 
-async def _collect(settings: Settings, bounds: Bounds, as_json: bool) -> None:
+async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json: bool) -> None:
+    hours = settings.data.history_hours if days is None else 24 * days
     async with open_world(settings, bounds, fresh=False) as world:
-        listings = [await venue.instruments() for venue in world.venues.values()]
-        instruments = tradable([i for listing in listings for i in listing], settings.data.assets)
         lake = Lake(world.lake)
-        collector = Collector(world.venues, lake, instruments, settings.data.history_hours)
-        first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
-        report = Appended()
-        for tick in range(first, first + (bounds.hours or 0) * HOUR_MS + 1, HOUR_MS):
-            await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)
-            report += (await collector.collect(tick)).rows
-    rows = [_held(lake, instrument, tick, settings.data.history_hours) for instrument in instruments]
-    if as_json:
-        print_json({"lake": str(world.lake), "until": iso(tick), "rows": vars(report), "instruments": rows})
-    else:
-        show(_shown(rows), _told(report, str(world.lake)))
+        listed, absent = await _listed(world, lake)
+        instruments = tradable(listed, settings.data.assets)
+        collected, last = Collected(), Collected()
+        with _Bars(list(world.venues)) as bars:
+            collector = make_collector(settings, world.venues, lake, instruments, hours, bars.watch)
+            first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
+            for tick in range(first, first + (bounds.hours or 0) * HOUR_MS + 1, HOUR_MS):
+                await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)
+                last = await collector.collect_all(tick)
+                collected += last
+        lake.compact()
+    _report(lake, collected, [_held(lake, instrument, tick, hours) for instrument in instruments], tick, as_json)
+    for failure in (*absent, *last.failures):
+        raise failure
+
+
+async def _listed(world: World, lake: Lake) -> tuple[list[Instrument], list[VenueError]]:
+    """What the venues list; of one that cannot be asked, what the lake knows of it."""
+    answers = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()), return_exceptions=True)
+    listed: list[Instrument] = []
+    absent: list[VenueError] = []
+    for name, answer in zip(world.venues, answers, strict=True):
+        if isinstance(answer, VenueError):
+            absent.append(answer)
+            listed += lake.instruments([name])
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            listed += answer
+    return listed, absent
+
+
+class _Bars:
+    """A progress bar for each venue, with rows per second and the time that is left."""
+
+    def __init__(self, venues: list[str]) -> None:
+        columns = (
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        )  # fmt: skip
+        console = Console(stderr=True)
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._tasks: dict[str, TaskID] = {venue: self._bar.add_task(venue, total=None, rate="") for venue in venues}
+
+    def __enter__(self) -> "_Bars":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._bar.stop()
+
+    def watch(self, progress: Progress) -> None:
+        """Move one venue's bar."""
+        task = self._bar.tasks[self._tasks[progress.venue]]
+        rate = f"{progress.rows:,} rows, {progress.rows / max(task.elapsed or 0.0, 0.1):,.0f}/s"
+        self._bar.update(task.id, total=progress.total, completed=progress.done, rate=rate)
 
 
 def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> dict[str, object]:
@@ -57,19 +106,18 @@ def _held(lake: Lake, instrument: Instrument, tick: int, history_hours: int) -> 
     }
 
 
-def _shown(rows: list[dict[str, object]]) -> Table:
+def _report(lake: Lake, collected: Collected, rows: list[dict[str, object]], tick: int, as_json: bool) -> None:
+    told = vars(collected.rows)
+    if as_json:
+        troubles = [*collected.troubles, *map(str, collected.failures)]
+        print_json({"lake": lake.shown, "until": iso(tick), "rows": told, "troubles": troubles, "instruments": rows})
+        return
     table = Table(title="the lake's newest history", title_justify="left", box=SIMPLE)
     for heading in ("instrument", "bars", "gaps", "settled", "newest bar", "settlement"):
         table.add_column(heading, no_wrap=True, justify="left" if heading == "instrument" else "right")
     for row in rows:
         newest = (str(row[name] or "-")[5:13].replace("T", " ") + "h" for name in ("newest_bar", "newest_settlement"))
-        counts = (str(row[name]) for name in ("bars", "bars_missing", "settlements"))
-        table.add_row(f"{row['venue']} {row['symbol']}", *counts, *newest)
-    return table
-
-
-def _told(report: Appended, lake: str) -> str:
-    return (
-        f"{report.new} new rows, {report.known} known, {report.conflicting} conflicting, "
-        f"{report.rejected} rejected; in {lake}"
-    )
+        figures = (str(row[name]) for name in ("bars", "bars_missing", "settlements"))
+        table.add_row(f"{row['venue']} {row['symbol']}", *figures, *newest)
+    counts = ", ".join(f"{number} {what}" for what, number in told.items())
+    show(table, *collected.troubles, f"rows: {counts}; in {lake.shown}")

@@ -20,7 +20,7 @@ from backtest.yardsticks import PLAIN
 from bot.cli.backtest import simulated_tape
 from bot.cli.champion import opened_registry
 from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
-from bot.histories import simulated_history
+from bot.histories import past
 from bot.identity import Bounds, describe
 from bot.settings import Settings
 from bot.status import Kpi, iso, key_figures, trade_as_json
@@ -133,7 +133,7 @@ def _row(settings: Settings, version: Version, policy: Policy) -> Score | None:
         return None
     try:
         last = Bounds(to_ms=version.window["validation"][1])
-        return examine_again(version, policy, simulated_history(settings, last))
+        return examine_again(version, policy, past(settings, last))
     except MissingData:
         return None
 

@@ -42,7 +42,7 @@ def retrace_member(settings: Settings, bounds: Bounds, folder: Path | None, memb
     """Train one member once more along the schedule that made it, and compare the weights. Raises StateError where
     they differ."""
     from backtest.worker_process import one_thread
-    from bot.histories import simulated_history
+    from bot.histories import past
     from pbt_online.checkpoint import weights_hash
     from pbt_online.cycle import Learning, course_of
     from pbt_online.population import retrace
@@ -53,7 +53,7 @@ def retrace_member(settings: Settings, bounds: Bounds, folder: Path | None, memb
         raise StateError(f"member {member} of {place} has no weights: choose one of those that `bot lineage` lists")
     learning = Learning(settings.learning, settings.environment, settings.seed, place, registry_of(settings))
     schedule = schedule_of(memory.entries, checkpoint)
-    history = simulated_history(settings, bounds)
+    history = past(settings, bounds)
     wanted = {entry.cycle for entry in schedule}
     courses = {c.number: course_of(learning, history, c) for c in cycles(place) if c.number in wanted}
     with one_thread():

@@ -82,15 +82,20 @@ def collect(
     first: From = None,
     hours: Hours = None,
     seed: Seed = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Days of history; none: what decisions need.")
+    ] = None,
+    sandbox_url: SandboxUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fill the lake with settled funding and candles: the history that decisions need, then `--hours` more."""
+    """Fill the lake with settled funding and candles: the history, then `--hours` more as they pass."""
     options = Options(
-        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, hours=hours
-    )
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
+        first=first, hours=hours,
+    )  # fmt: skip
     from bot.cli.collect import collect_history
 
-    collect_history(options.settings(), options.bounds(), as_json=as_json)
+    collect_history(options.settings(), options.bounds(), days, as_json=as_json)
 
 
 @app.command()
@@ -256,6 +261,78 @@ def evaluate(
         compare_versions(options.settings(), options.bounds(), as_json=as_json)
     else:
         evaluate_version(options.settings(), options.bounds(), version, output, as_json=as_json)
+
+
+data_app = typer.Typer(help="What is wrong with the collected data, and what it lacks.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("check")
+def data_check(
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    seed: Seed = None,
+    sandbox_url: SandboxUrl = None,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Move what cannot be trusted to quarantine.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look the collected data over: gaps, doubles, frozen prices, outliers, slips of unit; ends with 4 for bad rows."""
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url
+    )
+    from bot.cli.lake import check_lake
+
+    check_lake(options.settings(), set_aside=set_aside, as_json=as_json)
+
+
+@data_app.command("gaps")
+def data_gaps(
+    config: Config = None,
+    var: Var = None,
+    replay: Replay = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    first: From = None,
+    seed: Seed = None,
+    sandbox_url: SandboxUrl = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Ask the venues again for what is missing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What is missing within the collected series."""
+    options = Options(
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
+        first=first,
+    )  # fmt: skip
+    from bot.cli.lake import show_gaps
+
+    show_gaps(options.settings(), options.bounds(), fix=fix, as_json=as_json)
+
+
+@data_app.command("import")
+def data_import(
+    folder: Annotated[Path, typer.Argument(help="Folder with funding.parquet and ohlcv_1h.parquet.")],
+    config: Config = None,
+    var: Var = None,
+    venues: Venues = None,
+    assets: Assets = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take recorded files into the collected data."""
+    from bot.cli.lake import import_files
+
+    options = Options(config=config, var=var, venues=venues, assets=assets)
+    import_files(options.settings(), folder, as_json=as_json)
+
+
+@data_app.command("compact")
+def data_compact(config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None) -> None:
+    """Move everything into the files of its month, for pandas, polars and DuckDB."""
+    from bot.cli.lake import compact
+
+    compact(Options(config=config, var=var, replay=replay, seed=seed).settings())
 
 
 champion_app = typer.Typer(help="Which versions there are, and which one trades.", no_args_is_help=True)

@@ -14,7 +14,7 @@ from rich.table import Table
 from backtest.history import History
 from bot.cli.lineage import population_folder
 from bot.cli.tables import SCORE_HEADINGS, print_json, score_figures
-from bot.histories import simulated_history
+from bot.histories import past
 from bot.identity import Bounds, describe
 from bot.run_folder import registry_of, single_instance
 from bot.settings import Settings
@@ -36,10 +36,10 @@ def train(settings: Settings, bounds: Bounds, folder: Path | None, *, cycles: in
         if fresh and chosen.exists():
             rmtree(chosen)
         learning = Learning(settings.learning, settings.environment, settings.seed, chosen, registry_of(settings))
-        history = simulated_history(settings, bounds)
+        history = past(settings, bounds)
         console = Console(stderr=as_json)
         console.print(f"{describe(settings)}, up to {iso(history.last)}", highlight=False)
-        judged = [_cycle(learning, past, console) for past in _pasts(history, cycles, settings)]
+        judged = [_cycle(learning, history, console) for history in _pasts(history, cycles, settings)]
     if as_json:
         print_json([asdict(cycle) | {"verdict": cycle.verdict and cycle.verdict.as_dict()} for cycle in judged])
 
