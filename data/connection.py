@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import aiohttp
 import ccxt.async_support as ccxt
 
 from data.errors import ConfigurationError, VenueError, VenueRefused, VenueUnreachable
@@ -109,7 +110,8 @@ class Connection:
 
     def _translated(self, error: ccxt.BaseError) -> VenueError:
         detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        if isinstance(error, ccxt.NetworkError | ccxt.OperationFailed | ccxt.BadResponse):
+        broken = isinstance(error.__cause__, aiohttp.ClientError)  # a cut body is a bare ExchangeError to ccxt
+        if broken or isinstance(error, ccxt.NetworkError | ccxt.OperationFailed | ccxt.BadResponse):
             return VenueUnreachable(
                 f"{self.name} cannot be reached ({detail}): check the network, "
                 "or try the bot without one by `bot run --paper`"
