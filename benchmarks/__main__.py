@@ -19,6 +19,7 @@ from backtest.policies import plain_policy
 from backtest.simulation import Simulation
 from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
+from benchmarks.backfill import show_backfill
 from benchmarks.gate import show_gate
 from benchmarks.lake_panel import show_panel
 from benchmarks.pandas_rows import PandasRowsEnv
@@ -204,9 +205,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     choices = (
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
-        "panel: years of the lake; minutes"
+        "panel: years of the lake, backfill: of four venues; minutes"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
+    parser.add_argument("--symbols", type=int, default=30, help="contracts of the backfill")
+    parser.add_argument("--days", type=int, default=90, help="days of the backfill")
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")
     parser.add_argument("--timesteps", type=int, default=500_000, help="steps of each member of the population")
@@ -224,6 +227,8 @@ def main() -> None:
         show_population(console, tape_of(), week_of(), told.timesteps, told.workers)
     if "gate" in told.what:
         show_gate(console)
+    if "backfill" in told.what:
+        show_backfill(console, told.symbols, told.days)
     if "panel" in told.what:
         show_panel(console)
     if "planted" in told.what:
