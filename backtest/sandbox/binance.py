@@ -1,6 +1,6 @@
 """The public side of Binance USD-M futures, over a `World`: a pure translation of the market into the venue's JSON.
 
-Left out: candles other than hourly ones, trades, open interest, and fundingRate without a symbol.
+Left out: candles other than hourly ones, trades, and fundingRate without a symbol.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,6 +41,7 @@ def routes(world: World) -> list[web.RouteDef]:
         "klines": venue.klines,
         "markPriceKlines": venue.mark_price_klines,
         "indexPriceKlines": venue.index_price_klines,
+        "openInterest": venue.open_interest,
         "ticker/24hr": venue.ticker_24hr,
         "ticker/bookTicker": venue.book_ticker,
         "depth": venue.depth,
@@ -118,6 +119,12 @@ class BinanceMarket:
     def index_price_klines(self, query: Query, now: int) -> str:
         """Hourly candles of the index price, which is the last price here; asked for by `pair`."""
         return self._candles(self._price_klines, query, "pair", now)
+
+    def open_interest(self, query: Query, now: int) -> str:
+        """Contracts that are open, for which the volume of the last 24 hours stands in."""
+        instrument = self._instrument(query, "symbol", now)
+        held = decimal(self._klines[instrument.key].day(now).volume)
+        return json_text({"symbol": symbol_id(instrument), "openInterest": held, "time": now})
 
     def ticker_24hr(self, query: Query, now: int) -> str:
         """Change and volume over the last 24 hours."""

@@ -269,3 +269,11 @@ def test_at_the_market_s_end_the_last_candle_has_closed_and_nothing_trades(ask: 
 
     assert candles[0][4] == sandbox_market.bars["binance", "BTC/USDT:USDT"].close[-1]
     assert book["bids"] == []
+
+
+def test_open_interest_is_the_last_day_s_volume(ask: Ask, sandbox_market: Market) -> None:
+    bars = sandbox_market.bars["binance", "BTC/USDT:USDT"]
+    day = (bars.open_time >= NOON - 24 * HOUR_MS) & (bars.open_time < NOON)
+    told = ask(NOON - 1, lambda client: client.fetch_open_interest("BTC/USDT:USDT"))
+
+    assert told["openInterestAmount"] == pytest.approx(bars.volume[day].sum(), rel=1e-6)
