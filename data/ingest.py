@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from data.checks import check_market
 from data.errors import VenueError, VenueRefused, VenueUnreachable
 from data.exchange import Venue
 from data.lake import Appended, Lake
@@ -16,6 +17,8 @@ from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
 PRICE_TABLES: Mapping[str, PriceKind] = {"bars": "last", "marks": "mark", "indices": "index"}
 """Tables of candles and the price that each is of."""
 DAY_MS = 24 * HOUR_MS
+EXAMINED_MS = 14 * DAY_MS
+"""How much history every day's look at it takes in."""
 STORE_ROWS = 20_000
 STORE_S = 2.0
 """What has arrived is stored after so many rows or so much time: a kill loses no more than that."""
@@ -82,6 +85,9 @@ class Collector:
     ) -> None:
         """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted."""
         self._lake = lake
+        self._instruments = tuple(instruments)
+        self._look_back_ms = history_hours * HOUR_MS
+        self._examined_on: int | None = None
         self._parts = {
             name: VenueCollector(
                 venue,
@@ -107,7 +113,22 @@ class Collector:
     async def collect_all(self, tick: int) -> Collected:
         """As `collect`, but gives what stopped a venue instead of raising it."""
         parts = await asyncio.gather(*(part.collect(tick) for part in self._parts.values()))
-        return sum(parts, Collected())
+        collected = sum(parts, Collected())
+        if tick // DAY_MS != self._examined_on:
+            self._examined_on = tick // DAY_MS
+            collected += self._examine(tick)
+        return collected
+
+    def _examine(self, tick: int) -> Collected:
+        """Once a day, look the history over (`data.checks`), and set aside what cannot be trusted."""
+        instruments, first = self._instruments, tick - self._look_back_ms
+        self._look_back_ms = min(self._look_back_ms, EXAMINED_MS)  # the older rows have been looked at now
+        bars = self._lake.bars(instruments, first, tick)
+        findings = check_market(instruments, bars, self._lake.settlements(instruments, first, tick))
+        untrusted = [finding for finding in findings if finding.defect.quarantined]
+        for one in untrusted:
+            self._lake.set_aside(one.table, one.venue, one.symbol, one.times, f"{one.defect}: {one.detail}")
+        return Collected(troubles=tuple(f"set aside, {one.rows} rows of {one}" for one in untrusted))
 
     async def fill(self, gaps: Iterable[tuple[str, Instrument, int, int]]) -> Collected:
         """Ask again for what is missing: (table, instrument, first, last time missing)."""
