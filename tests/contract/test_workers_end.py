@@ -46,7 +46,7 @@ def _is_free(worker: Path) -> bool:
 
 
 def test_ctrl_c_while_workers_work_ends_them_and_says_nothing(parent: subprocess.Popen[str], tmp_path: Path) -> None:
-    eventually(lambda: len(workers(tmp_path)) == 2)
+    assert parent.stdout is not None and "busy\n" == parent.stdout.readline()
     os.killpg(parent.pid, signal.SIGINT)
     out, err = parent.communicate(timeout=60)
     assert (0, "interrupted False False True True\n", "") == (parent.returncode, out, err)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+import time
 from pathlib import Path
 
 from pbt_online.backend import open_backend
@@ -24,6 +25,9 @@ if __name__ == "__main__":
         with open_backend(BackendSettings(kind="pool", workers=2), sign, Path(sys.argv[1])) as backend:
             futures = [backend.submit(asleep, number) for number in range(4)]
             print("submitted", flush=True)
+            while sum(future.running() for future in futures) < 2:
+                time.sleep(0.01)
+            print("busy", flush=True)
             futures[-1].result()
     except KeyboardInterrupt:
         print("interrupted", *sorted(future.cancelled() for future in futures), flush=True)
