@@ -9,12 +9,14 @@ from bot.identity import Bounds, identity, world_file
 from bot.run_folder import lake_place
 from bot.settings import Settings
 from data.clock import Clock, WallClock
+from data.collection import Watch
 from data.errors import ConfigurationError
 from data.exchange import Venue
-from data.ingest import PRICE_TABLES, Collector, Watch
+from data.ingest import Collector
 from data.lake import Lake
 from data.settings import VenueSettings
 from data.types import Instrument
+from data.venue_collector import PRICE_TABLES
 
 
 @dataclass(frozen=True)

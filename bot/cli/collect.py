@@ -15,8 +15,8 @@ from bot.run_folder import single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import World, make_collector, open_world
+from data.collection import Collected, Progress
 from data.errors import VenueError
-from data.ingest import Collected, Progress
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument

@@ -15,10 +15,10 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import make_collector, open_world
 from data.checks import check_market
+from data.collection import Collected
 from data.defects import Defect, Finding
 from data.errors import CorruptData, MissingData
 from data.fees import fees
-from data.ingest import Collected
 from data.lake import ALWAYS, Appended, Lake
 from data.recorded import recorded_market
 from data.types import HOUR_MS, Instrument
