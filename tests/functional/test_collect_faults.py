@@ -25,7 +25,7 @@ from data.types import HOUR_MS
 from tests.fakes.changing_market import QUOTES, write_changing_market
 from tests.functional.commands import bot, said, started
 
-COINS, DAYS, KILLS = (30, 90, 50) if os.environ.get("SOAK") else (6, 30, 10)
+COINS, DAYS, KILLS = (30, 90, 50) if os.environ.get("SOAK") else (4, 20, 10)
 BEGIN_MS = 1_735_689_600_000
 """2025-01-01 00:00 UTC."""
 END_MS = BEGIN_MS + (24 * DAYS + 2) * HOUR_MS
@@ -35,14 +35,14 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "retry_after_s": 1, "venue": "binance", "request": "*klines", "times": 2},
     {"kind": "status", "status": 418, "retry_after_s": 2, "venue": "binance", "request": "fundingRate", "times": 1},
     {"kind": "status", "status": 403, "venue": "bybit", "request": "*kline", "times": 1},
-    {"kind": "status", "status": 503, "probability": 0.03, "seed": 1},
-    {"kind": "status", "status": 502, "page": True, "probability": 0.02, "seed": 2},
-    {"kind": "timeout", "every": 41, "times": 4},
-    {"kind": "cut", "probability": 0.02, "seed": 3},
-    {"kind": "cut_json", "probability": 0.02, "seed": 4},
-    {"kind": "empty", "probability": 0.02, "seed": 5},
-    {"kind": "html", "every": 37, "times": 3},
-    {"kind": "reset", "probability": 0.03, "seed": 7},
+    {"kind": "status", "status": 503, "every": 29},
+    {"kind": "status", "status": 502, "page": True, "every": 43},
+    {"kind": "timeout", "every": 41, "times": 3},
+    {"kind": "cut", "every": 31},
+    {"kind": "cut_json", "every": 23},
+    {"kind": "empty", "every": 37},
+    {"kind": "html", "every": 47},
+    {"kind": "reset", "every": 19},
 )
 
 
