@@ -1,9 +1,11 @@
 """Mistakes and bad luck end in one clear line and a documented exit code, without a traceback."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from bot.cli.main import main
 from tests.functional.commands import bot, small_config
 
 
@@ -54,10 +56,15 @@ def test_an_unknown_key_in_the_configuration(tmp_path: Path) -> None:
         (("trades",), 5, "bot run --paper"),
     ],
 )
-def test_arguments_that_cannot_work(tmp_path: Path, arguments: tuple, code: int, says: str) -> None:
+def test_arguments_that_cannot_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    arguments: tuple, code: int, says: str,
+) -> None:  # fmt: skip
     where = () if arguments[0] == "backtest" else ("--var", tmp_path)
-    got, line = failure(*arguments, *where)
-    assert (code, True) == (got, says in line), line
+    monkeypatch.setattr(sys, "argv", ["bot", *map(str, (*arguments, *where))])  # a process each would take seconds
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert (code, True) == (ended.value.code, says in (line := capsys.readouterr().err)), line
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def row(entry: Entry) -> str:
 
 def test_the_same_seed_gives_the_same_weights_with_any_number_of_workers(tmp_path: Path) -> None:
     expected, _ = trained(tmp_path / "here")
-    for workers in (1, 2, 3) if os.environ.get("SOAK") else (1, 3):  # starting them takes longer than their work
+    for workers in (1, 2, 3) if os.environ.get("SOAK") else (2,):  # starting them takes longer than their work
         memory, _ = trained(tmp_path / str(workers), kind="pool", workers=workers)
         assert weights(expected) == weights(memory)
         assert sorted(map(row, expected.entries)) == sorted(map(row, memory.entries))
