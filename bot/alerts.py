@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import BinaryIO
 
 LOG = logging.getLogger("bot")
 MAX_LOG_BYTES, LOG_FILES = 5_000_000, 5
@@ -65,3 +66,10 @@ def start_logging(directory: Path) -> None:
     LOG.handlers[:] = [handler]
     LOG.setLevel(logging.INFO)
     LOG.propagate = False
+
+
+def appended_log(path: Path) -> BinaryIO:
+    """A file that another process writes its own words to; begun anew at 5 MB, the one before is kept as `.1`."""
+    if path.exists() and path.stat().st_size >= MAX_LOG_BYTES:
+        path.replace(path.with_name(f"{path.name}.1"))
+    return path.open("ab")

@@ -19,7 +19,7 @@ from typing import Any
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from bot.alerts import LOG
+from bot.alerts import LOG, appended_log
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
@@ -120,7 +120,7 @@ class Retraining:
         }
         write_whole(job, json.dumps(told).encode())
         command = [sys.executable, "-m", "bot.cycle_process", str(job)]
-        with (self._settings.var / "logs" / "training.log").open("ab") as log:
+        with appended_log(self._settings.var / "logs" / "training.log") as log:
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
