@@ -1,6 +1,7 @@
 """The past that agents learn from: of a simulated market as a whole, or what the lake holds of real venues."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backtest.history import History
 from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
@@ -38,7 +39,15 @@ def past(settings: Settings, bounds: Bounds) -> History:
     if not instruments or not all(newest):
         raise MissingData(f"{lake.shown} has no candles of every venue: fill it by `bot collect`")
     last = min(newest) + HOUR_MS
-    return collected_history(settings, lake, instruments, last if bounds.to_ms is None else min(last, bounds.to_ms))
+    if bounds.to_ms is not None:
+        last = min(last, bounds.to_ms // HOUR_MS * HOUR_MS)
+    history = collected_history(settings, lake, instruments, last)
+    bars = history.market.bars
+    begins = [
+        min((int(rows.open_time[0]) for key, rows in bars.items() if key[0] == venue), default=last)
+        for venue in settings.data.venues
+    ]
+    return replace(history, since=max(max(begins) + settings.data.history_hours * HOUR_MS, bounds.from_ms or 0))
 
 
 def collected_history(settings: Settings, lake: Lake, instruments: Sequence[Instrument], last: int) -> History:

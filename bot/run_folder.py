@@ -27,7 +27,7 @@ def registry_of(settings: Settings) -> Registry:
 def lake_place(settings: Settings) -> str:
     """Where this market's lake lies: a folder or a URL."""
     name = market_name(settings)
-    return str(settings.var / "lake" / name) if settings.data.lake is None else f"{settings.data.lake}/{name}"
+    return str(settings.var / "lake" / name) if not settings.data.lake else f"{settings.data.lake}/{name}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from data.types import Bars, Instrument, Settlements
 
 STORE_ROWS = 20_000
 STORE_S = 2.0
-"""What has arrived is stored after so many rows or so much time: a kill loses no more than that."""
+"""Series that have arrived are stored after so many rows or so much time."""
 
 Rows = Bars | Settlements
 

@@ -6,7 +6,8 @@ object store because an object appears when it is complete. Not thread-safe.
 
 import fcntl
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,10 +79,15 @@ class LocalFiles:
     def listing(self, folder: str) -> Mapping[str, Stamp]:
         """Names of the files there, with their times and sizes."""
         try:
-            entries = [entry for entry in os.scandir(self._root / folder) if entry.is_file()]
-            return {entry.name: _stamp(entry.stat()) for entry in sorted(entries, key=lambda entry: entry.name)}
+            entries = sorted(os.scandir(self._root / folder), key=lambda entry: entry.name)
         except FileNotFoundError:
             return {}
+        there: dict[str, Stamp] = {}
+        for entry in entries:
+            with suppress(FileNotFoundError):  # it was moved or deleted meanwhile
+                if entry.is_file():
+                    there[entry.name] = _stamp(entry.stat())
+        return there
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders there that are not hidden."""
@@ -153,26 +159,30 @@ class RemoteFiles:
     def stamp(self, name: str) -> Stamp | None:
         """The object's tag, or time and size."""
         try:
-            return _remote_stamp(self._system.info(self._path(name)))
+            with self._told():
+                return _remote_stamp(self._system.info(self._path(name)))
         except FileNotFoundError:
             return None
 
     def read(self, name: str) -> pa.Buffer:
         """The whole object."""
-        return pa.py_buffer(self._system.cat_file(self._path(name)))
+        with self._told():
+            return pa.py_buffer(self._system.cat_file(self._path(name)))
 
     def write(self, name: str, content: bytes | memoryview) -> None:
         """Put as one object."""
         path = self._path(name)
-        self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
-        self._system.pipe_file(path, bytes(content))
-        self._system.invalidate_cache()
+        with self._told():
+            self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._system.pipe_file(path, bytes(content))
+            self._system.invalidate_cache()
 
     def delete(self, name: str) -> None:
         """Removed."""
-        if self._system.exists(self._path(name)):
-            self._system.rm_file(self._path(name))
-            self._system.invalidate_cache()
+        with self._told():
+            if self._system.exists(self._path(name)):
+                self._system.rm_file(self._path(name))
+                self._system.invalidate_cache()
 
     def own(self) -> None:
         """Nothing: see the class."""
@@ -180,13 +190,24 @@ class RemoteFiles:
     def release(self) -> None:
         """Nothing."""
 
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Each store has exceptions of its own: they become OSError that names the place."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            raise OSError(f"{self.shown} cannot be used ({error})") from error
+
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
     def _entries(self, folder: str, kind: str) -> list[dict[str, Any]]:
-        self._system.invalidate_cache()
         try:
-            entries = self._system.ls(self._path(folder), detail=True)
+            with self._told():
+                self._system.invalidate_cache()
+                entries = self._system.ls(self._path(folder), detail=True)
         except FileNotFoundError:
             return []
         return sorted((entry for entry in entries if entry["type"] == kind), key=_last)

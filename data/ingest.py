@@ -31,8 +31,6 @@ class Collector:
         """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted."""
         self._lake = lake
         self._instruments = tuple(instruments)
-        self._look_back_ms = history_hours * HOUR_MS
-        self._examined_on: int | None = None
         self._parts = {
             name: VenueCollector(
                 venue,
@@ -59,21 +57,16 @@ class Collector:
         """As `collect`, but gives what stopped a venue instead of raising it."""
         parts = await asyncio.gather(*(part.collect(tick) for part in self._parts.values()))
         collected = sum(parts, Collected())
-        if tick // DAY_MS != self._examined_on:
-            self._examined_on = tick // DAY_MS
-            collected += self._examine(tick)
-        return collected
+        return collected if tick % DAY_MS else collected + self._examine(tick)
 
     def _examine(self, tick: int) -> Collected:
-        """Once a day, look the history over (`data.checks`), and set aside what cannot be trusted."""
-        instruments, first = self._instruments, tick - self._look_back_ms
-        self._look_back_ms = min(self._look_back_ms, EXAMINED_MS)  # the older rows have been looked at now
+        """Once a day, look over what has come in (`data.checks`) and tell what cannot be trusted. It is set aside by
+        people only: what looks wrong today may prove to be a crash tomorrow, and a replay must see the same rows."""
+        instruments, first = self._instruments, tick - EXAMINED_MS
         bars = self._lake.bars(instruments, first, tick)
         findings = check_market(instruments, bars, self._lake.settlements(instruments, first, tick))
         untrusted = [finding for finding in findings if finding.defect.quarantined]
-        for one in untrusted:
-            self._lake.set_aside(one.table, one.venue, one.symbol, one.times, f"{one.defect}: {one.detail}")
-        return Collected(troubles=tuple(f"set aside, {one.rows} rows of {one}" for one in untrusted))
+        return Collected(troubles=tuple(f"{one} (`bot data check` tells more)" for one in untrusted))
 
     async def fill(self, gaps: Iterable[tuple[str, Instrument, int, int]]) -> Collected:
         """Ask again for what is missing: (table, instrument, first, last time missing)."""

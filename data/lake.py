@@ -261,13 +261,13 @@ class Lake:
 
     def _reach(self, venue: str) -> dict[str, dict[str, int]]:
         try:
-            told: dict[str, dict[str, int]] = json.loads(bytes(self._files.read(_reach_file(venue))))
+            told = json.loads(bytes(self._files.read(_reach_file(venue))))
+            return {str(table): {str(s): int(ms) for s, ms in since.items()} for table, since in told.items()}
         except FileNotFoundError:
             return {}
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             file = shown(self._files, _reach_file(venue))
             raise CorruptData(f"{file} cannot be read: delete it, and the venue is asked again") from error
-        return told
 
 
 class _VenueByVenue(Mapping[InstrumentKey, Kind]):

@@ -24,7 +24,8 @@ def read_parquet(files: Files, name: str, columns: list[str] | None = None) -> p
         return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         raise CorruptData(
-            f"{shown(files, name)} cannot be read as parquet ({error}): move it away and collect that month again"
+            f"{shown(files, name)} cannot be read as parquet ({error}): "
+            "move it away, delete .reach there, and collect again"
         ) from error
 
 

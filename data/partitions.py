@@ -106,7 +106,7 @@ class Partitions:
         if strange := [name for name in folders if not name.startswith("month=")]:
             raise CorruptData(
                 f"{shown(self._files, f'{table}/venue={venue}/{strange[0]}')} is not of this version's lake: "
-                "move it away and collect again"
+                "move it away, delete .reach there, and collect again"
             )
         return [name.removeprefix("month=") for name in folders]
 
@@ -135,13 +135,13 @@ class Partitions:
         if not whole.schema.set(0, pa.field("symbol", pa.string())).equals(SCHEMAS[table]):
             raise CorruptData(
                 f"{shown(self._files, path)} has columns {whole.column_names} of another version: "
-                "move it away and collect again"
+                "move it away, delete .reach there, and collect again"
             )
         rows = from_arrow(whole)
         if rows is None or (rows and month and {month_of(end) for end in _ends(rows)} != {month}):
             raise CorruptData(
                 f"{shown(self._files, path)} holds rows of another month, twice or out of order: "
-                "move it away and collect that month again"
+                "move it away, delete .reach there, and collect again"
             )
         return rows
 

@@ -48,10 +48,13 @@ class Quarantine:
     def recognised(self, table: str, venue: str, symbol: str, rows: Series) -> Reasons:
         """[n] why each row was not believed when it came before; empty for all others."""
         reasons = np.full(len(rows[0]), "", dtype=object)
-        if known := self._of(table, venue).get(symbol):
-            for *values, reason in zip(*known[0], known[1], strict=True):
-                same = [column == value for column, value in zip(rows, values, strict=True)]
-                reasons[np.logical_and.reduce(same)] = reason
+        known = self._of(table, venue).get(symbol)
+        if known is None:
+            return reasons
+        suspects = np.isin(known[0][0], rows[0])
+        for *values, reason in zip(*rows_of(known[0], suspects), known[1][suspects], strict=True):
+            same = [column == value for column, value in zip(rows, values, strict=True)]
+            reasons[np.logical_and.reduce(same)] = reason
         return reasons
 
     def _of(self, table: str, venue: str) -> dict[str, tuple[Series, Reasons]]:

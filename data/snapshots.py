@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from data.errors import VenueRefused
 from data.exchange import OrderBook, Venue, depth
 from data.tables import Series, series
 
@@ -20,7 +21,7 @@ async def snapshot_rows(venue: Venue, symbols: Sequence[str], tick: int) -> dict
     funding, interest, turnover = await asyncio.gather(
         venue.funding_now(symbols), venue.open_interest(symbols), venue.volumes()
     )
-    books = await asyncio.gather(*(venue.book(symbol, LEVELS) for symbol in symbols))
+    books = await asyncio.gather(*(_book(venue, symbol) for symbol in symbols))
     rows = {}
     for symbol, book in zip(symbols, books, strict=True):
         coming = funding.get(symbol)
@@ -28,6 +29,14 @@ async def snapshot_rows(venue: Venue, symbols: Sequence[str], tick: int) -> dict
         figures = (*announced, *_book_figures(book), interest.get(symbol, math.nan), turnover.get(symbol, math.nan))
         rows[symbol] = series("snapshots", [np.array([figure]) for figure in (tick, *figures)])
     return rows
+
+
+async def _book(venue: Venue, symbol: str) -> OrderBook:
+    """The order book; an empty one of a contract that the venue refuses."""
+    try:
+        return await venue.book(symbol, LEVELS)
+    except VenueRefused:
+        return OrderBook((), ())
 
 
 def _book_figures(book: OrderBook) -> tuple[float, float, float, float]:

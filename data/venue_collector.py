@@ -15,6 +15,10 @@ from data.types import HOUR_MS, Instrument, InstrumentKey, Settlements
 PRICE_TABLES: Mapping[str, PriceKind] = {"bars": "last", "marks": "mark", "indices": "index"}
 """Tables of candles and the price that each is of."""
 DAY_MS = 24 * HOUR_MS
+QUIET_MS = 3 * DAY_MS
+"""A series that has been silent for longer is not asked for its silence again; `bot data gaps --fix` does that."""
+SERIES_AT_ONCE = 8
+"""So many are asked for side by side, so that some are whole, and stored, while others wait."""
 FAILURES_IN_A_ROW = 5
 """So many series that fail one after the other are a venue that is down."""
 
@@ -62,11 +66,13 @@ class VenueCollector:
                     "set this machine's clock"
                 )
             if tick // DAY_MS != self._ruled_on:
-                self._lake.append_rules(self._venue.name, self._instruments, self._venue.fees, tick)
+                mine = {instrument.symbol for instrument in self._instruments}
+                listed = [instrument for instrument in await self._venue.instruments() if instrument.symbol in mine]
+                self._lake.append_rules(self._venue.name, listed, self._venue.fees, tick)
                 self._ruled_on = tick // DAY_MS
             announced = await self._venue.next_settlements()
             collected = await self.read(self._wanted(tick, announced))
-            self._hear(announced)
+            self._hear(announced, tick)
             return collected if not self._snapshots else collected + await self._look(tick)
         except VenueError as failure:
             return Collected(failures=(failure,))
@@ -79,11 +85,13 @@ class VenueCollector:
         failures: list[VenueError] = []
         done = rows = in_a_row = 0
         left = list(wanted)
+        at_once = asyncio.Semaphore(SERIES_AT_ONCE)
 
         async def one(series: Series) -> None:
             nonlocal done, rows, in_a_row
             try:
-                answer = await self._ask(series)
+                async with at_once:
+                    answer = await self._ask(series)
             except VenueRefused as refusal:
                 troubles.append(str(refusal))
             except VenueUnreachable as failure:
@@ -147,15 +155,19 @@ class VenueCollector:
             or instrument.key in self._behind
         )
 
-    def _hear(self, announced: Mapping[str, int]) -> None:
-        """Note what the venue announces, and who lacks a settlement by that."""
+    def _hear(self, announced: Mapping[str, int], tick: int) -> None:
+        """Note what the venue announces, and who lacks a settlement that was announced, or that its interval makes."""
         for instrument in self._instruments:
-            following = announced.get(instrument.symbol)
+            key, following = instrument.key, announced.get(instrument.symbol)
             begin = self._begin.get(("settlements", instrument.symbol))
             if following is not None:
-                self._announced[instrument.key] = following
-                late = begin is not None and following - (begin - HOUR_MS) > instrument.interval_hours * HOUR_MS
-                (self._behind.add if late else self._behind.discard)(instrument.key)
+                due = self._announced.get(key, following)
+                missed = begin is not None and (
+                    begin <= due <= tick or following - (begin - HOUR_MS) > instrument.interval_hours * HOUR_MS
+                )
+                (self._behind.add if missed else self._behind.discard)(key)
+                if not missed:
+                    self._announced[key] = following
 
     async def _ask(self, series: Series) -> Rows:
         symbol = series.instrument.symbol
@@ -169,13 +181,17 @@ class VenueCollector:
     def _stored(self, series: Series, rows: Rows) -> None:
         key = series.table, series.instrument.symbol
         times = rows.time if isinstance(rows, Settlements) else rows.open_time
-        if len(times):
-            self._begin[key] = max(self._begin.get(key, 0), int(times[-1]) + HOUR_MS)
+        newest = int(times[-1]) + HOUR_MS if len(times) else 0
+        # Where nothing came for long (delisted, or none at all), only the last days are asked for again.
+        begin = max(newest, series.until - QUIET_MS if series.to_the_newest else 0)
+        self._begin[key] = max(self._begin.get(key, 0), begin)
         if series.whole:
             self._reach[key] = min(series.since, self._reach.get(key, series.since))
 
     async def _look(self, tick: int) -> Collected:
-        """Store what the market looks like now."""
+        """Store what the market looks like now, once a tick."""
+        if tick in self._lake.newest("snapshots", self._venue.name).values():
+            return Collected()
         symbols = [instrument.symbol for instrument in self._instruments]
         try:
             rows = await snapshot_rows(self._venue, symbols, tick)
@@ -193,4 +209,6 @@ async def _until_one_fails(reads: Sequence[Coroutine[Any, Any, None]]) -> tuple[
                 group.create_task(read)
     except* VenueError as failures:
         failed += [error for error in failures.exceptions if isinstance(error, VenueError)]
+    except* Exception as others:
+        raise others.exceptions[0] from None  # a full disk, or a defect: as itself
     return tuple(failed[:1])

@@ -1,7 +1,6 @@
 """`bot collect`: brings the lake up to now, venues in parallel, and says what it holds."""
 
 import asyncio
-import contextlib
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -16,17 +15,24 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import World, make_collector, open_world
 from data.collection import Collected, Progress
-from data.errors import VenueError
+from data.errors import MissingData, VenueError
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as of a shell."""
 
 
 def collect_history(settings: Settings, bounds: Bounds, days: int | None, *, as_json: bool) -> None:
     """Collect, then print rows and time range per instrument. Raises VenueError for a venue that could not be used,
     after the others are collected and shown."""
-    with single_instance(settings.var), contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_collect(settings, bounds, days, as_json))
+    with single_instance(settings.var):
+        try:
+            asyncio.run(_collect(settings, bounds, days, as_json))
+        except KeyboardInterrupt:
+            Console(stderr=True).print("stopped; what has arrived is stored, the next `bot collect` goes on from there")
+            raise SystemExit(INTERRUPTED) from None
 
 
 async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json: bool) -> None:
@@ -34,7 +40,12 @@ async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json
     async with open_world(settings, bounds, fresh=False) as world:
         lake = Lake(world.lake)
         listed, absent = await _listed(world, lake)
-        instruments = tradable(listed, settings.data.assets)
+        try:
+            instruments = tradable(listed, settings.data.assets)
+        except MissingData:
+            if absent:
+                raise absent[0] from None
+            raise
         collected, last = Collected(), Collected()
         with _Bars(list(world.venues)) as bars:
             collector = make_collector(settings, world.venues, lake, instruments, hours, bars.watch)

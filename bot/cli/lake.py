@@ -21,7 +21,7 @@ from data.errors import CorruptData, MissingData
 from data.fees import fees
 from data.lake import ALWAYS, Appended, Lake
 from data.recorded import recorded_market
-from data.types import HOUR_MS, Instrument
+from data.types import HOUR_MS, Asset, Instrument
 
 SHOWN = 40
 """So many findings are listed for people; --json gives all."""
@@ -97,9 +97,10 @@ def compact(settings: Settings) -> None:
 
 
 def _instruments(lake: Lake, settings: Settings) -> tuple[Instrument, ...]:
-    instruments = lake.instruments(settings.data.venues)
+    wanted = {Asset.parse(code) for code in settings.data.assets}
+    instruments = tuple(i for i in lake.instruments(settings.data.venues) if not wanted or i.asset in wanted)
     if not instruments:
-        raise MissingData(f"{lake.shown} is empty: fill it by `bot collect`, or by `bot data import DIR`")
+        raise MissingData(f"{lake.shown} has nothing of that: fill it by `bot collect`, or by `bot data import DIR`")
     return instruments
 
 

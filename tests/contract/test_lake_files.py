@@ -236,7 +236,7 @@ def test_a_crash_between_moving_rows_and_deleting_their_small_files_doubles_noth
 
 def test_the_rows_of_another_version_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "bars" / "venue=binance" / "day=2024-10-04").mkdir(parents=True)
-    with pytest.raises(CorruptData, match=r"day=2024-10-04 is not of this version's lake: move it away and collect"):
+    with pytest.raises(CorruptData, match=r"day=2024-10-04 is not of this version's lake: move it away, delete .reach"):
         stored(Lake(tmp_path))
 
 
@@ -262,3 +262,36 @@ def test_duckdb_and_polars_read_it_with_one_line_each(tmp_path: Path) -> None:
         assert line in documented
         rows = eval(line.replace("var/lake/venues", lake), {"duckdb": duckdb, "polars": polars})
         assert (48, {"venue", "month", *SCHEMAS["bars"].names}) == (len(rows), set(rows.columns))
+
+
+@pytest.mark.parametrize("content", ["[]", '{"bars": 5}', '{"bars": null}', '{"bars": {"BTC": "long ago"}}', "{"])
+def test_a_memory_of_how_far_back_was_asked_that_makes_no_sense_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / ".reach").mkdir()
+    (tmp_path / ".reach" / "binance.json").write_text(content)
+    with pytest.raises(CorruptData, match=r"\.reach/binance\.json cannot be read: delete it"):
+        Lake(tmp_path).reach("bars", "binance")
+
+
+def test_a_reader_beside_the_writer_never_sees_fewer_rows_than_before(tmp_path: Path) -> None:
+    code = "\n".join(
+        (
+            "import sys",
+            "from data.lake import Lake",
+            "from tests.contract.test_lake_files import bars",
+            "lake = Lake(sys.argv[1])",
+            "for hour in range(10_000):",
+            "    lake.append_bars('binance', bars([hour]))",
+        )
+    )
+    reader, most, seen, until = Lake(tmp_path), 0, 0, time.monotonic() + 3.0
+    writer = subprocess.Popen([sys.executable, "-c", code, tmp_path], env=_environment())
+    try:
+        while time.monotonic() < until or seen == 0:
+            rows = reader.bars([BTC], DAY * HOUR_MS, (DAY + 10_000) * HOUR_MS).get(BTC.key)
+            seen = 0 if rows is None else len(rows)
+            assert seen >= most
+            most = seen
+            assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()

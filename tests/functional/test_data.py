@@ -126,4 +126,4 @@ def test_a_venue_that_is_down_stops_no_other(tmp_path: Path) -> None:
 
 def test_an_empty_lake_says_how_to_fill_it(tmp_path: Path) -> None:
     process = bot("data", "check", "--var", tmp_path / "var")
-    assert (4, True) == (process.returncode, "is empty: fill it by `bot collect`" in process.stderr)
+    assert (4, True) == (process.returncode, "has nothing of that: fill it by `bot collect`" in process.stderr)

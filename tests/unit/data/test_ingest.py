@@ -202,8 +202,10 @@ def test_a_new_collector_goes_on_where_the_lake_ends_and_fetches_no_history_agai
         return asked
 
     going_on, restarted = asyncio.run(with_restart())
-    # A new collector knows no announcement yet, so it asks once for the two instruments that are not due.
-    assert Counter(fundingRate=2) == restarted - going_on
+    # A new collector knows no announcement yet, so it asks once for the two instruments that are not due; and it looks
+    # up the market rules of the day.
+    rules = Counter(exchangeInfo=1, fundingInfo=1, metaAndAssetCtxs=1)
+    assert Counter(fundingRate=2) + rules == restarted - going_on
     assert Counter() == going_on - restarted
 
 
@@ -338,3 +340,61 @@ def test_a_start_without_a_venue_is_an_error_and_the_next_start_is_complete(tmp_
         assert_complete(lake, shown, FIRST)
 
     asyncio.run(fail_and_recover())
+
+
+def test_a_late_settlement_of_a_shortened_interval_comes_with_the_next_hour(tmp_path: Path) -> None:
+    """The account was opened when the contract settled every 8 h; now it is every 4 h, and one is 2 minutes late."""
+    late = next(number for number in range(FIRST + 9, FIRST + 24) if number % 8 == 4)
+    shown = market({BINANCE_BTC: schedule(8, {late: 120_000}, shorter_from=FIRST, shorter=4)})
+    lake = Lake(tmp_path / "lake")
+    run(Exchanges(shown, tmp_path), lake, *range(FIRST, late + 2))
+
+    assert late == settled_hours(lake, BINANCE_BTC)[-1]
+
+
+def test_a_month_that_was_moved_away_is_collected_again_once_the_reach_is_forgotten(tmp_path: Path) -> None:
+    shown, lake = market(), Lake(tmp_path / "lake")
+    run(Exchanges(shown, tmp_path), lake, FIRST)
+    lake.compact()
+    before = lake.digest()
+    lake.close()
+    next((tmp_path / "lake" / "bars" / "venue=binance").rglob("rows.parquet")).unlink()
+    (tmp_path / "lake" / ".reach" / "binance.json").unlink()
+    again = Lake(tmp_path / "lake")
+    run(Exchanges(shown, tmp_path), again, FIRST)
+
+    assert before == again.digest()
+
+
+def test_the_same_hour_again_looks_at_no_market_twice(tmp_path: Path) -> None:
+    lake, exchanges = Lake(tmp_path / "lake"), Exchanges(market(), tmp_path)
+
+    async def twice() -> list[int]:
+        async with exchanges.venues() as venues:
+            collector = Collector(venues, lake, COINS, HISTORY_H, snapshots=True)
+            await collect(exchanges, collector, FIRST)
+            asked = exchanges.asked["depth"]
+            await collect(exchanges, collector, FIRST)
+            return [asked, exchanges.asked["depth"]]
+
+    assert [2, 2] == asyncio.run(twice())
+    assert 0 == sum(len(lake.quarantined("snapshots", venue)) for venue in QUOTES)
+
+
+def test_what_looks_wrong_is_told_once_a_day_and_stays(tmp_path: Path) -> None:
+    slipped = schedule(1)
+    slipped.rate[:] *= 1e4  # beyond what any venue allows
+    shown, lake = market({HYPERLIQUID_BTC: slipped}), Lake(tmp_path / "lake")
+
+    async def told() -> dict[int, int]:
+        exchanges = Exchanges(shown, tmp_path)
+        async with exchanges.venues() as venues:
+            collector, found = Collector(venues, lake, COINS, HISTORY_H), {}
+            for number in range(FIRST, FIRST + 26):
+                exchanges.clock.advance_to(hour(number) + DELAY_MS)
+                found[number] = len((await collector.collect(hour(number))).troubles)
+            return found
+
+    midnights = {number for number in range(FIRST, FIRST + 26) if hour(number) % (24 * HOUR_MS) == 0}
+    assert midnights == {number for number, troubles in asyncio.run(told()).items() if troubles}
+    assert_complete(lake, shown, FIRST + 25)
