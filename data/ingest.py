@@ -12,6 +12,7 @@ from data.exchange import Venue
 from data.lake import Appended, Lake
 from data.profile import PriceKind
 from data.snapshots import snapshot_rows
+from data.stream import QuoteStream
 from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
 
 PRICE_TABLES: Mapping[str, PriceKind] = {"bars": "last", "marks": "mark", "indices": "index"}
@@ -81,9 +82,11 @@ class Collector:
         *,
         tables: Sequence[str] = ("bars",),
         snapshots: bool = False,
+        streams: Mapping[str, QuoteStream] | None = None,
         watch: Watch | None = None,
     ) -> None:
-        """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted."""
+        """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted, with the
+        best prices of the `streams` by venue."""
         self._lake = lake
         self._instruments = tuple(instruments)
         self._look_back_ms = history_hours * HOUR_MS
@@ -96,6 +99,7 @@ class Collector:
                 history_hours * HOUR_MS,
                 tables=[table for table in tables if venue.profile.page_of(PRICE_TABLES[table]) is not None],
                 snapshots=snapshots,
+                stream=(streams or {}).get(name),
                 watch=watch or (lambda progress: None),
             )
             for name, venue in venues.items()
@@ -190,6 +194,7 @@ class VenueCollector:
         *,
         tables: Sequence[str],
         snapshots: bool,
+        stream: QuoteStream | None,
         watch: Watch,
     ) -> None:
         """Nothing is read yet."""
@@ -199,6 +204,7 @@ class VenueCollector:
         self._history_ms = history_ms
         self._tables = tuple(tables)
         self._snapshots = snapshots
+        self._stream = stream
         self._watch = watch
         self._ruled_on = -1
         """The day on which the market rules were last looked at."""
@@ -321,10 +327,11 @@ class VenueCollector:
         """Store what the market looks like now."""
         symbols = [instrument.symbol for instrument in self._instruments]
         try:
-            rows = await snapshot_rows(self._venue, symbols, tick)
+            rows = await snapshot_rows(self._venue, symbols, tick, self._stream)
         except VenueRefused as refusal:
             return Collected(troubles=(str(refusal),))
-        return Collected(self._lake.append_snapshots(self._venue.name, rows))
+        troubles = () if self._stream is None else self._stream.troubles
+        return Collected(self._lake.append_snapshots(self._venue.name, rows), troubles)
 
 
 async def _until_one_fails(reads: Sequence[Coroutine[Any, Any, None]]) -> tuple[VenueError, ...]:
