@@ -42,6 +42,11 @@ def source(streamed_s: float, answered_s: float, stale_s: float) -> Source:
     return Source.STREAM if streamed_s <= answered_s else Source.ANSWER
 
 
+def pause_s(first_s: float, failures: int) -> float:
+    """How long to wait before a connection is made anew of which so many did not last, one after the other."""
+    return min(first_s * 2.0 ** min(failures, 16), LONGEST_BACKOFF_S)
+
+
 @dataclass(frozen=True)
 class Health:
     """How one contract's prices come."""
@@ -188,7 +193,7 @@ class QuoteStream:
                 cause = _first(group)
                 line.trouble = str(cause).partition("\n")[0][:200] or type(cause).__name__
             failures = 0 if line.heard_s - began_s >= self._stale_s else failures + 1
-            await asyncio.sleep(min(self._backoff_s * 2.0 ** min(failures, 16), LONGEST_BACKOFF_S))
+            await asyncio.sleep(pause_s(self._backoff_s, failures))
             line.reconnects += 1
 
     async def _listen(self, line: _Line) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.stream import Source, source
+from data.stream import LONGEST_BACKOFF_S, Source, pause_s, source
 
 AGES = st.floats(0, 1e6) | st.just(math.inf)
 STALE_S = st.floats(1e-3, 600)
@@ -64,3 +64,10 @@ def test_while_a_stream_is_stale_answers_are_asked_for_at_most_once_in_the_time_
             asked_at.append(now)
     gaps = [later - earlier for earlier, later in zip(asked_at[1:], asked_at[2:], strict=False)]
     assert all(gap >= stale_s for gap in gaps)
+
+
+@given(first_s=st.floats(1e-3, 60), failures=st.integers(0, 10_000))
+def test_pauses_double_until_they_are_long(first_s: float, failures: int) -> None:
+    pause, following = pause_s(first_s, failures), pause_s(first_s, failures + 1)
+    assert min(first_s, LONGEST_BACKOFF_S) <= pause <= LONGEST_BACKOFF_S
+    assert following == min(2 * pause, LONGEST_BACKOFF_S)
