@@ -8,6 +8,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +17,7 @@ import data.stream
 from backtest.sandbox.client import SandboxClock
 from backtest.sandbox.fault_client import clear_faults, faults_met, requests_asked, script_faults
 from backtest.sandbox.world import World
+from data.connection import Connection
 from data.errors import VenueUnreachable
 from data.exchange import Venue
 from data.feed import PriceFeed
@@ -45,11 +48,11 @@ def world(sandbox_market: Market, tmp_path: Path) -> World:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """What is not closed, or fails unheard, is logged by asyncio when it is collected."""
-    with caplog.at_level(logging.WARNING, logger="asyncio"):
+    """What is not closed, or fails unheard, is logged by asyncio or ccxt when it is collected."""
+    with caplog.at_level(logging.WARNING):
         yield
         gc.collect()
-    assert [] == [record.getMessage() for record in caplog.get_records("call")]
+    assert [] == [one.getMessage() for when in ("call", "teardown") for one in caplog.get_records(when)]
 
 
 @asynccontextmanager
@@ -92,6 +95,27 @@ def test_streamed_prices_are_the_venues_and_nothing_is_asked_for(world: World, v
             assert {NOW_MS} == {quote.time_ms for quote in answered.values()}
             assert {0} == {health.reconnects for health in stream.health.values()}
             assert () == stream.troubles
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_streaming_client_knows_no_address_but_the_one_that_is_configured(world: World, venue: str) -> None:
+    def hosts(api: Any) -> set[str]:
+        if isinstance(api, str):
+            return {"://".join(urlsplit(api)[:2])}
+        return set().union(*map(hosts, api.values()))
+
+    async def talk() -> None:
+        async with sandbox(world) as url:
+            told = VenueSettings(base_url=f"{url}/{venue}/")
+            connection = Connection(venue_profile(venue), told, timeout_s=1, concurrency=1, backoff_s=0.01)
+            await connection.client.load_markets()
+            client = connection.streaming_client()
+            assert {url, url.replace("http", "ws")} == hosts(client.urls["api"])
+            assert set(connection.client.markets) == set(client.markets)
+            await client.close()
+            await connection.close()
 
     asyncio.run(talk())
 
