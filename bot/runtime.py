@@ -24,7 +24,7 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Account, Trader
-from bot.worlds import World, make_collector, open_world
+from bot.worlds import World, make_collector, open_streams, open_world
 from data.errors import ConfigurationError, StateError, VenueError
 from data.lake import Lake
 from data.panel import tradable
@@ -100,13 +100,14 @@ async def _assemble(
     rules = make_rules(instruments, settings.data.venues, environment)
     ledger.expire_pending(account.id)
     saved = ledger.snapshot(account.id)
+    streams = await open_streams(settings, world, instruments)
     fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
     lake = Lake(world.lake)
     trader = Trader(
         account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
         policy=policy or registry.policy(champion, environment, settings.seed),
-        collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings)),
+        collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
         gate=RiskGate(settings.risk, rules, account.id),

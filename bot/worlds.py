@@ -15,6 +15,7 @@ from data.exchange import Venue
 from data.ingest import Collector
 from data.lake import Lake
 from data.settings import VenueSettings
+from data.stream import QuoteStream
 from data.types import Instrument
 from data.venue_collector import PRICE_TABLES
 
@@ -27,6 +28,8 @@ class World:
     venues: Mapping[str, Venue]
     lake: str
     """A folder or a URL."""
+    closing: AsyncExitStack
+    """What is entered here ends before the venues are closed."""
     end_ms: int | None = None
     """When a simulated market ends; None for real venues."""
     episode: str = ""
@@ -52,7 +55,7 @@ async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> Asyn
                 "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
             )
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, lake_place(settings), end_ms, episode)
+        yield World(clock, opened, lake_place(settings), stack, end_ms, episode)
 
 
 def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> SandboxProcess:
@@ -75,9 +78,29 @@ def make_collector(
     instruments: Sequence[Instrument],
     history_hours: int,
     watch: Watch | None = None,
+    streams: Mapping[str, QuoteStream] | None = None,
 ) -> Collector:
-    """The collector of what the settings want collected."""
+    """The collector of what the settings want collected, with the prices of `streams` in its snapshots."""
     tables = [table for table, price in PRICE_TABLES.items() if price in settings.data.candles]
     return Collector(
-        venues, lake, instruments, history_hours, tables=tables, snapshots=settings.data.snapshots, watch=watch
+        venues,
+        lake,
+        instruments,
+        history_hours,
+        tables=tables,
+        snapshots=settings.data.snapshots,
+        streams=streams,
+        watch=watch,
     )
+
+
+async def open_streams(settings: Settings, world: World, instruments: Sequence[Instrument]) -> dict[str, QuoteStream]:
+    """Each venue's stream of best prices, which ends with the world; none where the settings do not want them."""
+    if not (settings.data.stream and settings.data.snapshots):
+        return {}
+    streams = {}
+    for name, venue in world.venues.items():
+        symbols = [instrument.symbol for instrument in instruments if instrument.venue == name]
+        stream = QuoteStream(venue, symbols, stale_s=settings.data.stale_s)
+        streams[name] = await world.closing.enter_async_context(stream)
+    return streams

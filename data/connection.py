@@ -5,6 +5,7 @@ Used by the gateway alone, `data/exchange.py`.
 
 import asyncio
 import ipaddress
+import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
@@ -35,7 +36,9 @@ class Connection:
         self, profile: VenueProfile, settings: VenueSettings, *, timeout_s: float, concurrency: int, backoff_s: float
     ) -> None:
         self.name = profile.name
-        self.client = _client(profile, settings, timeout_s)
+        self.client = _client(ccxt, profile, settings, timeout_s)
+        self.timeout_s = timeout_s
+        self._profile, self._settings = profile, settings
         self.gate = Gate(profile.name, 2 * backoff_s, settings.patience_s)
         self._patience_s = settings.patience_s
         self._backoff_s = backoff_s
@@ -48,6 +51,18 @@ class Connection:
     async def close(self) -> None:
         """Release the sockets."""
         await self.client.close()
+
+    def streaming_client(self) -> Any:
+        """A ccxt.pro client of the same venue at the same place, which knows the markets that `client` has loaded and
+        asks for nothing else. Whoever takes it closes it."""
+        from ccxt import pro  # loaded by who streams alone
+
+        client = _client(pro, self._profile, self._settings, self.timeout_s)
+        client.streaming = {**client.streaming, "connectionTimeout": 1000 * math.ceil(self.timeout_s)}
+        for table in self.client.options.get("marketHelperProps", ()):
+            self.client.options.setdefault(table, None)  # ccxt shares each, also one that it never made
+        client.set_markets_from_exchange(self.client)
+        return client
 
     async def ask(self, call: Callable[[], Awaitable[Any]], read: Callable[[Any], Result]) -> Result:
         """One answer, understood by `read`; asked again on network trouble and nonsense, and after pauses that the
@@ -119,9 +134,9 @@ class Connection:
         return VenueRefused(f"{self.name} refused a request ({detail})")
 
 
-def _client(profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:
+def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:
     base = None if settings.base_url is None else settings.base_url.rstrip("/")
-    client: Any = getattr(ccxt, profile.ccxt_id)(
+    client: Any = getattr(library, profile.ccxt_id)(
         {
             "timeout": round(timeout_s * 1000),
             # A server on this machine has no limits to respect.
@@ -149,7 +164,9 @@ def _on_loopback(base: str | None) -> bool:
 def _moved(api: Any, base: str) -> Any:
     """The table of addresses with every host replaced by `base`, paths kept."""
     if isinstance(api, str):
-        return base + urlsplit(api).path
+        address = urlsplit(api)
+        # http becomes ws, and https wss.
+        return (base.replace("http", "ws", 1) if address.scheme in ("ws", "wss") else base) + address.path
     if isinstance(api, Mapping):
         return {name: _moved(entry, base) for name, entry in api.items()}
     raise ConfigurationError(f"cannot redirect the address {api!r}")

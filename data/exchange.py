@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from data import pagers, readings
 from data.connection import ATTEMPTS, Connection
 from data.errors import ConfigurationError, VenueRefused
+from data.feed import PriceFeed
 from data.fees import fees
 from data.profile import FeeTier, PriceKind, VenueProfile
 from data.quotes import FundingNow, OrderBook, Quote, depth
@@ -149,6 +150,16 @@ class Venue:
         rows = await self._table(table, wanted)
         read = {symbol: readings.quote(row, now) for symbol, row in rows.items()}
         return {symbol: quote for symbol, quote in read.items() if quote is not None}
+
+    async def feed(self, symbols: Iterable[str]) -> PriceFeed:
+        """The best prices of those contracts, where they are listed, by a websocket of their own that is not yet
+        opened; close it. Raises VenueRefused where none can be streamed."""
+        await self._load()
+        listed = [symbol for symbol in symbols if symbol in self._client.markets]
+        if self.profile.stream is None or not listed:
+            raise VenueRefused(f"{self.name} streams none of these prices: ask for them")
+        await self._connection.gate.passage()
+        return PriceFeed(self._connection.streaming_client(), self.profile, listed, self._connection.timeout_s)
 
     async def open_interest(self, symbols: Iterable[str] | None = None) -> dict[str, float]:
         """Open interest in units of the asset, by symbol; of one side where the venue says that it counts both."""

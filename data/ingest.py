@@ -7,6 +7,7 @@ from data.checks import check_market
 from data.collection import Collected, Series, Watch
 from data.exchange import Venue
 from data.lake import Lake
+from data.stream import QuoteStream
 from data.types import HOUR_MS, Instrument
 from data.venue_collector import DAY_MS, PRICE_TABLES, VenueCollector
 
@@ -26,9 +27,11 @@ class Collector:
         *,
         tables: Sequence[str] = ("bars",),
         snapshots: bool = False,
+        streams: Mapping[str, QuoteStream] | None = None,
         watch: Watch | None = None,
     ) -> None:
-        """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted."""
+        """`tables` of candles are kept beside the settlements; `snapshots` of the market as it is, if wanted, with the
+        best prices of the `streams` by venue."""
         self._lake = lake
         self._instruments = tuple(instruments)
         self._parts = {
@@ -39,6 +42,7 @@ class Collector:
                 history_hours * HOUR_MS,
                 tables=[table for table in tables if venue.profile.page_of(PRICE_TABLES[table]) is not None],
                 snapshots=snapshots,
+                stream=(streams or {}).get(name),
                 watch=watch or (lambda progress: None),
             )
             for name, venue in venues.items()

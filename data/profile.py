@@ -98,6 +98,8 @@ class VenueProfile:
 
     quotes: Literal["bids_asks", "tickers", "books"] = "tickers"
     """books: one request per contract."""
+    stream: Literal["bids_asks", "books"] | None = None
+    """How ccxt.pro watches best prices: of many contracts at once, or the book of each; None: they are not streamed."""
     tickers_params: Mapping[str, object] = field(default_factory=dict)
     raw_turnover_asset: str = ""
     """Raw field of a ticker with the 24 h volume in units of the asset, where ccxt tells none in quote currency."""

@@ -114,6 +114,12 @@ class DataSettings(Frozen):
     snapshots: bool = Field(
         False, description="Collect every hour what funds next, best prices, depth, open interest and turnover."
     )
+    stream: bool = Field(
+        False, description="Take the best prices of snapshots from the venues' websockets; off: from their books."
+    )
+    stale_s: float = Field(
+        10.0, gt=0, le=600, description="A streamed price older than this is asked for instead, real seconds."
+    )
     decision_delay_s: int = Field(
         60, ge=1, le=240, description="Seconds after the full hour at which the market is read and traded."
     )

@@ -10,6 +10,7 @@ from data.exchange import Venue
 from data.lake import Lake
 from data.profile import PriceKind
 from data.snapshots import snapshot_rows
+from data.stream import QuoteStream
 from data.types import HOUR_MS, Instrument, InstrumentKey, Settlements
 
 PRICE_TABLES: Mapping[str, PriceKind] = {"bars": "last", "marks": "mark", "indices": "index"}
@@ -35,6 +36,7 @@ class VenueCollector:
         *,
         tables: Sequence[str],
         snapshots: bool,
+        stream: QuoteStream | None,
         watch: Watch,
     ) -> None:
         """Nothing is read yet."""
@@ -44,6 +46,7 @@ class VenueCollector:
         self._history_ms = history_ms
         self._tables = tuple(tables)
         self._snapshots = snapshots
+        self._stream = stream
         self._watch = watch
         self._ruled_on = -1
         """The day on which the market rules were last looked at."""
@@ -194,10 +197,11 @@ class VenueCollector:
             return Collected()
         symbols = [instrument.symbol for instrument in self._instruments]
         try:
-            rows = await snapshot_rows(self._venue, symbols, tick)
+            rows = await snapshot_rows(self._venue, symbols, tick, self._stream)
         except VenueRefused as refusal:
             return Collected(troubles=(str(refusal),))
-        return Collected(self._lake.append_snapshots(self._venue.name, rows))
+        troubles = () if self._stream is None else self._stream.troubles
+        return Collected(self._lake.append_snapshots(self._venue.name, rows), troubles)
 
 
 async def _until_one_fails(reads: Sequence[Coroutine[Any, Any, None]]) -> tuple[VenueError, ...]:

@@ -29,6 +29,7 @@ BINANCE = VenueProfile(
     candle_page=1000,
     price_pages={"mark": 1000, "index": 1000},
     quotes="bids_asks",
+    stream="bids_asks",
     open_interest=OpenInterestFacts("each"),
     book_sizes=(5, 10, 20, 50, 100, 500, 1000),
     # fundingRate and fundingInfo share 500 requests in 5 minutes, 600 ms each; ccxt's unit is 50 ms.
@@ -70,6 +71,7 @@ BYBIT = VenueProfile(
     funding_limit="limit",
     candle_page=1000,
     price_pages={"mark": 1000, "index": 1000},
+    stream="bids_asks",
     open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
     ccxt_config={
         "options": {"defaultType": "swap", "defaultSubType": "linear", "fetchMarkets": {"types": ["linear"]}},
@@ -190,6 +192,7 @@ HYPERLIQUID = VenueProfile(
     funding_cursor="startTime",
     candle_page=5000,
     quotes="books",  # its tickers tell impact prices, of orders of a certain size
+    stream="books",
     tickers_params={"type": "swap"},
     open_interest=OpenInterestFacts("tickers", "openInterest", in_contracts=False),
     # The venue's published weights: 2 or 20, and long answers add to it.

@@ -28,6 +28,8 @@ class Asked:
     query: Mapping[str, str]
     batch: int = 0
     """Orders, cancels or changes in one request, where they are in the body of a typed one."""
+    opens_stream: bool = False
+    """Whether it asks for a websocket."""
 
     def fits(self, pattern: str) -> bool:
         """Whether the endpoint, or its last parts, match a pattern of shell wildcards: `klines` is fapi/v1/klines and
@@ -39,7 +41,8 @@ async def asked_of(request: web.Request) -> Asked:
     """What `request`, whose path begins with the venue's name, asks. Reads the body only where the type is in it."""
     venue, _, endpoint = request.path.lstrip("/").partition("/")
     if venue not in TYPED or request.method != "POST":
-        return Asked(venue, request.method, endpoint, request.query)
+        opens_stream = request.headers.get("Upgrade", "").lower() == "websocket"
+        return Asked(venue, request.method, endpoint, request.query, opens_stream=opens_stream)
     told = _told(await request.read())
     kind = told.get("type")
     batch = max((len(told[name]) for name in BATCHES if isinstance(told.get(name), list)), default=0)

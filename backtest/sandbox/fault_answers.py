@@ -25,7 +25,7 @@ Answer = Callable[[], Awaitable[web.StreamResponse]]
 async def inflict(fault: Fault, venue: str, request: web.Request, answer: Answer) -> web.StreamResponse:
     """What the client of `request` gets under `fault`."""
     if isinstance(fault, DownFault):
-        return _reset(request)
+        return reset(request)
     if isinstance(fault, CutFault):
         return await _cut(fault, request, await answer())
     if isinstance(fault, DelayFault):
@@ -38,7 +38,7 @@ async def inflict(fault: Fault, venue: str, request: web.Request, answer: Answer
         return page(200) if fault.kind == "html" else web.Response(content_type="application/json")
     if isinstance(fault, NoAnswerFault):
         return await _nothing(request)
-    return _reset(request)
+    return reset(request)
 
 
 def _status(fault: StatusFault, venue: str) -> web.Response:
@@ -78,7 +78,8 @@ async def _nothing(request: web.Request) -> web.Response:
     return web.Response()  # nobody reads it
 
 
-def _reset(request: web.Request) -> web.Response:
+def reset(request: web.Request) -> web.Response:
+    """Reset the TCP connection of `request`, as the reset of whatever it is answered by."""
     if (transport := request.transport) is not None:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         transport.abort()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from backtest.sandbox.asked import Asked
-from backtest.sandbox.faults import Fault, ScriptedRequest
+from backtest.sandbox.faults import CutFault, Fault, Losing, ScriptedRequest
+from backtest.sandbox.stream_faults import AnyFault, StreamFault
 from data.errors import ConfigurationError
 
 
@@ -25,7 +26,7 @@ class FaultScript:
         self.injected: dict[str, Counter[str]] = {venue: Counter() for venue in venues}
         """Faults that were met, by venue and kind, since the start."""
 
-    def add(self, faults: Iterable[Fault]) -> None:
+    def add(self, faults: Iterable[AnyFault]) -> None:
         """Put `faults` behind those that are there; all or none. Raises ConfigurationError for an unknown venue."""
         told = list(faults)
         if unknown := sorted({f.venue for f in told if f.venue is not None} - set(self._venues)):
@@ -36,7 +37,7 @@ class FaultScript:
         now_s, first = self._real_s(), len(self._entries)
         self._entries += [_Entry(fault, first + index, now_s) for index, fault in enumerate(told)]
 
-    def replace(self, faults: Iterable[Fault]) -> None:
+    def replace(self, faults: Iterable[AnyFault]) -> None:
         """Script `faults` and nothing else; raises ConfigurationError for an unknown venue, and changes nothing."""
         before, self._entries = self._entries, []
         try:
@@ -47,12 +48,13 @@ class FaultScript:
 
     def strike(self, asked: Asked) -> Fault | None:
         """The fault that this request meets, counted; None if it goes well."""
-        market_ms, now_s = self._market_ms(), self._real_s()
-        for entry in self._entries:
-            if entry.strikes(asked, market_ms, now_s):
-                self.injected[asked.venue][entry.fault.kind] += 1
-                return entry.fault
-        return None
+        fault = self._first(asked.venue, lambda fault: _concerns(fault, asked))
+        return None if isinstance(fault, StreamFault) else fault
+
+    def strike_stream(self, venue: str) -> StreamFault | None:
+        """The fault that a stream of `venue` meets as it is about to tell prices, counted; None if it goes well."""
+        fault = self._first(venue, lambda fault: isinstance(fault, StreamFault))
+        return fault if isinstance(fault, StreamFault) else None
 
     def shown(self) -> list[dict[str, Any]]:
         """The script: each fault as it was told, with `matched` and `struck`, counts of requests."""
@@ -62,11 +64,21 @@ class FaultScript:
             for entry in self._entries
         ]
 
+    def _first(self, venue: str, concerns: Callable[[AnyFault], bool]) -> AnyFault | None:
+        """The first fault that strikes, of those that concern what is struck."""
+        market_ms, now_s = self._market_ms(), self._real_s()
+        for entry in self._entries:
+            fault = entry.fault
+            if fault.venue in (None, venue) and concerns(fault) and entry.strikes(market_ms, now_s):
+                self.injected[venue][fault.kind] += 1
+                return fault
+        return None
+
 
 class _Entry:
     """A fault and what it has seen."""
 
-    def __init__(self, fault: Fault, index: int, told_s: float) -> None:
+    def __init__(self, fault: AnyFault, index: int, told_s: float) -> None:
         self.fault = fault
         self.matched = 0
         self.struck = 0
@@ -74,10 +86,10 @@ class _Entry:
         # Two faults of the same seed must not draw alike.
         self._random = random.Random(f"{fault.seed}:{index}")
 
-    def strikes(self, asked: Asked, market_ms: int, now_s: float) -> bool:
+    def strikes(self, market_ms: int, now_s: float) -> bool:
         fault = self.fault
         spent = fault.times is not None and self.struck >= fault.times
-        if spent or not _concerns(fault, asked) or not fault.lasts(market_ms, now_s - self._told_s):
+        if spent or not fault.lasts(market_ms, now_s - self._told_s):
             return False
         self.matched += 1
         if self.matched % fault.every or (fault.probability < 1 and self._random.random() >= fault.probability):
@@ -86,9 +98,11 @@ class _Entry:
         return True
 
 
-def _concerns(fault: Fault, asked: Asked) -> bool:
-    if fault.venue not in (None, asked.venue):
+def _concerns(fault: AnyFault, asked: Asked) -> bool:
+    if isinstance(fault, StreamFault):
         return False
+    if asked.opens_stream and (isinstance(fault, CutFault) or (isinstance(fault, Losing) and fault.after)):
+        return False  # there is no answer that could be lost: a stream begins
     if not isinstance(fault, ScriptedRequest):
         return True
     return fault.method in (None, asked.method) and asked.fits(fault.request)

@@ -18,14 +18,15 @@ from backtest.sandbox.answers import json_response
 from backtest.sandbox.asked import asked_of
 from backtest.sandbox.fault_answers import inflict
 from backtest.sandbox.fault_script import FaultScript
-from backtest.sandbox.faults import Fault
 from backtest.sandbox.limits import RequestMeter
 from backtest.sandbox.settings import SandboxSettings
+from backtest.sandbox.stream_faults import AnyFault
+from backtest.sandbox.streams import Streams
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
 from data.errors import ConfigurationError
 
-_SCRIPT: TypeAdapter[dict[str, tuple[Fault, ...]]] = TypeAdapter(dict[str, tuple[Fault, ...]])
+_SCRIPT: TypeAdapter[dict[str, tuple[AnyFault, ...]]] = TypeAdapter(dict[str, tuple[AnyFault, ...]])
 SEND = 'send {"replace": [faults]} or {"add": [faults]}, each of them with a `kind`'
 
 
@@ -40,6 +41,8 @@ class Network:
         self._script.add(settings.faults)
         self._meter = RequestMeter(world.venues, real_s, refuses=settings.limits)
         self._venues = frozenset(world.venues)
+        self.streams = Streams(world.now_ms, self._script.strike_stream, settings.stream_ms / 1000)
+        """The websockets of all venues."""
 
     def middleware(self) -> Middleware:
         """For the application: every request to a venue is counted, delayed, perhaps refused, perhaps struck."""
@@ -49,11 +52,12 @@ class Network:
             if request.path.split("/")[1] not in self._venues:
                 return await handler(request)
             asked = await asked_of(request)
-            refused = self._meter.charge(asked)
+            refused = None if asked.opens_stream else self._meter.charge(asked)
 
             async def answer() -> web.StreamResponse:
                 given = await handler(request) if refused is None else refused
-                self._meter.answered(asked, given)
+                if not asked.opens_stream:
+                    self._meter.answered(asked, given)
                 return given
 
             if self._latency_s:

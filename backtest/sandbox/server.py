@@ -2,7 +2,7 @@
 
 `/sandbox/clock` GET answers {"now_ms", "speed", "end_ms"}; POST {"advance_to": ms} moves a stepped clock and answers
 the same (409 if the clock runs by itself, 400 if it is not understood). `/sandbox/world` GET says which world this is.
-What `network` adds: `/sandbox/faults` and `/sandbox/requests`.
+What `network` adds: `/sandbox/faults`, `/sandbox/requests` and the venues' websockets.
 """
 
 import ipaddress
@@ -12,10 +12,11 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from backtest.sandbox import binance, bybit, hyperliquid, okx
+from backtest.sandbox import binance, binance_stream, bybit, bybit_stream, hyperliquid, hyperliquid_stream, okx
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.network import Network
 from backtest.sandbox.settings import SandboxSettings
+from backtest.sandbox.streams import Speaker
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World
 from data.errors import ConfigurationError, StateError
@@ -28,6 +29,12 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     okx.NAME: okx.routes,
 }
 """Venue -> its endpoints."""
+STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
+    binance.NAME: (binance_stream.PATHS, binance_stream.speaker),
+    bybit.NAME: (bybit_stream.PATHS, bybit_stream.speaker),
+    hyperliquid.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
+}
+"""Venue -> where its websockets are, and what speaks there."""
 
 
 def application(world: World, network: Network | None = None) -> web.Application:
@@ -37,10 +44,14 @@ def application(world: World, network: Network | None = None) -> web.Application
         raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(sorted(SPEAKERS))}")
     network = network or Network(world, SandboxSettings())
     app = web.Application(middlewares=[network.middleware()])
-    app.add_routes(_clock_routes(world))
+    app.add_routes(_clock_routes(world, network.streams.moved))
     app.add_routes(network.routes())
     for venue in world.venues:
         app.add_routes(SPEAKERS[venue](world))
+        if venue in STREAMS:
+            paths, speaker_over = STREAMS[venue]
+            app.add_routes(network.streams.routes(venue, paths, speaker_over(world)))
+    app.on_shutdown.append(network.streams.close)
     return app
 
 
@@ -67,7 +78,7 @@ async def listening(
         await runner.cleanup()
 
 
-def _clock_routes(world: World) -> list[web.RouteDef]:
+def _clock_routes(world: World, moved: Callable[[], None]) -> list[web.RouteDef]:
     clock = world.clock
 
     def shown() -> web.Response:
@@ -86,6 +97,7 @@ def _clock_routes(world: World) -> list[web.RouteDef]:
             clock.advance_to(target)
         except StateError as error:
             return _refusal(500, str(error))
+        moved()
         return shown()
 
     async def describe(request: web.Request) -> web.Response:

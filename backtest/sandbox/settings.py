@@ -5,10 +5,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from backtest.sandbox.faults import Fault
+from backtest.sandbox.stream_faults import AnyFault
 from data.settings import Frozen, Outage, SyntheticSettings
 
-DISTURBANCES = frozenset({"faults", "latency_ms", "limits"})
+DISTURBANCES = frozenset({"faults", "latency_ms", "limits", "stream_ms"})
 """Settings that change how the world is reached and not what it is: a restart may change them at will."""
 
 
@@ -39,9 +39,12 @@ class SandboxSettings(Frozen):
         0.0, ge=0, le=100_000, description="Market seconds per real second; 0: the clock moves only when the bot asks."
     )
     latency_ms: float = Field(0.0, ge=0, le=60_000, description="Every answer of a venue takes this long, real ms.")
+    stream_ms: float = Field(
+        500.0, gt=0, le=60_000, description="Websockets tell the best prices this often, real ms, and when time moves."
+    )
     limits: bool = Field(
         False, description="Refuse what exceeds the venues' own request limits, in real time, as they do."
     )
-    faults: tuple[Fault, ...] = Field(
+    faults: tuple[AnyFault, ...] = Field(
         (), description="What goes wrong on the way to the venues, each with a `kind` (docs/sandbox.md)."
     )

@@ -13,7 +13,7 @@ from bot.identity import Bounds
 from bot.run_folder import single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import World, make_collector, open_world
+from bot.worlds import World, make_collector, open_streams, open_world
 from data.collection import Collected, Progress
 from data.errors import MissingData, VenueError
 from data.lake import Lake
@@ -48,7 +48,8 @@ async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json
             raise
         collected, last = Collected(), Collected()
         with _Bars(list(world.venues)) as bars:
-            collector = make_collector(settings, world.venues, lake, instruments, hours, bars.watch)
+            streams = await open_streams(settings, world, instruments)
+            collector = make_collector(settings, world.venues, lake, instruments, hours, bars.watch, streams)
             first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
             for tick in range(first, first + (bounds.hours or 0) * HOUR_MS + 1, HOUR_MS):
                 await world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)

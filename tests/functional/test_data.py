@@ -91,7 +91,7 @@ def test_gaps_are_shown_and_fetched_again(tmp_path: Path) -> None:
 def test_everything_that_is_asked_for_is_collected(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(
-        "data:\n  assets: [BTC, INJ]\n  candles: [last, mark, index]\n  snapshots: true\n"
+        "data:\n  assets: [BTC, INJ]\n  candles: [last, mark, index]\n  snapshots: true\n  stream: true\n"
         "  venues: {binance: {}, bybit: {}, hyperliquid: {}, okx: {}}\n"
     )
     said(bot("collect", "--config", config, "--var", tmp_path / "var", "--hours", 2, "--json"))

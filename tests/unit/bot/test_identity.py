@@ -12,6 +12,7 @@ DISTURBED: dict[str, Any] = {
     "faults": ({"kind": "down", "venue": "binance", "times": 3},),
     "latency_ms": 40.0,
     "limits": True,
+    "stream_ms": 50.0,
 }
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from backtest.sandbox.faults import Fault
+from backtest.sandbox.stream_faults import AnyFault
 from bot.settings import load_settings
 
 PAGE = (Path(__file__).parents[3] / "docs/sandbox.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 BODIES = re.findall(r"sandbox/faults -d '(.*)'", PAGE)
-KINDS = {"status", "timeout", "delay", "reset", "down", "cut", "cut_json", "empty", "html"}
+KINDS = {"status", "timeout", "delay", "reset", "down", "cut", "cut_json", "empty", "html", "stale", "drop"}
 
 
 def test_every_configuration_on_the_page_can_be_loaded(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_every_configuration_on_the_page_can_be_loaded(tmp_path: Path) -> None:
 
 
 def test_every_body_on_the_page_is_a_script() -> None:
-    faults = TypeAdapter(tuple[Fault, ...])
+    faults = TypeAdapter(tuple[AnyFault, ...])
     assert KINDS == {
         fault.kind for body in BODIES for told in json.loads(body).values() for fault in faults.validate_python(told)
     }
