@@ -11,12 +11,11 @@ is replaced whole. So neither a reader nor a crash sees half a file or a row twi
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -29,10 +28,11 @@ from data.partitions import Partitions, Rows
 from data.profile import FeeTier
 from data.quality import Mask, bar_faults, settlement_faults
 from data.quarantine import DIFFERS, Quarantine
+from data.rules import instrument_of, rules_row
 from data.tables import SCHEMAS, Series, between, by_month, empty, merge, rows_of, series, union
-from data.types import Asset, Bars, Instrument, InstrumentKey, Settlements
+from data.types import Bars, Instrument, InstrumentKey, Settlements
+from data.venue_by_venue import VenueByVenue
 
-Kind = TypeVar("Kind", Bars, Settlements)
 ALWAYS = 0, 253_402_300_799_999
 """From 1970 to the year 9999, ms."""
 
@@ -93,7 +93,7 @@ class Lake:
 
     def append_rules(self, venue: str, instruments: Sequence[Instrument], fees: FeeTier, time_ms: int) -> None:
         """Add the market rules of those instruments whose rules, or fees, are not those that were stored last."""
-        fresh = {one.symbol: _rules(one, fees, time_ms) for one in instruments}
+        fresh = {one.symbol: rules_row(one, fees, time_ms) for one in instruments}
         known = self._newest_rows("rules", venue)
         changed = {
             symbol: rows
@@ -106,7 +106,7 @@ class Lake:
         """Every instrument of `venues` (None: all) whose rules are stored, by the newest of them."""
         named = self.venues("rules") if venues is None else venues
         return tuple(
-            _instrument(venue, symbol, rows)
+            instrument_of(venue, symbol, rows)
             for venue in named
             for symbol, rows in sorted(self._newest_rows("rules", venue).items())
         )
@@ -141,8 +141,8 @@ class Lake:
             return between(union(table, parts, symbol), first_ms, last_ms)
 
         return (
-            _VenueByVenue(partial(read, "bars"), keys, lambda parts, symbol: Bars(*pick("bars", parts, symbol))),
-            _VenueByVenue(
+            VenueByVenue(partial(read, "bars"), keys, lambda parts, symbol: Bars(*pick("bars", parts, symbol))),
+            VenueByVenue(
                 partial(read, "settlements"),
                 keys,
                 lambda parts, symbol: Settlements(*pick("settlements", parts, symbol)),
@@ -268,60 +268,6 @@ class Lake:
         except (ValueError, TypeError, AttributeError) as error:
             file = shown(self._files, _reach_file(venue))
             raise CorruptData(f"{file} cannot be read: delete it, and the venue is asked again") from error
-
-
-class _VenueByVenue(Mapping[InstrumentKey, Kind]):
-    """Rows of many instruments, read when the first one of a venue is asked for, and kept until the next venue is."""
-
-    def __init__(
-        self,
-        parts: Callable[[str], list[Rows]],
-        keys: Sequence[InstrumentKey],
-        pick: Callable[[list[Rows], str], Kind],
-    ) -> None:
-        """`parts` reads a venue, `pick` makes one symbol's rows of that."""
-        self._parts = parts
-        self._keys = keys
-        self._pick: Callable[[list[Rows], str], Kind] = pick
-        self._venue = ""
-        self._held: list[Rows] = []
-
-    def __getitem__(self, key: InstrumentKey) -> Kind:
-        venue, symbol = key
-        if venue != self._venue:
-            self._held.clear()  # before the next ones are read
-            self._venue, self._held = venue, self._parts(venue)
-        return self._pick(self._held, symbol)
-
-    def __iter__(self) -> Iterator[InstrumentKey]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-
-def _rules(one: Instrument, fees: FeeTier, time_ms: int) -> Series:
-    told = (one.lot_step, one.tick_size, one.min_quantity, one.min_notional, one.contract_size)
-    whole = (*told, one.interval_hours, one.spot, fees.taker_bps, fees.maker_bps)
-    return series("rules", [np.array([value]) for value in (time_ms, *whole)])
-
-
-def _instrument(venue: str, symbol: str, rows: Series) -> Instrument:
-    told = dict(zip(SCHEMAS["rules"].names[2:], (float(column[-1]) for column in rows[1:]), strict=True))
-    base, _, rest = symbol.partition("/")
-    return Instrument(
-        venue=venue,
-        symbol=symbol,
-        asset=Asset.parse(base),
-        quote=rest.partition(":")[0],
-        lot_step=told["lot_step"],
-        tick_size=told["tick_size"],
-        min_notional=told["min_notional"],
-        interval_hours=int(told["interval_hours"]),
-        spot=bool(told["spot"]),
-        contract_size=told["contract_size"],
-        min_quantity=told["min_quantity"],
-    )
 
 
 def _reach_file(venue: str) -> str:
