@@ -28,7 +28,8 @@ bench: $(INSTALLED) ## what is fast, as ratios measured in one run
 soak: $(INSTALLED) ## what takes too long for every change: many more kills, of traders and of those who learn
 	SOAK=1 $(BIN)/python -m pytest tests/functional/test_kill.py tests/functional/test_train.py \
 		tests/functional/test_learning_run.py tests/functional/test_champion.py \
-		tests/functional/test_collect_faults.py tests/unit/pbt_online/test_population.py
+		tests/functional/test_collect_faults.py tests/unit/pbt_online/test_population.py \
+		tests/contract/test_ray_cluster.py
 
 config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in docs/
 	$(BIN)/python -m bot.cli.generated

@@ -1,6 +1,5 @@
 """How fast, and in how much memory, years of the lake become a panel: `python -m benchmarks panel`."""
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -73,8 +72,14 @@ def _measure(name: str, folder: Path) -> str:
         import pandas as pd
 
         shape = sum(len(pd.read_parquet(folder / table)) for table in ("bars", "settlements")), 0
-    took, memory = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    took, memory = time.perf_counter() - begun, _most_memory_gb()
     return f"{name}: {shape[0]:,} x {shape[1]} in {took:.2f} s, {memory:.2f} GB at most"
+
+
+def _most_memory_gb() -> float:
+    """The most that this process held; getrusage would count what its parent held when it was started."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e9
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from tests.contract.backend_contract import (  # noqa: F401  the tests of every 
     test_workers_compute_on_one_thread,
 )
 from tests.fakes import work
-from tests.functional.commands import eventually
+from tests.functional.commands import eventually, soak
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'funding-bot[ray]' tests the cluster too")
 
@@ -53,6 +53,7 @@ def test_work_lost_with_a_killed_worker_is_done_by_another(
     assert expected == found
 
 
+@soak
 def test_work_lost_with_a_removed_machine_is_done_by_those_left(
     cluster,
     settings: BackendSettings,
