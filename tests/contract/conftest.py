@@ -1,6 +1,7 @@
 """What the contract tests of the sandbox share: a hand-made market, worlds over it, and stock ccxt clients."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,8 @@ LISTINGS = (
 
 WorldAt = Callable[[int], World]
 Served = Callable[..., AbstractAsyncContextManager[Any]]
+Ask = Callable[..., Any]
+Asking = Callable[..., Ask]
 
 
 def _instrument(venue: str, code: str, price: float, interval_hours: int) -> Instrument:
@@ -104,6 +107,24 @@ def world_at(sandbox_market: Market, tmp_path: Path) -> WorldAt:
 def served() -> Served:
     """`async with served(world, venue) as client`: the stock ccxt client of a venue, its hosts replaced and no more."""
     return _served
+
+
+@pytest.fixture
+def asking(world_at: WorldAt, served: Served) -> Asking:
+    """`asking(venue, **usual)` makes `ask(now_ms, call, options)`: what `call(client)` gives at a market time, by a
+    stock client with these options, or the usual ones."""
+
+    def of(venue: str, **usual: Any) -> Ask:
+        def ask(now_ms: int, call: Callable[[Any], Awaitable[Any]], options: Mapping[str, Any] = usual) -> Any:
+            async def talk() -> Any:
+                async with served(world_at(now_ms), venue, **options) as client:
+                    return await call(client)
+
+            return asyncio.run(talk())
+
+        return ask
+
+    return of
 
 
 @asynccontextmanager

@@ -1,7 +1,5 @@
 """The sandbox's Binance USD-M, as the stock ccxt client meets it over HTTP."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ccxt.async_support as ccxt
@@ -10,6 +8,7 @@ import pytest
 
 from data.market import Market, touch
 from data.types import HOUR_MS
+from tests.contract.conftest import Ask, Asking
 
 HALF_SPREAD_BPS = 0.5
 NOON = 1_735_689_600_000 + 1000 * HOUR_MS
@@ -17,21 +16,10 @@ NOON = 1_735_689_600_000 + 1000 * HOUR_MS
 BETWEEN = NOON + 25 * 60_000
 IN_GAP = NOON - 299 * HOUR_MS
 
-Ask = Callable[..., Any]
-
 
 @pytest.fixture
-def ask(world_at: Any, served: Any) -> Ask:
-    """`ask(now_ms, call)`: what the coroutine `call(client)` gives at a market time."""
-
-    def run(now_ms: int, call: Callable[[Any], Awaitable[Any]]) -> Any:
-        async def talk() -> Any:
-            async with served(world_at(now_ms), "binance") as client:
-                return await call(client)
-
-        return asyncio.run(talk())
-
-    return run
+def ask(asking: Asking) -> Ask:
+    return asking("binance")
 
 
 def test_load_markets_gives_what_is_listed_now(ask: Ask) -> None:

@@ -1,7 +1,6 @@
 """The sandbox's Bybit v5 linear perpetuals, as the stock ccxt client meets them over HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +13,7 @@ import pytest
 from backtest.sandbox.server import listening
 from data.market import Market, touch
 from data.types import HOUR_MS, Settlements
+from tests.contract.conftest import Ask, Asking
 
 HALF_SPREAD_BPS = 0.8
 START = 1_735_689_600_000
@@ -25,8 +25,6 @@ CHANGE = START + 496 * HOUR_MS
 """Until then DOGE settles every 8 hours, afterwards every 4."""
 ENDPOINTS = ("MarkPriceKline", "FundingHistory", "Orderbook", "Tickers", "OpenInterest", "InstrumentsInfo")
 BTC, INJ, DOGE = "BTC/USDT:USDT", "INJ/USDT:USDT", "DOGE/USDT:USDT"
-
-Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -45,17 +43,8 @@ def sandbox_market(sandbox_market: Market) -> Market:
 
 
 @pytest.fixture
-def ask(world_at: Any, served: Any) -> Ask:
-    """`ask(now_ms, call)`: what the coroutine `call(client)` gives at a market time."""
-
-    def run(now_ms: int, call: Callable[[Any], Awaitable[Any]]) -> Any:
-        async def talk() -> Any:
-            async with served(world_at(now_ms), "bybit", fetchMarkets={"types": ["linear"]}) as client:
-                return await call(client)
-
-        return asyncio.run(talk())
-
-    return run
+def ask(asking: Asking) -> Ask:
+    return asking("bybit", fetchMarkets={"types": ["linear"]})
 
 
 # Markets and time

@@ -1,7 +1,5 @@
 """The sandbox's Hyperliquid, as the stock ccxt client meets it over HTTP."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ccxt.async_support as ccxt
@@ -10,6 +8,7 @@ import pytest
 
 from data.market import Market, touch
 from data.types import HOUR_MS
+from tests.contract.conftest import Ask, Asking
 
 HALF_SPREAD_BPS = 1.5
 NOON = 1_735_689_600_000 + 1000 * HOUR_MS
@@ -19,21 +18,10 @@ IN_GAP = NOON - 299 * HOUR_MS
 LISTED = {f"{code}/USDC:USDC" for code in ("BTC", "INJ", "DOGE", "KPEPE", "SOL")}
 SWAPS_ONLY = {"fetchMarkets": {"types": ["swap"]}}
 
-Ask = Callable[..., Any]
-
 
 @pytest.fixture
-def ask(world_at: Any, served: Any) -> Ask:
-    """`ask(now_ms, call)`: what the coroutine `call(client)` gives at a market time."""
-
-    def run(now_ms: int, call: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
-        async def talk() -> Any:
-            async with served(world_at(now_ms), "hyperliquid", **(options or SWAPS_ONLY)) as client:
-                return await call(client)
-
-        return asyncio.run(talk())
-
-    return run
+def ask(asking: Asking) -> Ask:
+    return asking("hyperliquid", **SWAPS_ONLY)
 
 
 def test_active_markets_are_what_is_listed_now(ask: Ask) -> None:
@@ -51,7 +39,7 @@ def test_a_contract_keeps_its_place_when_another_is_listed_or_delisted(ask: Ask)
 
 
 def test_the_default_types_of_markets_load_too(ask: Ask) -> None:
-    every = ask(NOON, lambda client: client.load_markets(), fetchMarkets={"types": ["spot", "swap", "hip3"]})
+    every = ask(NOON, lambda client: client.load_markets(), {"fetchMarkets": {"types": ["spot", "swap", "hip3"]}})
 
     assert set(every) == set(ask(NOON, lambda client: client.load_markets()))
 

@@ -1,8 +1,6 @@
 """The sandbox's OKX, as the stock ccxt client meets it over HTTP: its markets, its funding and what it refuses."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from data.market import Market
 from data.types import HOUR_MS
+from tests.contract.conftest import Ask, Asking
 from tests.contract.okx_market import BETWEEN, COINS_PER_CONTRACT, NOON, START_MS, SWAPS, okx_market, symbol
 
 THREE_MONTHS_MS = 90 * 24 * HOUR_MS
@@ -21,8 +20,6 @@ FOR_ONE_INSTRUMENT = (
     "PublicFundingRateHistory", "PublicOpenInterest", "PublicMarkPrice", "PublicInstruments",
 )  # fmt: skip
 
-Ask = Callable[..., Any]
-
 
 @pytest.fixture(scope="module")
 def sandbox_market() -> Market:
@@ -30,17 +27,8 @@ def sandbox_market() -> Market:
 
 
 @pytest.fixture
-def ask(world_at: Any, served: Any) -> Ask:
-    """`ask(now_ms, call)`: what the coroutine `call(client)` gives at a market time."""
-
-    def run(now_ms: int, call: Callable[[Any], Awaitable[Any]], options: dict[str, Any] = SWAPS) -> Any:
-        async def talk() -> Any:
-            async with served(world_at(now_ms), "okx", **options) as client:
-                return await call(client)
-
-        return asyncio.run(talk())
-
-    return run
+def ask(asking: Asking) -> Ask:
+    return asking("okx", **SWAPS)
 
 
 def settled(market: Market, code: str, now: int) -> tuple[list[int], list[float]]:

@@ -1,7 +1,5 @@
 """The sandbox's OKX, as the stock ccxt client meets it over HTTP: candles, books, tickers and their sizes."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +11,10 @@ from hypothesis import strategies as st
 from backtest.sandbox.okx_rules import contracts
 from data.market import Market, touch
 from data.types import HOUR_MS
+from tests.contract.conftest import Ask, Asking
 from tests.contract.okx_market import BETWEEN, COINS_PER_CONTRACT, IN_GAP, NOON, SWAPS, okx_market, symbol
 
 HALF_SPREAD_BPS = 0.5
-
-Ask = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +23,8 @@ def sandbox_market() -> Market:
 
 
 @pytest.fixture
-def ask(world_at: Any, served: Any) -> Ask:
-    """`ask(now_ms, call)`: what the coroutine `call(client)` gives at a market time."""
-
-    def run(now_ms: int, call: Callable[[Any], Awaitable[Any]], options: dict[str, Any] = SWAPS) -> Any:
-        async def talk() -> Any:
-            async with served(world_at(now_ms), "okx", **options) as client:
-                return await call(client)
-
-        return asyncio.run(talk())
-
-    return run
+def ask(asking: Asking) -> Ask:
+    return asking("okx", **SWAPS)
 
 
 async def candles_paged_back(client: Any, code: str, limit: int, **params: Any) -> list[list[float]]:
