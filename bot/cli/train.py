@@ -128,8 +128,9 @@ def show_verdict(verdict: Verdict, console: Console) -> None:
         table.add_column(heading, justify="right")
     for each in verdict.comparisons:
         detectable = "-" if each.detectable is None else f"{each.detectable:.3f}"
+        lower = "-" if each.lower is None else f"{each.lower:+.3f}"
         table.add_row(
-            each.incumbent, f"{each.advantage:+.3f}", f"{each.lower:+.3f}", f"{each.p_value:.4f}", detectable,
+            each.incumbent, f"{each.advantage:+.3f}", lower, f"{each.p_value:.4f}", detectable,
             "passed" if each.passed else "not shown",
         )  # fmt: skip
     table.caption = (
