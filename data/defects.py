@@ -1,6 +1,7 @@
-"""The kinds of bad market data and what was found of them; made by `data.checks`, obeyed by whoever builds a panel.
+"""The kinds of bad market data and what was found of them; made by `data.checks`, told by the collector.
 
-Rows are never mended: a quarantined row is kept out of the panel with its reason, every other finding is only told.
+Rows are never mended: those that cannot be trusted are moved to the lake's quarantine by `bot data check --set-aside`,
+every other finding is only told.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ class Defect(StrEnum):
     """Every kind of defect that the checks tell apart; the table in docs/data_quality.md is generated from it."""
 
     quarantined: bool
-    """Whether its rows cannot be trusted and stay out of the panel."""
+    """Whether its rows cannot be trusted and belong into quarantine."""
     meaning: str
 
     def __new__(cls, value: str, quarantined: bool, meaning: str) -> "Defect":
@@ -115,7 +116,7 @@ def absent(defect: Defect, key: InstrumentKey, table: Table, span: tuple[int, in
 
 
 def reasons(findings: Sequence[Finding], key: InstrumentKey, table: Table, times: Times) -> NDArray[np.str_]:
-    """[n] why each row of `times` is kept out of the panel, defects joined by a comma; "" where it is trusted."""
+    """[n] why each row of `times` belongs into quarantine, defects joined by a comma; "" where it is trusted."""
     why = np.full(len(times), "", dtype="<U160")
     for one in findings:
         if one.defect.quarantined and one.key == key and one.table == table:
@@ -126,7 +127,7 @@ def reasons(findings: Sequence[Finding], key: InstrumentKey, table: Table, times
 
 
 def quarantined(findings: Sequence[Finding], key: InstrumentKey, table: Table, times: Times) -> NDArray[np.bool_]:
-    """[n] which rows of `times` are kept out of the panel; `reasons` says why."""
+    """[n] which rows of `times` belong into quarantine; `reasons` says why."""
     return reasons(findings, key, table, times) != ""
 
 

@@ -193,7 +193,7 @@ class VenueCollector:
 
     async def _look(self, tick: int) -> Collected:
         """Store what the market looks like now, once a tick."""
-        if tick in self._lake.newest("snapshots", self._venue.name).values():
+        if self._lake.rows("snapshots", self._venue.name, tick, tick):
             return Collected()
         symbols = [instrument.symbol for instrument in self._instruments]
         try:
