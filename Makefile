@@ -6,14 +6,17 @@ INSTALLED := $(VENV)/.installed
 # Bytecode is written by the first import: most of what is installed is never imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install paper test check bench config soak clean
+.PHONY: install paper compiled test check bench config soak clean
 
 paper: $(INSTALLED) ## ten market days on the embedded sandbox, with nothing configured
 	$(BIN)/bot run --paper --hours 240 --fresh
 
 install: $(INSTALLED) ## the virtual environment
 
-test: $(INSTALLED) ## every test, a file at a time on every core, and one more: tests often wait
+compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests compile them side by side, each for itself
+	$(BIN)/bot backtest --hours 24 --json > /dev/null
+
+test: compiled ## every test, a file at a time on every core, and one more: tests often wait
 	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 1)) --dist loadfile
 
 check: $(INSTALLED) ## style, types, architecture
