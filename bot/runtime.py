@@ -15,6 +15,7 @@ from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
+from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.retraining import Plan, Retraining
@@ -215,6 +216,8 @@ async def _drive(
         last = await world.clock.now_ms() // HOUR_MS * HOUR_MS + bounds.hours * HOUR_MS
     kind = Kind.STARTED if saved is None else Kind.RESUMED
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
+    if (latch := latch_file(settings).read()).state is not LatchState.NONE:
+        trader.tell(Kind.TROUBLE, f"entries are held back ({latch.state}): {latch.reason}; `bot resume` lifts it")
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
