@@ -15,11 +15,12 @@ from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
+from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
-from bot.run_folder import ledger_path, registry_of, single_instance
+from bot.run_folder import latch_file, ledger_path, registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
@@ -110,7 +111,7 @@ async def _assemble(
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
-        gate=RiskGate(settings.risk, rules, account.id),
+        gate=RiskGate(settings.risk, rules, account.id, latch_file(settings), ledger.history(account.id)),
         ledger=ledger,
         settings=settings,
         rules=rules,
@@ -215,6 +216,8 @@ async def _drive(
         last = await world.clock.now_ms() // HOUR_MS * HOUR_MS + bounds.hours * HOUR_MS
     kind = Kind.STARTED if saved is None else Kind.RESUMED
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
+    if (latch := latch_file(settings).read()).state is not LatchState.NONE:
+        trader.tell(Kind.TROUBLE, f"entries are held back ({latch.state}): {latch.reason}; `bot resume` lifts it")
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
