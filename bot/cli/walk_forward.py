@@ -1,4 +1,4 @@
-"""`bot backtest --walk-forward`: the out-of-sample curve of the whole bot, beside what plain policies earned meanwhile."""
+"""`bot backtest --walk-forward`: the whole bot's out-of-sample curve, beside what plain policies earned meanwhile."""
 
 import asyncio
 import hashlib
