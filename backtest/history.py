@@ -1,11 +1,13 @@
 """The past that learning and walk-forward draw on: one market and the tapes of its windows."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from backtest.windows import Window
+from data.errors import MissingData
 from data.fees import fees
 from data.market import Market
 from data.settings import DataSettings, VenueSettings
@@ -25,9 +27,21 @@ class History:
 
     @cached_property
     def first(self) -> int:
-        """The first tick that has enough before it for features, ms."""
-        first = -(-self.market.start_ms // HOUR_MS) * HOUR_MS + self.data.history_hours * HOUR_MS
+        """The first tick at which a pair can be traded that has enough before it for features, ms. Raises MissingData
+        where no asset is ever listed on two venues."""
+        first = -(-self._paired_ms() // HOUR_MS) * HOUR_MS + self.data.history_hours * HOUR_MS
         return first if self.since is None else max(first, self.since)
+
+    def _paired_ms(self) -> int:
+        """When the first asset has its first candle on a second venue."""
+        begins = defaultdict(list)
+        for instrument in self.market.instruments:
+            if len(bars := self.market.bars[instrument.key]):
+                begins[instrument.asset].append(int(bars.open_time[0]))
+        seconds = [sorted(starts)[1] for starts in begins.values() if len(starts) > 1]
+        if not seconds:
+            raise MissingData("no asset is listed on two of the venues: choose other venues, or collect more")
+        return min(seconds)
 
     def tape(self, environment: EnvironmentSettings, window: Window, *, cost_factor: float = 1.0) -> Tape:
         """The tape of a window; venues charge `cost_factor` times the fees and spreads that policies are told of.

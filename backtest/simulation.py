@@ -167,6 +167,20 @@ class Simulation:
             accounts.curve[b, begun : row + 1] = self._terms.capital
         _observe(self._bound, b)
 
+    def resume(self, b: int, row: int, books: Books) -> None:
+        """Put account `b` where another simulation of the same market left it: `books`, settled at `row`. What follows
+        is played by `hour`."""
+        self.accounts.books[b : b + 1] = books
+        self.accounts.progress[b] = (row, row, 0, equity(books), 0.0, True)
+        self.closed[b] = 0
+        _observe(self._bound, b)
+
+    def hour(self, actions: NDArray[np.int64]) -> None:
+        """As `step`, but for one hour, whatever the interval of decisions; between decisions, actions are zeros."""
+        self.last[:] = self.row + 1
+        self.done[:] = False
+        self.step(actions)
+
     def step(self, actions: NDArray[np.int64]) -> None:
         """One decision of every account, [B] or [B, P], and the hours until its next one. An account that is done
         stays as it is. Results are in `accounts` and `observations`."""

@@ -28,11 +28,8 @@ def main(job: Path) -> None:
     os.nice(NICENESS)
     told = json.loads(job.read_text())
     settings = Settings.model_validate(told["settings"])
-    schedule = settings.learning.schedule
-    paced = {"timesteps": schedule.timesteps, "perturbation_interval": schedule.perturbation_interval}
-    population = settings.learning.population.model_copy(update=paced)
     learning = Learning(
-        settings.learning.model_copy(update={"population": population}),
+        settings.learning.scheduled,
         settings.environment,
         settings.seed,
         Path(told["folder"]),

@@ -23,7 +23,7 @@ from bot.alerts import LOG, appended_log
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
-from pbt_online.cycles import Cycle, cycles, take_effect
+from pbt_online.cycles import Cycle, cycles, effective_at
 
 ATTEMPTS = 2
 """A cycle that has failed so often is left out; the next one begins on schedule."""
@@ -71,16 +71,7 @@ class Retraining:
             while self._plan.waits and tick >= due + lead and not self._idle.is_set():
                 await self._idle.wait()
                 self._begin(due, champion)
-        effective = [
-            cycle
-            for cycle in cycles(self._plan.folder)
-            if cycle.judged
-            and cycle.windows.gate.last_tick + lead <= tick
-            and (cycle.effective_ms is None or cycle.effective_ms >= tick)
-        ]
-        for cycle in effective:
-            take_effect(self._plan.folder, cycle, tick)
-        return effective[-1] if effective else None
+        return effective_at(self._plan.folder, tick, lead)
 
     async def close(self) -> None:
         """End a cycle in progress; the next start goes on with it."""

@@ -1,21 +1,47 @@
 """Who trades next: verdicts that take effect, champions that lose too much. Used by the runtime before every tick."""
 
-from backtest.accounting import equity
+from typing import Protocol
+
+from backtest.accounting import Books, equity
+from backtest.policies import Policy
 from bot.alerts import LOG, Kind
 from bot.ledger.store import Ledger
-from bot.retraining import Retraining
 from bot.settings import Settings
-from bot.trader import Trader
 from data.errors import FundingBotError
 from pbt_online.cycles import Cycle
 from pbt_online.registry import Registry
+
+
+class Trading(Protocol):
+    """Who trades: the trader, or the account of a walk forward."""
+
+    @property
+    def champion(self) -> str:
+        """The version that decides."""
+
+    @property
+    def books(self) -> Books:
+        """The account after the last tick."""
+
+    def set_policy(self, policy: Policy, champion: str, why: str) -> None:
+        """From the next tick on `policy` decides."""
+
+    def tell(self, kind: Kind, text: str) -> None:
+        """Have the next tick tell it."""
+
+
+class Verdicts(Protocol):
+    """Where judged cycles come from: training beside trading, or in the midst of a walk forward."""
+
+    async def at(self, tick: int, champion: str) -> Cycle | None:
+        """The cycle whose verdict takes effect at `tick`; begins one that is due while `champion` trades."""
 
 
 class Succession:
     """Promotes and demotes in the registry, and hands the trader whom the registry names."""
 
     def __init__(
-        self, settings: Settings, retraining: Retraining | None, registry: Registry, trader: Trader, peak: float
+        self, settings: Settings, retraining: Verdicts | None, registry: Registry, trader: Trading, peak: float
     ) -> None:
         """`peak` is the account's highest equity since the champion took over, quote currency."""
         self._settings = settings
@@ -63,7 +89,7 @@ def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champio
     return float(worth[ticks >= since].max(initial=0.0))
 
 
-def follow_champion(registry: Registry, trader: Trader, settings: Settings, tick: int) -> None:
+def follow_champion(registry: Registry, trader: Trading, settings: Settings, tick: int) -> None:
     """Let the champion of market time `tick` trade from then on, whoever promoted it. Where it cannot, who trades now
     goes on, and the log says why: a running account is better off with yesterday's policy than with none."""
     try:

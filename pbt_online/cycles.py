@@ -49,6 +49,20 @@ def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
     write_cycle(folder, replace(cycle, effective_ms=tick))
 
 
+def effective_at(folder: Path, tick: int, lead_ms: int) -> Cycle | None:
+    """The newest cycle whose verdict takes effect at `tick`, so long after it began at the earliest; noted as such."""
+    effective = [
+        cycle
+        for cycle in cycles(folder)
+        if cycle.judged
+        and cycle.windows.gate.last_tick + lead_ms <= tick
+        and (cycle.effective_ms is None or cycle.effective_ms >= tick)
+    ]
+    for cycle in effective:
+        take_effect(folder, cycle, tick)
+    return effective[-1] if effective else None
+
+
 def attempt(known: Sequence[Cycle]) -> int:
     """Which attempt on the present champion the next verdict is: the gate's error is spent over them."""
     judged = [cycle.verdict for cycle in known if cycle.verdict is not None]

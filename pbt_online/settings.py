@@ -215,3 +215,12 @@ class LearningSettings(Frozen):
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings, description="When the bot trains.")
     trade_with: Literal["champion", "ensemble"] = Field("champion", description="Who trades.")
     ensemble_size: int = Field(3, ge=1, description="Best members that vote in an ensemble.")
+
+    @property
+    def scheduled(self) -> Self:
+        """The same for a cycle that the schedule begins: its population trains at the schedule's pace."""
+        paced = {
+            "timesteps": self.schedule.timesteps,
+            "perturbation_interval": self.schedule.perturbation_interval,
+        }
+        return self.model_copy(update={"population": self.population.model_copy(update=paced)})

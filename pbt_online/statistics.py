@@ -60,6 +60,16 @@ def mean_test(series: Series, level: float, block: float, resamples: int, random
     return MeanTest(mean, error, float(ratios[-allowed]), (1 + beyond) / (1 + enough))
 
 
+def mean_interval(
+    series: Series, confidence: float, block: float, resamples: int, random: np.random.Generator
+) -> tuple[float, float]:
+    """Where the true mean of `series` [T] lies with `confidence`, both tails alike; see `mean_test`. Infinite where the
+    series is too short to say."""
+    tail = (1 - confidence) / 2
+    low, high = (mean_test(sign * series, tail, block, resamples, random).lower for sign in (1.0, -1.0))
+    return low, -high
+
+
 def standard_error(series: Series, block: float) -> float:
     """Of the mean of `series` [T], by the stationary bootstrap's own formula (Politis & Romano 1994, lemma 1).
 

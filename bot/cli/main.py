@@ -116,12 +116,23 @@ def backtest(
     late_listings: Annotated[bool, typer.Option("--late-listings", help="Trade also what is listed later on.")] = False,
     trades: Annotated[bool, typer.Option("--trades", help="List every trade.")] = False,
     yardsticks: Annotated[bool, typer.Option("--yardsticks", help="Compare rule, flat, random, hindsight.")] = False,
+    walk_forward: Annotated[
+        bool, typer.Option("--walk-forward", help="Live through the window: learn on schedule, trade what passed.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Walk anew what was walked before.")] = False,
+    var: Var = None,
     as_json: AsJson = False,
 ) -> None:
     """Play a policy over the same market that `run` would meet, without servers."""
     options = Options(
-        config=config, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last, hours=hours
-    )
+        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last,
+        hours=hours,
+    )  # fmt: skip
+    if walk_forward:
+        from bot.cli.walk_forward import walk
+
+        walk(options.settings(), options.bounds(), fresh=fresh, as_json=as_json)
+        return
     from bot.cli.backtest import play, show_yardsticks
 
     if yardsticks:

@@ -1,4 +1,5 @@
-"""`bot run --paper` with a population that trains beside it: verdicts take effect on time, and runs repeat."""
+"""`bot run --paper` with a population that trains beside it: verdicts take effect on time, runs repeat, and a walk
+forward lives through the same."""
 
 import json
 import os
@@ -62,6 +63,42 @@ def test_a_cycle_ends_with_a_verdict_that_takes_effect_six_hours_after_it_began(
     assert begun + 6 * 3_600_000 == cycle["effective_ms"]
     assert all(line.startswith(str(cycle["effective_ms"])) for line in told(done))
     assert any(cycle["challenger"] in line for line in told(done))
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory, config: Path) -> Any:
+    """What an undisturbed walk forward over the same hours says."""
+    return said(walk(config, tmp_path_factory.mktemp("walked")))
+
+
+def walk(config: Path, var: Path) -> Any:
+    return bot(*walking(config, var))
+
+
+def walking(config: Path, var: Path) -> tuple[object, ...]:
+    window = ("--from", FROM, "--hours", HOURS, "--json")
+    return ("backtest", "--walk-forward", "--config", config, "--var", var, *window)
+
+
+def test_a_walk_forward_lives_through_what_the_bot_did(done: Path, walked: Any, config: Path) -> None:
+    lived = said(bot("status", "--var", done, "--config", config, "--json"))
+    product, rule, flat = walked["lines"]
+    assert ("product", "rule", "flat") == (product["name"], rule["name"], flat["name"])
+    assert lived["equity"] == product["equity"]
+    assert said(bot("trades", "--var", done, "--config", config, "--json")) == walked["trades"]
+    judged = [(cycle["challenger"], cycle["verdict"]) for cycle in walked["cycles"]]
+    assert [(cycle["challenger"], cycle["verdict"]) for cycle in verdicts(done)] == judged
+    assert [line.partition(" ")[2] for line in told(done)] == [one["text"] for one in walked["happened"]]
+    difference = 100 * (product["equity"] - rule["equity"]) / lived["initial_capital"]
+    assert difference == pytest.approx(product["against_rule"]["pnl_pct"])
+
+
+def test_a_walk_forward_that_was_killed_goes_on_to_the_same_end(walked: Any, config: Path, tmp_path: Path) -> None:
+    process = started(*walking(config, tmp_path))
+    eventually(lambda: list(tmp_path.glob("walk-forward/*/population/rounds.jsonl")), process=process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert walked == said(walk(config, tmp_path))
 
 
 @soak

@@ -1,0 +1,178 @@
+"""The walk forward: history as the bot would have lived it, learnt on schedule, judged by the gate, traded thereafter.
+
+At every boundary a cycle learns from what lay before it; whom the gate promotes trades `promotion_lead_hours` later.
+Succession, cycles and registry are those of `bot run`; the account is the simulated venue's, to which
+`tests/parity` holds the trader's. Used by `bot backtest --walk-forward`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backtest.accounting import Books, equity
+from backtest.history import History
+from backtest.policies import Policy
+from backtest.schema import Schema, schema_of, settings_for
+from backtest.tape import Tape
+from backtest.trades import Trade
+from backtest.walk_forward import Walk
+from backtest.windows import Window
+from bot.alerts import Kind
+from bot.settings import Settings
+from bot.succession import Succession
+from data.errors import FundingBotError
+from data.market import Market
+from data.panel import tradable
+from data.types import HOUR_MS
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.registry import Registry
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What the bot would have told of champions and challengers."""
+
+    tick: int
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True)
+class Walked:
+    """One out-of-sample path, from the first decision to the end of the window."""
+
+    ticks: NDArray[np.int64]
+    """[T] ms."""
+    equity: NDArray[np.float64]
+    """[T] hourly, quote currency; net of all costs."""
+    champions: tuple[tuple[int, str], ...]
+    """Who decided from which tick on."""
+    trades: tuple[Trade, ...]
+    books: Books
+    """At the end; positions still held are marked to market."""
+    cycles: tuple[Cycle, ...]
+    happened: tuple[Happened, ...]
+
+
+@dataclass(frozen=True)
+class Watching:
+    """Who is told what, while the walk goes on."""
+
+    cycle: Callable[[int, int], None] = lambda number, of: None
+    """A cycle begins."""
+    learning: Watch = Watch()  # noqa: RUF009 - immutable
+    walked: Callable[[int, float], None] = lambda tick, worth: None
+    """An hour is over: its tick and the equity then."""
+
+
+async def walk_forward(settings: Settings, market: Market, window: Window, folder: Path, watch: Watching) -> Walked:
+    """Live through `window` of `market`. What `folder` holds of an earlier walk of the same settings is not learnt
+    again, so one that was killed is gone on with. Raises MissingData where the market does not cover the window."""
+    history = _known_at(market, window.first_tick, settings, window.last_tick)
+    registry = Registry(folder / "registry")
+    registry.rewind(window.first_tick)
+    champion = registry.champion_at(schema_of(settings.environment), window.first_tick)
+
+    def tape_of(schema: Schema) -> Tape:
+        return history.tape(settings_for(schema, settings.environment), window)
+
+    account = _Account(
+        Walk(tape_of, registry.policy(champion, settings.environment, settings.seed)), champion.name, window.first_tick
+    )
+    lessons = _Lessons(settings, history, window, folder, registry, account, watch)
+    succession = Succession(settings, lessons, registry, account, float(equity(account.books)))
+    walk = account.walk
+    while not walk.over:
+        await succession.at(walk.tick)
+        walk.hour()
+        watch.walked(walk.tick, walk.worth)
+    ticks, curve = walk.curve
+    return Walked(
+        ticks=ticks,
+        equity=curve,
+        champions=tuple(account.champions),
+        trades=tuple(walk.trades),
+        books=walk.books,
+        cycles=tuple(cycles(folder)),
+        happened=tuple(account.happened),
+    )
+
+
+def _known_at(market: Market, tick: int, settings: Settings, last: int) -> History:
+    """The past of what trades at `tick`, as a run that began then would know it."""
+    kept = tradable(market.listed(tick), settings.data.assets)
+    bars = {instrument.key: market.bars[instrument.key] for instrument in kept}
+    paid = {instrument.key: market.settlements[instrument.key] for instrument in kept}
+    return History(Market(tuple(kept), bars, paid, market.episode), settings.data, last)
+
+
+class _Account:
+    """The walk as succession sees it: `Trading`."""
+
+    def __init__(self, walk: Walk, champion: str, tick: int) -> None:
+        self.walk = walk
+        self.champion = champion
+        self.champions = [(tick, champion)]
+        self.happened: list[Happened] = []
+
+    @property
+    def books(self) -> Books:
+        return self.walk.books
+
+    def set_policy(self, policy: Policy, champion: str, why: str) -> None:
+        self.walk.follow(policy)
+        self.tell(Kind.PROMOTED, f"champion {champion} takes over from {self.champion}: {why}")
+        self.champion = champion
+        self.champions.append((self.walk.tick, champion))
+
+    def tell(self, kind: Kind, text: str) -> None:
+        self.happened.append(Happened(self.walk.tick, kind, text))
+
+
+class _Lessons:
+    """Cycles on schedule, each trained at once from what lay before it: `Verdicts`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        history: History,
+        window: Window,
+        folder: Path,
+        registry: Registry,
+        account: _Account,
+        watch: Watching,
+    ) -> None:
+        self._schedule = settings.learning.schedule
+        self._history, self._window, self._folder = history, window, folder
+        self._account, self._watch = account, watch
+        self._learning = Learning(
+            settings.learning.scheduled,
+            settings.environment,
+            settings.seed,
+            folder,
+            registry,
+            supersedes=True,
+        )
+
+    async def at(self, tick: int, champion: str) -> Cycle | None:
+        begun, apart = self._window.first_tick, self._schedule.cycle_hours * HOUR_MS
+        if (tick - begun) % apart == 0 and self._schedule.enabled:
+            self._learn(tick, champion)
+        return effective_at(self._folder, tick, self._schedule.promotion_lead_hours * HOUR_MS)
+
+    def _learn(self, due: int, champion: str) -> None:
+        """Train the cycle of `due` unless it is there; one that fails is left out, as beside trading."""
+        if any(cycle.judged and cycle.windows.gate.last_tick == due for cycle in cycles(self._folder)):
+            return
+        number, apart = (due - self._window.first_tick), self._schedule.cycle_hours * HOUR_MS
+        self._watch.cycle(number // apart + 1, -(-self._window.hours * HOUR_MS // apart))
+        try:
+            run_cycle(
+                replace(self._learning, incumbent=champion), replace(self._history, last=due), self._watch.learning
+            )
+        except FundingBotError as error:
+            self._account.tell(Kind.TROUBLE, f"no cycle: {error}")
