@@ -143,8 +143,8 @@ def build_panel(
         candles = bars.get(instrument.key, Bars.none())
         check_bars(_name(instrument), candles)
         shown = slice(*np.searchsorted(candles.open_time, (first_tick - HOUR_MS, last_tick + 1)))
-        needed = candles.open_time, candles.open, candles.close, candles.volume
-        fill_bars(panel, column, *(values[shown] for values in needed))
+        prices = candles.open[shown], candles.close[shown]
+        fill_bars(panel, column, candles.open_time[shown], *prices, candles.volume[shown])
         fill_settlements(panel, column, settlements.get(instrument.key, Settlements.none()), decision_delay_s)
     return panel
 

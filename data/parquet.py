@@ -17,8 +17,9 @@ def write_parquet(files: Files, name: str, rows: pa.Table) -> None:
 
 
 def read_parquet(files: Files, name: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    """All rows, or some columns of them, `symbol` dictionary-encoded. Raises FileNotFoundError, and CorruptData for what
-    is no such file or has other columns than `schema`."""
+    """All rows, or some columns of them, `symbol` dictionary-encoded.
+
+    Raises FileNotFoundError, and CorruptData for what is no such file or has other columns than `schema`."""
     content = files.read(name)
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=["symbol"])

@@ -47,12 +47,12 @@ class Partitions:
         return [*(self.month(table, venue, month, kept=kept) for month in months), *incoming]
 
     def scan(self, table: str, venue: str, first_ms: int, last_ms: int, columns: Sequence[str]) -> Iterator[Rows]:
-        """`time` and `columns` of the rows of first_ms..last_ms, file by file. A row that is there twice comes last as it
-        counts. Of more than SHORT_MONTHS, a file at a time is in memory, and the next is read meanwhile."""
+        """`time` and `columns` of the rows of first_ms..last_ms, in parts; of a row that is there twice the later
+        part's counts. Of more than SHORT_MONTHS, one file is in memory at a time, and the next is read meanwhile."""
         places = [0, *(SCHEMAS[table].names.index(name) - 1 for name in columns)]
         incoming = self._waiting(table, venue)
-        for part in reversed(incoming):
-            yield _some(part, places, first_ms, last_ms)
+        symbols = {symbol for part in incoming for symbol in part}
+        yield _some({symbol: union(table, incoming, symbol) for symbol in symbols}, places, first_ms, last_ms)
         months = self._months_of(table, venue, first_ms, last_ms)
         if len(months) <= SHORT_MONTHS:
             for month in months:
@@ -167,12 +167,10 @@ class Partitions:
 
 
 def _some(rows: Rows, places: Sequence[int], first_ms: int, last_ms: int) -> Rows:
-    """Columns of the rows in first_ms..last_ms, which many rows are as a whole."""
+    """Columns of the rows in first_ms..last_ms; most series lie inside as a whole."""
     some = {symbol: tuple(columns[place] for place in places) for symbol, columns in rows.items()}
-    return {
-        symbol: columns if first_ms <= columns[0][0] and columns[0][-1] <= last_ms else between(columns, first_ms, last_ms)
-        for symbol, columns in some.items()
-    }
+    cut = {s for s, columns in some.items() if columns[0][0] < first_ms or last_ms < columns[0][-1]}
+    return some | {symbol: between(some[symbol], first_ms, last_ms) for symbol in cut}
 
 
 def _ends(rows: Rows) -> tuple[int, int]:
