@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from data.lake import Lake
-from data.panel import build_panel
+from data.lake_panel import lake_panel
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 VENUES = {"binance": 8, "bybit": 4, "hyperliquid": 1, "okx": 8}
@@ -65,7 +65,7 @@ def _measure(name: str, folder: Path) -> str:
     if name == "panel":
         last = FIRST + (HOURS - 1) * HOUR_MS
         instruments, lake = _instruments(), Lake(folder)
-        panel = build_panel(instruments, *lake.history(instruments, FIRST, last), FIRST, last, DELAY_S)
+        panel = lake_panel(lake, instruments, FIRST, last, DELAY_S)
         shape = panel.close.shape
         assert not np.isnan(panel.close[1:]).any()
     else:

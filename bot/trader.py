@@ -38,7 +38,8 @@ from bot.settings import Settings
 from data.clock import Clock
 from data.ingest import Collector
 from data.lake import Lake
-from data.panel import Panel, build_panel
+from data.lake_panel import lake_panel
+from data.panel import Panel
 from data.types import HOUR_MS, Instrument
 
 
@@ -141,15 +142,7 @@ class Trader:
     def _panel(self, tick: int) -> Panel:
         data = self._settings.data
         first = tick - data.history_hours * HOUR_MS
-        instruments = self._account.instruments
-        return build_panel(
-            instruments,
-            self._lake.bars(instruments, first - HOUR_MS, tick),
-            self._lake.settlements(instruments, first - HOUR_MS, tick),
-            first,
-            tick,
-            data.decision_delay_s,
-        )
+        return lake_panel(self._lake, self._account.instruments, first, tick, data.decision_delay_s)
 
     def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
         books, payments = self._executor.settle(before, panel, record.tick)

@@ -13,7 +13,6 @@ is replaced whole. So neither a reader nor a crash sees half a file or a row twi
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,7 +30,6 @@ from data.quarantine import DIFFERS, Quarantine
 from data.rules import instrument_of, rules_row
 from data.tables import SCHEMAS, Series, between, by_month, empty, merge, rows_of, series, union
 from data.types import Bars, Instrument, InstrumentKey, Settlements
-from data.venue_by_venue import VenueByVenue
 
 ALWAYS = 0, 253_402_300_799_999
 """From 1970 to the year 9999, ms."""
@@ -119,35 +117,22 @@ class Lake:
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int, table: str = "bars"
     ) -> dict[InstrumentKey, Bars]:
         """Candles that open in first_ms..last_ms, by instrument; instruments without any are absent."""
-        return {key: Bars(*rows) for key, rows in self._read(table, instruments, first_ms, last_ms)}
+        rows = self._read(table, instruments, first_ms, last_ms)
+        return {key: Bars(*columns) for key, columns in rows if len(columns[0])}
 
     def settlements(
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int
     ) -> dict[InstrumentKey, Settlements]:
         """Settlements for hours in first_ms..last_ms, by instrument; instruments without any are absent."""
-        return {key: Settlements(*rows) for key, rows in self._read("settlements", instruments, first_ms, last_ms)}
+        return {key: rows for key, rows in self.each_settled(instruments, first_ms, last_ms) if len(rows)}
 
-    def history(
+    def each_settled(
         self, instruments: Iterable[Instrument], first_ms: int, last_ms: int
-    ) -> tuple[Mapping[InstrumentKey, Bars], Mapping[InstrumentKey, Settlements]]:
-        """Years of candles and settlements for `build_panel`: `bars` and `settlements` with one venue at a time in
-        memory, so ask venue by venue."""
-        keys = [instrument.key for instrument in instruments]
-
-        def read(table: str, venue: str) -> list[Rows]:
-            return self._partitions.parts(table, venue, first_ms, last_ms, kept=False)
-
-        def pick(table: str, parts: list[Rows], symbol: str) -> Series:
-            return between(union(table, parts, symbol), first_ms, last_ms)
-
-        return (
-            VenueByVenue(partial(read, "bars"), keys, lambda parts, symbol: Bars(*pick("bars", parts, symbol))),
-            VenueByVenue(
-                partial(read, "settlements"),
-                keys,
-                lambda parts, symbol: Settlements(*pick("settlements", parts, symbol)),
-            ),
-        )
+    ) -> Iterator[tuple[InstrumentKey, Settlements]]:
+        """As `settlements`, one instrument after the other and venue by venue, those without any too: years of all need
+        not be in memory at the same time."""
+        for key, rows in self._read("settlements", instruments, first_ms, last_ms):
+            yield key, Settlements(*rows)
 
     def rows(self, table: str, venue: str, first_ms: int, last_ms: int) -> Rows:
         """All rows of a venue with times in first_ms..last_ms, by symbol. Nothing of it stays in memory."""
@@ -155,6 +140,11 @@ class Lake:
         symbols = sorted({symbol for part in parts for symbol in part})
         found = {symbol: between(union(table, parts, symbol), first_ms, last_ms) for symbol in symbols}
         return {symbol: rows for symbol, rows in found.items() if len(rows[0])}
+
+    def scan(self, table: str, venue: str, first_ms: int, last_ms: int, columns: Sequence[str]) -> Iterator[Rows]:
+        """`time` and `columns` of a venue's rows with times in first_ms..last_ms, by symbol and in parts: where two
+        parts have the same row, the later one's counts."""
+        return self._partitions.scan(table, venue, first_ms, last_ms, columns)
 
     def venues(self, table: str) -> list[str]:
         """The venues that have rows in `table`."""
@@ -220,9 +210,7 @@ class Lake:
         for venue, symbols in by_venue.items():
             parts = self._partitions.parts(table, venue, first_ms, last_ms)
             for symbol in symbols:
-                rows = between(union(table, parts, symbol), first_ms, last_ms)
-                if len(rows[0]):
-                    yield (venue, symbol), rows
+                yield (venue, symbol), between(union(table, parts, symbol), first_ms, last_ms)
 
     def _newest_rows(self, table: str, venue: str) -> Rows:
         """Each symbol's rows of the last file that has any."""
@@ -242,7 +230,7 @@ class Lake:
         self._files.own()
         report, fresh = Appended(), {}
         times = np.concatenate([columns[0] for columns in given.values()])
-        parts = self._partitions.parts(table, venue, int(times.min()), int(times.max()))
+        parts = self._partitions.parts(table, venue, int(times.min()), int(times.max()), kept=True)
         for symbol, columns in given.items():
             reasons = self._quarantine.recognised(table, venue, symbol, columns)
             for what, faulty in faults.get(symbol, {}).items():

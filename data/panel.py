@@ -18,6 +18,8 @@ from data.quality import check_bars, check_settlements, instant
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 Matrix = NDArray[np.float64]
+Prices = NDArray[np.float64]
+Times = NDArray[np.int64]
 INTERVALS_HOURS = (1, 2, 4, 8)
 """Settlement intervals that venues use."""
 FIELDS = ("close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at", "open_after")
@@ -136,23 +138,29 @@ def build_panel(
     stamp. Raises ConfigurationError for ticks that are not whole hours in order, and CorruptData for instruments or
     rows that cannot be true, inside the window or not; `docs/panel.md` lists every case.
     """
+    panel = empty_panel(instruments, first_tick, last_tick)
+    for column, instrument in enumerate(panel.instruments):
+        candles = bars.get(instrument.key, Bars.none())
+        check_bars(_name(instrument), candles)
+        shown = slice(*np.searchsorted(candles.open_time, (first_tick - HOUR_MS, last_tick + 1)))
+        prices = candles.open[shown], candles.close[shown]
+        fill_bars(panel, column, candles.open_time[shown], *prices, candles.volume[shown])
+        fill_settlements(panel, column, settlements.get(instrument.key, Settlements.none()), decision_delay_s)
+    return panel
+
+
+def empty_panel(instruments: Sequence[Instrument], first_tick: int, last_tick: int) -> Panel:
+    """A panel without a candle, of which every column needs `fill_settlements`. Raises as `build_panel` does for ticks
+    and instruments."""
     _check_ticks(first_tick, last_tick)
     ticks = np.arange(first_tick, last_tick + 1, HOUR_MS, dtype=np.int64)
     # An instrument's hours lie side by side: it is filled, and most features are made, along them.
     shape = len(instruments), len(ticks)
     fields = {name: np.empty(shape, np.float32 if name in SMALL else np.float64).T for name in FIELDS}
     panel = Panel(ticks=ticks, instruments=tuple(instruments), **fields)
-    # Venue by venue, as a lake is read.
-    for column in sorted(range(len(instruments)), key=lambda column: instruments[column].venue):
-        instrument = panel.instruments[column]
-        _check_instrument(panel, column)
-        _fill_bars(panel, column, bars.get(instrument.key, Bars.none()))
-        history = settlements.get(instrument.key, Settlements.none())
-        check_settlements(_name(instrument), history)
-        if instrument.spot:
-            _fill_spot(panel, column, history)
-        else:
-            _fill_settlements(panel, column, history, decision_delay_s)
+    _check_instruments(panel.instruments)
+    panel.open_after[:] = panel.close[:] = np.nan
+    panel.volume[:] = 0.0
     return panel
 
 
@@ -164,26 +172,47 @@ def _check_ticks(first: int, last: int) -> None:
         )
 
 
-def _check_instrument(panel: Panel, column: int) -> None:
+def _check_instruments(instruments: Sequence[Instrument]) -> None:
+    named: set[InstrumentKey] = set()
+    for instrument in instruments:
+        if instrument.interval_hours < 1:
+            raise CorruptData(
+                f"{_name(instrument)} announces settlements every {instrument.interval_hours} h; leave the asset out"
+            )
+        if instrument.key in named:
+            raise CorruptData(f"{_name(instrument)} is listed twice; name every instrument once")
+        named.add(instrument.key)
+
+
+def fill_bars(panel: Panel, column: int, open_time: Times, first: Prices, last: Prices, volume: Prices) -> None:
+    """Put candles [n] that can be true, in order of time and none that opens more than an hour before the first tick or
+    after the last, into `column`: their opens and closes, and what was traded."""
+    if not len(open_time):
+        return
+    closed_at = (open_time - panel.ticks[0]) // HOUR_MS + 1
+    opens = slice(int(closed_at[0] == 0), None)
+    closes = slice(len(open_time) - int(closed_at[-1] == len(panel.ticks)))
+    _put(panel.open_after[:, column], closed_at[opens] - 1, first[opens])
+    _put(panel.close[:, column], closed_at[closes], last[closes])
+    _put(panel.volume[:, column], closed_at[closes], volume[closes])
+
+
+def _put(line: Prices, rows: Times, values: Prices) -> None:
+    """Write into rows in ascending order; where none is left out, as one piece, which is five times as fast."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        line[rows[0] : rows[-1] + 1] = values
+    else:
+        line[rows] = values
+
+
+def fill_settlements(panel: Panel, column: int, history: Settlements, decision_delay_s: int) -> None:
+    """Put the settlements of one instrument into `column`. Raises CorruptData for rows that cannot be true."""
     instrument = panel.instruments[column]
-    if instrument.interval_hours < 1:
-        raise CorruptData(
-            f"{_name(instrument)} announces settlements every {instrument.interval_hours} h; leave the asset out"
-        )
-    if instrument.key in (other.key for other in panel.instruments[:column]):
-        raise CorruptData(f"{_name(instrument)} is listed twice; name every instrument once")
-
-
-def _fill_bars(panel: Panel, column: int, bars: Bars) -> None:
-    check_bars(_name(panel.instruments[column]), bars)
-    panel.open_after[:, column] = panel.close[:, column] = np.nan
-    panel.volume[:, column] = 0.0
-    rows = (bars.open_time - panel.ticks[0]) // HOUR_MS
-    opens = (rows >= 0) & (rows < len(panel.ticks))
-    closes = (rows >= -1) & (rows < len(panel.ticks) - 1)
-    panel.open_after[rows[opens], column] = bars.open[opens]
-    panel.close[rows[closes] + 1, column] = bars.close[closes]
-    panel.volume[rows[closes] + 1, column] = bars.volume[closes]
+    check_settlements(_name(instrument), history)
+    if instrument.spot:
+        _fill_spot(panel, column, history)
+    else:
+        _fill_settled(panel, column, history, decision_delay_s)
 
 
 def _fill_spot(panel: Panel, column: int, history: Settlements) -> None:
@@ -200,13 +229,9 @@ def _fill_spot(panel: Panel, column: int, history: Settlements) -> None:
     panel.settled_at[:, column] = panel.ticks
 
 
-def _fill_settlements(panel: Panel, column: int, history: Settlements, delay_s: int) -> None:
+def _fill_settled(panel: Panel, column: int, history: Settlements, delay_s: int) -> None:
     announced = panel.instruments[column].interval_hours
     panel.settled[:, column] = panel.settled_hours[:, column] = 0.0
-    panel.interval[:, column] = announced
-    panel.last_rate[:, column] = panel.settled_at[:, column] = np.nan
-    if not len(history):
-        return
     hours = funding_intervals(history.time, announced)
     rows = -((panel.ticks[0] + delay_s * 1000 - history.stamp) // HOUR_MS)
     inside = (rows >= 0) & (rows < len(panel.ticks))
@@ -218,10 +243,10 @@ def _fill_settlements(panel: Panel, column: int, history: Settlements, delay_s: 
         np.add.at(panel.settled_hours[:, column], rows[inside], hours[inside])
     # What was known at each tick: the newest settlement whose row is not later.
     begins = np.clip(rows, 0, len(panel.ticks))
-    first, lasts = int(begins[0]), np.diff(begins, append=len(panel.ticks))
-    panel.interval[first:, column] = np.repeat(hours, lasts)
-    panel.last_rate[first:, column] = np.repeat(history.rate / hours, lasts)
-    panel.settled_at[first:, column] = np.repeat(history.time, lasts)
+    lasts = np.diff(begins, prepend=0, append=len(panel.ticks))
+    panel.interval[:, column] = np.repeat(np.append(announced, hours), lasts)
+    panel.last_rate[:, column] = np.repeat(np.append(np.nan, history.rate / hours), lasts)
+    panel.settled_at[:, column] = np.repeat(np.append(np.nan, history.time), lasts)
 
 
 def funding_intervals(times: NDArray[np.int64], announced: int) -> NDArray[np.int64]:

@@ -16,17 +16,24 @@ def write_parquet(files: Files, name: str, rows: pa.Table) -> None:
     files.write(name, memoryview(sink.getvalue()))
 
 
-def read_parquet(files: Files, name: str, columns: list[str] | None = None) -> pa.Table:
-    """All rows, `symbol` dictionary-encoded. Raises FileNotFoundError, and CorruptData for what is no such file."""
+def read_parquet(files: Files, name: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """All rows, or some columns of them, `symbol` dictionary-encoded.
+
+    Raises FileNotFoundError, and CorruptData for what is no such file or has other columns than `schema`."""
     content = files.read(name)
     try:
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True, read_dictionary=["symbol"])
-        return file.read(columns)
+        if file.schema_arrow.set(0, schema.field(0)).equals(schema):
+            return file.read(columns)
     except (pa.ArrowException, OSError) as error:
         raise CorruptData(
             f"{shown(files, name)} cannot be read as parquet ({error}): "
             "move it away, delete .reach there, and collect again"
         ) from error
+    raise CorruptData(
+        f"{shown(files, name)} has columns {file.schema_arrow.names} of another version: "
+        "move it away, delete .reach there, and collect again"
+    )
 
 
 def shown(files: Files, name: str) -> str:

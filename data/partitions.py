@@ -5,19 +5,21 @@ order in which they came.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-
-import pyarrow as pa
 
 from data.errors import CorruptData
 from data.files import Files, Stamp
+from data.one_ahead import one_ahead
 from data.parquet import read_parquet, shown, write_parquet
-from data.tables import SCHEMAS, Series, by_month, from_arrow, month_of, month_path, rows_of, to_arrow, union
+from data.tables import SCHEMAS, Series, between, by_month, from_arrow, month_of, month_path, rows_of, to_arrow, union
 
 COMPACT_ROWS = 250_000
 """So many rows of one table and venue are moved to their months without being told."""
 COMPACT_FILES = 48
 """And so many small files."""
+SHORT_MONTHS = 4
+"""So many months of a table and venue stay in memory when they are read, more do not."""
 KEPT_MONTHS = 96
 """Files of a month that are kept in memory."""
 
@@ -35,14 +37,30 @@ class Partitions:
         self._incoming: dict[str, dict[str, tuple[Stamp, Rows]]] = {}
         self._number = 0
 
-    def parts(self, table: str, venue: str, first_ms: int, last_ms: int, *, kept: bool = True) -> list[Rows]:
+    def parts(self, table: str, venue: str, first_ms: int, last_ms: int, *, kept: bool | None = None) -> list[Rows]:
         """Every file that can hold rows of first_ms..last_ms; a row of an earlier one goes before a later one's. Months
-        that are not `kept` do not stay in memory."""
+        that are not `kept` do not stay in memory; None: more than SHORT_MONTHS do not."""
         # What is incoming is looked up first: rows that move meanwhile are then met twice and not missed.
         incoming = self._waiting(table, venue)
-        first, last = month_of(first_ms), month_of(last_ms)
-        months = [month for month in self._published(table, venue) if first <= month <= last]
+        months = self._months_of(table, venue, first_ms, last_ms)
+        kept = len(months) <= SHORT_MONTHS if kept is None else kept
         return [*(self.month(table, venue, month, kept=kept) for month in months), *incoming]
+
+    def scan(self, table: str, venue: str, first_ms: int, last_ms: int, columns: Sequence[str]) -> Iterator[Rows]:
+        """`time` and `columns` of the rows of first_ms..last_ms, in parts; of a row that is there twice the later
+        part's counts. Of more than SHORT_MONTHS, one file is in memory at a time, and the next is read meanwhile."""
+        places = [0, *(SCHEMAS[table].names.index(name) - 1 for name in columns)]
+        incoming = self._waiting(table, venue)
+        symbols = {symbol for part in incoming for symbol in part}
+        yield _some({symbol: union(table, incoming, symbol) for symbol in symbols}, places, first_ms, last_ms)
+        months = self._months_of(table, venue, first_ms, last_ms)
+        if len(months) <= SHORT_MONTHS:
+            for month in months:
+                yield _some(self.month(table, venue, month), places, first_ms, last_ms)
+        else:
+            wanted = ["symbol", "time", *columns]
+            for part in one_ahead(lambda month: self._load_month(table, venue, month, wanted), months):
+                yield _some(part, range(len(places)), first_ms, last_ms)
 
     def venues(self, table: str) -> list[str]:
         """The venues that have rows in `table`."""
@@ -101,6 +119,10 @@ class Partitions:
         for name in self._incoming.pop(folder, {}):
             self._files.delete(f"{folder}/{name}")
 
+    def _months_of(self, table: str, venue: str, first_ms: int, last_ms: int) -> list[str]:
+        first, last = month_of(first_ms), month_of(last_ms)
+        return [month for month in self._published(table, venue) if first <= month <= last]
+
     def _published(self, table: str, venue: str) -> list[str]:
         folders = self._files.folders(f"{table}/venue={venue}")
         if strange := [name for name in folders if not name.startswith("month=")]:
@@ -130,20 +152,25 @@ class Partitions:
             self._incoming[folder] = held
             return [rows for _, rows in held.values()]
 
-    def _load(self, table: str, path: str, month: str | None = None) -> Rows:
-        whole = read_parquet(self._files, path)
-        if not whole.schema.set(0, pa.field("symbol", pa.string())).equals(SCHEMAS[table]):
-            raise CorruptData(
-                f"{shown(self._files, path)} has columns {whole.column_names} of another version: "
-                "move it away, delete .reach there, and collect again"
-            )
-        rows = from_arrow(whole)
+    def _load_month(self, table: str, venue: str, month: str, columns: list[str]) -> Rows:
+        path = month_path(table, venue, month)
+        return {} if self._files.stamp(path) is None else self._load(table, path, month, columns)
+
+    def _load(self, table: str, path: str, month: str | None = None, columns: list[str] | None = None) -> Rows:
+        rows = from_arrow(read_parquet(self._files, path, SCHEMAS[table], columns))
         if rows is None or (rows and month and {month_of(end) for end in _ends(rows)} != {month}):
             raise CorruptData(
                 f"{shown(self._files, path)} holds rows of another month, twice or out of order: "
                 "move it away, delete .reach there, and collect again"
             )
         return rows
+
+
+def _some(rows: Rows, places: Sequence[int], first_ms: int, last_ms: int) -> Rows:
+    """Columns of the rows in first_ms..last_ms; most series lie inside as a whole."""
+    some = {symbol: tuple(columns[place] for place in places) for symbol, columns in rows.items()}
+    cut = {s for s, columns in some.items() if columns[0][0] < first_ms or last_ms < columns[0][-1]}
+    return some | {symbol: between(some[symbol], first_ms, last_ms) for symbol in cut}
 
 
 def _ends(rows: Rows) -> tuple[int, int]:

@@ -28,7 +28,7 @@ class Quarantine:
     def rows(self, table: str, venue: str) -> pa.Table:
         """All rows of a venue: the columns of `table` and `reason`."""
         schema = _schema(table)
-        found = [read_parquet(self._files, path).cast(schema) for path in self._paths(table, venue)]
+        found = [read_parquet(self._files, path, schema).cast(schema) for path in self._paths(table, venue)]
         return pa.concat_tables([schema.empty_table(), *found])
 
     def add(self, table: str, venue: str, symbol: str, rows: Series, reasons: Reasons) -> None:
@@ -39,7 +39,7 @@ class Quarantine:
             fresh = to_arrow(table, {symbol: rows_of(rows, chosen)}).append_column("reason", reason)
             schema, stored = _schema(table), _schema(table).empty_table()
             if self._files.stamp(path) is not None:
-                stored = read_parquet(self._files, path).cast(schema)
+                stored = read_parquet(self._files, path, schema).cast(schema)
             whole = pa.concat_tables([stored, fresh.cast(schema)]).group_by(schema.names).aggregate([])
             if len(whole) > len(stored):
                 order = [(name, "ascending") for name in ("symbol", "time", "reason")]
