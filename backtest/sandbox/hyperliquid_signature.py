@@ -16,6 +16,8 @@ import msgpack
 from coincurve import PublicKey
 from Crypto.Hash import keccak
 
+from backtest.sandbox.hyperliquid_request import ADDRESS, MalformedError
+
 Fields = tuple[tuple[str, str], ...]
 """(name, Solidity type) of each field of an EIP-712 struct."""
 DOMAIN: Fields = (
@@ -40,23 +42,18 @@ USER_SIGNED: Mapping[str, tuple[str, Fields]] = {
 }
 """Action -> its EIP-712 type, for those that the owner signs."""
 HEX = re.compile(r"0x[0-9a-fA-F]{1,64}")
-ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 
 class UnsignedError(Exception):
     """No address can be recovered; the venue answers "Unable to recover signer."."""
 
 
-class UnreadableError(Exception):
-    """Not of the form of a signed request; the venue answers 422."""
-
-
 def signer_of(request: Mapping[str, Any]) -> str:
-    """The address, in lower case, whose key signed this body of POST /exchange. Raises UnreadableError for one that
+    """The address, in lower case, whose key signed this body of POST /exchange. Raises MalformedError for one that
     lacks a part or has it in another form, UnsignedError for a signature of nobody."""
     action, nonce = request.get("action"), request.get("nonce")
     if not isinstance(action, dict) or not _is_uint64(nonce):
-        raise UnreadableError
+        raise MalformedError
     signature = _signature(request.get("signature"))
     if action.get("type") in USER_SIGNED:
         return _recovered(signature, _user_signed_digest(action))
@@ -74,12 +71,12 @@ def _l1_digest(action: Mapping[str, Any], nonce: int, vault: Any, expires_after:
     try:
         packed = msgpack.packb(action)
     except (ValueError, OverflowError) as error:
-        raise UnreadableError from error
+        raise MalformedError from error
     packed += nonce.to_bytes(8, "big")
     packed += b"\x00" if vault is None else b"\x01" + _address_bytes(vault)
     if expires_after is not None:
         if not _is_uint64(expires_after):
-            raise UnreadableError
+            raise MalformedError
         packed += b"\x00" + expires_after.to_bytes(8, "big")
     agent = {"source": MAINNET, "connectionId": _keccak(packed)}
     return _eip712("Exchange", L1_CHAIN, "Agent", AGENT, agent)
@@ -89,7 +86,7 @@ def _user_signed_digest(action: Mapping[str, Any]) -> bytes:
     name, fields = USER_SIGNED[action["type"]]
     chain = action.get("signatureChainId")
     if not isinstance(chain, str) or not HEX.fullmatch(chain):
-        raise UnreadableError
+        raise MalformedError
     return _eip712("HyperliquidSignTransaction", int(chain, 16), name, fields, action)
 
 
@@ -114,16 +111,16 @@ def _word(kind: str, value: Any) -> bytes:
         return _address_bytes(value).rjust(32, b"\x00")
     if kind.startswith("uint") and type(value) is int and 0 <= value < 2**256:
         return value.to_bytes(32, "big")
-    raise UnreadableError
+    raise MalformedError
 
 
 def _signature(told: Any) -> bytes:
     """r, s and the recovery id, 65 bytes."""
     if not isinstance(told, dict):
-        raise UnreadableError
+        raise MalformedError
     parts = [told.get("r"), told.get("s")]
     if not all(isinstance(part, str) and HEX.fullmatch(part) for part in parts) or told.get("v") not in (27, 28):
-        raise UnreadableError
+        raise MalformedError
     return b"".join(int(part, 16).to_bytes(32, "big") for part in parts) + bytes([told["v"] - 27])
 
 
@@ -142,7 +139,7 @@ def _address_bytes(address: Any) -> bytes:
     """ccxt writes a vault's address without its 0x."""
     told = address if not isinstance(address, str) or address.startswith("0x") else "0x" + address
     if not isinstance(told, str) or not ADDRESS.fullmatch(told):
-        raise UnreadableError
+        raise MalformedError
     return bytes.fromhex(told[2:])
 
 
