@@ -139,7 +139,7 @@ class HyperliquidMarket:
     def _context(self, instrument: Instrument, now: int) -> dict[str, Any]:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
-        day, price = self._candles[instrument.key].day(now), decimal(self._candles[instrument.key].price(now))
+        day, price = self._candles[instrument.key].day(now), decimal(self._world.mark(instrument, now))
         context: dict[str, Any] = {
             "funding": decimal(self._funding[instrument.key].last_rate(now) if listed else 0.0),
             "openInterest": decimal(day.volume),
