@@ -116,7 +116,7 @@ class HyperliquidMarket:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
         sides = [_levels(book.bids), _levels(book.asks)] if book else [[], []]
-        return json_text({"coin": coin_of(instrument), "time": now, "levels": sides})
+        return json_text({"coin": coin_of(instrument), "time": self._world.stamp(instrument, now), "levels": sides})
 
     def _instrument(self, asked: Request, now: int) -> Instrument:
         instrument = self._universe.named(text(asked, "coin"), now)
