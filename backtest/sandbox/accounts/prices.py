@@ -15,6 +15,10 @@ TURNS_MS = (0, *BENDS_MS, HOUR_MS - 1)
 """Where within an hour a price may turn or jump; the last is the close."""
 
 
+Levels = list[tuple[Decimal, Decimal]]
+"""(price, quantity), best first."""
+
+
 @dataclass(frozen=True)
 class Settled:
     """One settlement of funding."""
@@ -67,6 +71,10 @@ class Prices:
     def mark(self, symbol: str, now_ms: int) -> Decimal:
         """The mark price, which is the last price; the last close in a gap."""
         return exact(self._world.mark(self._by_symbol[symbol], now_ms))
+
+    def book(self, symbol: str, now_ms: int) -> tuple[Levels, Levels]:
+        """(bids, asks); both empty while nothing trades."""
+        return list(self.offers(symbol, now_ms, buying=False)), list(self.offers(symbol, now_ms, buying=True))
 
     def offers(self, symbol: str, now_ms: int, *, buying: bool) -> Iterator[tuple[Decimal, Decimal]]:
         """(price, quantity) of what a taker meets, best first: asks where it buys; nothing while nothing trades."""
