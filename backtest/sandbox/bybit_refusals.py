@@ -33,4 +33,4 @@ def said(refused: OrderRefused) -> RefusedError:
     if refused.reason is Refusal.TOLD:
         return RefusedError(refused.detail, int(refused.code))
     code, words = _SAID[refused.reason]
-    return RefusedError(words.format(detail=refused.detail), code)
+    return RefusedError(words.format(detail=refused.detail.removesuffix(".0")), code)

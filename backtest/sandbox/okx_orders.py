@@ -14,6 +14,7 @@ from backtest.sandbox.accounts.account import Account
 from backtest.sandbox.accounts.placing import place
 from backtest.sandbox.accounts.records import Force, Order, Ticket
 from backtest.sandbox.accounts.refusals import OrderRefused, Refusal
+from backtest.sandbox.accounts.trades import adds
 from backtest.sandbox.okx_account_rows import POSITION_SIDES, names
 from backtest.sandbox.okx_asked import Told, asked_symbol, named_order
 from backtest.sandbox.okx_refusals import said
@@ -38,7 +39,7 @@ _CLIENT_ID = re.compile(r"^[A-Za-z0-9]{1,32}$", re.ASCII)
 
 def place_all(account: Account, asked: list[Told]) -> Outcome:
     """Place orders. Raises RefusedError for the list as a whole."""
-    return _each(account, asked, lambda told: place(account, _ticket(account, told)))
+    return _each(account, asked, lambda told: _placed(account, _ticket(account, told)))
 
 
 def cancel_all(account: Account, asked: list[Told]) -> Outcome:
@@ -64,6 +65,16 @@ def _answer(account: Account, told: Told, act: Callable[[Told], Order]) -> dict[
         refusal = reason
     unnamed = {"ordId": str(told.get("ordId", "")), "clOrdId": str(told.get("clOrdId", "")), "tag": ""}
     return unnamed | stamp | {"sCode": refusal.code, "sMsg": refusal.message}
+
+
+def _placed(account: Account, ticket: Ticket) -> Order:
+    try:
+        return place(account, ticket)
+    except OrderRefused as refused:
+        if refused.reason is Refusal.WOULD_NOT_REDUCE and adds(account, ticket):
+            words = "A reduce-only order can't be the same trading direction as your existing positions."
+            raise RefusedError("51170", f"Failed to place order. {words}", 200) from refused
+        raise
 
 
 def _cancelled(account: Account, told: Told) -> Order:

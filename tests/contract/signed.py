@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +15,8 @@ import numpy as np
 
 from backtest.sandbox.account_client import happen, true_accounts
 from backtest.sandbox.accounts.held import Accounts
+from backtest.sandbox.accounts.placing import place
+from backtest.sandbox.accounts.records import Force, Ticket
 from backtest.sandbox.accounts.settings import AccountSettings
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.network import Network
@@ -26,7 +29,7 @@ from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 from data.venues import venue_profile
 
 START_MS = 1_735_689_600_000
-HOURS = 1000
+HOURS = 1500
 NOON = START_MS + 300 * HOUR_MS
 """Three hundred hours into the market, between two settlements."""
 BTC, DOGE = "BTC/USDT:USDT", "DOGE/USDT:USDT"
@@ -68,9 +71,8 @@ class Session:
     world: World
     accounts: Accounts
     dialect: Dialect
-    sent: list[str] = field(default_factory=list)
 
-    async def order(self, side: str, units: float, limit: float | None = None, *, symbol: str = BTC, **more: Any) -> Any:
+    async def order(self, side: str, units: float, limit: float | None = None, symbol: str = BTC, **more: Any) -> Any:
         """Send an order for `units` of the asset: IOC at a limit unless told otherwise, at market without one."""
         kind = "market" if limit is None else "limit"
         force = {} if limit is None or "postOnly" in more else {"timeInForce": "IOC"}
@@ -100,6 +102,13 @@ class Session:
     async def happen(self, kind: str, **event: Any) -> dict[str, Any]:
         """Make something happen to the account."""
         return await happen(self.url, self.dialect.venue, kind, **event)
+
+    def trade_often(self, times: int) -> None:
+        """So many trades at the touch, to and fro, without the way over HTTP."""
+        with self.accounts.at(self.dialect.venue) as account:
+            for number in range(times):
+                price, quantity = (ASK, "0.01") if number % 2 == 0 else (BID, "-0.01")
+                place(account, Ticket(BTC, Decimal(quantity), Decimal(price), Force.IOC, client_id=f"o{number}"))
 
     def pass_to(self, when_ms: int) -> None:
         """Market time goes on to then."""
@@ -144,6 +153,8 @@ def client_at(url: str, dialect: Dialect, keys: AccountSettings) -> Any:
         {
             "enableRateLimit": False,
             "timeout": 2000,
+            "timeout_on_exit": 1,
+            "verify": False,  # reading the system's certificates costs more than a test
             "apiKey": keys.key,
             "secret": keys.secret,
             "password": keys.passphrase,
