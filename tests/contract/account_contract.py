@@ -10,7 +10,21 @@ import ccxt.async_support as ccxt
 import pytest
 
 from data.types import HOUR_MS
-from tests.contract.signed import ASK, BID, BTC, DOGE, LEVEL, MID, NOON, RATE, START_MS, Dialect, Play, Session, playing
+from tests.contract.linear_accounts import (
+    ASK,
+    BID,
+    BTC,
+    DOGE,
+    LEVEL,
+    MID,
+    NOON,
+    RATE,
+    START_MS,
+    Dialect,
+    Play,
+    Session,
+    playing,
+)
 
 MINUTE_MS = 60_000
 

@@ -10,7 +10,7 @@ import ccxt.async_support as ccxt
 import pytest
 
 from backtest.sandbox.fault_client import script_faults
-from tests.contract.signed import ASK, BTC, Dialect, Play, Session
+from tests.contract.linear_accounts import ASK, BTC, Dialect, Play, Session
 
 UNTIL_FOUND_S = 5.0
 

@@ -9,7 +9,7 @@ import pytest
 from data.types import HOUR_MS
 from tests.contract.account_contract import *  # noqa: F403  the tests of every linear account
 from tests.contract.account_trouble import *  # noqa: F403
-from tests.contract.signed import ASK, BTC, DOGE, NOON, Dialect, Play, Session
+from tests.contract.linear_accounts import ASK, BTC, DOGE, NOON, Dialect, Play, Session
 
 OKX = Dialect(
     venue="okx",
