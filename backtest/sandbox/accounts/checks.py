@@ -71,7 +71,7 @@ def _check_reduces(account: Account, ticket: Ticket) -> None:
 
 
 def _check_notional(account: Account, ticket: Ticket) -> None:
-    if ticket.only_closes and account.conventions.reduce_only_below_minimum:
+    if ticket.only_closes:
         return
     least = account.prices.terms(ticket.symbol).least_notional
     if abs(ticket.quantity) * _price(account, ticket) < least:

@@ -20,8 +20,6 @@ class Conventions:
     """Before any is set; less where the maintenance margin does not allow it."""
     post_only_recorded: bool = False
     """Whether a post-only order that would trade at once is taken and expires; else it is refused."""
-    reduce_only_below_minimum: bool = True
-    """Whether a reduce-only order may be smaller than the least notional."""
     names: Mapping[Origin, str] = field(default_factory=dict)
     """How the client ids of orders begin that no client sent; those without a beginning are empty."""
 
