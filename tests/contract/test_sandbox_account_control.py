@@ -14,7 +14,7 @@ from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World, WorldFile
 from data.errors import ConfigurationError
 from data.settings import SyntheticSettings, VenueSettings
-from tests.contract.signed import Trade, binance_at, trading
+from tests.contract.signed import binance_at, traded
 from tests.fakes.account_worlds import AAA, hour_ms, small_world
 
 
@@ -23,20 +23,12 @@ def world(tmp_path: Path) -> World:
     return small_world(tmp_path)
 
 
-def talk(world: World, trade: Trade) -> Any:
-    async def run() -> Any:
-        async with trading(world) as (client, url):
-            return await trade(client, url)
-
-    return asyncio.run(run())
-
-
 def test_the_truth_is_told_whole_and_without_a_key(world: World) -> None:
     async def told(client: Any, url: str) -> Any:
         await client.create_order(AAA, "limit", "buy", 1, 101, {"timeInForce": "IOC", "clientOrderId": "a1"})
         return (await true_accounts(url))["binance"]
 
-    truth = talk(world, told)
+    truth = traded(world, told)
 
     assert {"cash", "equity", "free", "positions", "orders", "fills", "payments", "dead_man", "hedge"} <= truth.keys()
     assert ("USDT", "1", "a1") == (truth["quote"], truth["positions"][0]["quantity"], truth["fills"][0]["client_id"])
@@ -59,7 +51,7 @@ def test_what_is_not_understood_is_refused_with_a_sentence(
         with pytest.raises(ConfigurationError, match=said):
             await happen(url, venue, kind, **event)
 
-    talk(world, refused)
+    traded(world, refused)
 
 
 def test_modes_and_money_change_by_hand(world: World) -> None:
@@ -68,7 +60,7 @@ def test_modes_and_money_change_by_hand(world: World) -> None:
         await happen(url, "binance", "transfer", amount="-123.25")
         return (await client.fetch_position_mode())["hedged"], (await true_accounts(url))["binance"]
 
-    hedged, truth = talk(world, changed)
+    hedged, truth = traded(world, changed)
 
     assert (True, [AAA], "9876.75") == (hedged, truth["isolated"], truth["cash"].rstrip("0"))
 
@@ -78,7 +70,7 @@ def test_a_liquidation_can_be_ordered(world: World) -> None:
         await client.create_order(AAA, "limit", "buy", 1, 101, {"timeInForce": "IOC"})
         return await happen(url, "binance", "liquidate")
 
-    assert [] == talk(world, liquidated)["positions"]
+    assert [] == traded(world, liquidated)["positions"]
 
 
 def test_distortions_show_in_books_marks_and_timestamps(world: World) -> None:
@@ -91,7 +83,7 @@ def test_distortions_show_in_books_marks_and_timestamps(world: World) -> None:
         await distort(url)
         return book, rate, empty, await client.fetch_order_book(AAA, 5)
 
-    book, rate, empty, healed = talk(world, seen)
+    book, rate, empty, healed = traded(world, seen)
 
     assert (True, hour_ms(0), 50.0) == (book["bids"][0][0] > book["asks"][0][0], book["timestamp"], rate["markPrice"])
     assert ([], []) == (empty["bids"], empty["asks"])
@@ -105,7 +97,7 @@ def test_a_mark_that_is_shocked_liquidates_at_once(world: World) -> None:
         await distort(url, {"kind": "mark", "factor": 0.4})
         return (await true_accounts(url))["binance"]
 
-    truth = talk(world, shocked)
+    truth = traded(world, shocked)
 
     assert ([], "liquidation") == (truth["positions"], truth["fills"][-1]["origin"])
 
@@ -117,7 +109,7 @@ def test_a_distortion_that_is_not_understood_is_refused(world: World) -> None:
         with pytest.raises(ConfigurationError, match="kraken"):
             await distort(url, {"kind": "empty", "venue": "kraken"})
 
-    talk(world, refused)
+    traded(world, refused)
 
 
 def test_an_account_goes_on_after_its_sandbox_was_killed(tmp_path: Path) -> None:
