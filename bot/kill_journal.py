@@ -14,8 +14,8 @@ KILL_MARK = "kill"
 
 
 class KillJournal:
-    """One JSON object a line, each flushed to the device and begun by the end of the one before, so that one that was cut
-    spoils no other. One writing process."""
+    """One JSON object a line, each flushed to the device, and each on a line of its own even where the one before was
+    cut. One writing process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

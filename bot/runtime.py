@@ -15,11 +15,12 @@ from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.execution.paper import PaperExecutor
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
+from bot.instance import single_instance
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
-from bot.run_folder import ledger_path, registry_of, single_instance
+from bot.run_folder import ledger_path, registry_of
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover

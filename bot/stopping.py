@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from bot.run_folder import holder
+from bot.instance import holder
 from data.errors import StateError
 
 LOOK_S = 0.05

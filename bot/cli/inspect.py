@@ -3,8 +3,9 @@
 from dataclasses import asdict
 
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.instance import is_running
 from bot.ledger.store import Ledger
-from bot.run_folder import is_running, ledger_path
+from bot.run_folder import ledger_path
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError

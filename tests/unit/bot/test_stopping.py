@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.run_folder import LOCK, holder, is_running, single_instance
+from bot.instance import LOCK, holder, is_running, single_instance
 from bot.stopping import stop_bot
 from data.errors import StateError
 
 HOLD = """\
 import signal, sys, time
 from pathlib import Path
-from bot.run_folder import single_instance
+from bot.instance import single_instance
 if sys.argv[2] == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 with single_instance(Path(sys.argv[1])):
@@ -66,6 +66,8 @@ def test_a_bot_that_does_not_listen_is_ended_by_force(tmp_path: Path, hold, stat
     process = hold(state)
     if state == "stopped":
         process.send_signal(signal.SIGSTOP)
+        while " T " not in Path(f"/proc/{process.pid}/stat").read_text():
+            time.sleep(0.01)
     began = time.monotonic()
     assert f"the bot (process {process.pid}) was ended by SIGKILL" == stop_bot(tmp_path, 0.3)
     assert time.monotonic() - began < 5.0
