@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bot.identity import market_name
+from bot.latch import HALT, LATCH, Latches, LatchFile
 from bot.settings import Settings
 from pbt_online.registry import Registry
 
@@ -10,6 +11,21 @@ from pbt_online.registry import Registry
 def ledger_path(settings: Settings) -> Path:
     """Where the ledger is."""
     return settings.var / "ledger.sqlite"
+
+
+def latch_file(settings: Settings) -> LatchFile:
+    """What pauses and kills every bot on this folder."""
+    return LatchFile(settings.var / LATCH)
+
+
+def halt_file(settings: Settings) -> LatchFile:
+    """What the guard sets where venues and books disagree: of its own, so that lifting a pause does not lift it."""
+    return LatchFile(settings.var / HALT)
+
+
+def latches(settings: Settings) -> Latches:
+    """Everything that may hold entries back."""
+    return Latches((latch_file(settings), halt_file(settings)))
 
 
 def registry_of(settings: Settings) -> Registry:

@@ -20,7 +20,7 @@ from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
-from bot.run_folder import ledger_path, registry_of
+from bot.run_folder import latches, ledger_path, registry_of
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
@@ -111,7 +111,7 @@ async def _assemble(
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
         executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
-        gate=RiskGate(settings.risk, rules, account.id),
+        gate=RiskGate(settings.risk, rules, account.id, latches(settings), ledger.history(account.id)),
         ledger=ledger,
         settings=settings,
         rules=rules,

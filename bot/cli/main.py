@@ -30,6 +30,7 @@ from bot.cli.arguments import (
 )
 from bot.cli.groups import champion_app, data_app
 from bot.cli.options import Options
+from bot.cli.safety import safety_app
 from data.errors import ConfigurationError, FundingBotError, StateError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
+app.add_typer(safety_app)
 
 
 @app.callback()
@@ -198,6 +200,32 @@ def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> N
     from bot.cli.inspect import show_status
 
     show_status(Options(config=config, var=var).settings(), as_json=as_json)
+
+
+@app.command()
+def pause(
+    reason: Annotated[str, typer.Option("--reason", help="Shown by `bot status`.")] = "paused by hand",
+    config: Config = None,
+    var: Var = None,
+    as_json: AsJson = False,
+) -> None:
+    """No entries from now on; positions are held, and closed as ever. `bot resume` lifts it."""
+    from bot.cli.latch import pause_entries
+
+    pause_entries(Options(config=config, var=var).settings(), reason, as_json=as_json)
+
+
+@app.command()
+def resume(
+    config: Config = None,
+    var: Var = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also what the kill switch left.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Allow entries again after a pause or a kill."""
+    from bot.cli.latch import resume_entries
+
+    resume_entries(Options(config=config, var=var).settings(), yes=yes, as_json=as_json)
 
 
 @app.command()
