@@ -20,14 +20,14 @@ from bot.stopping import stop_bot
 from data.errors import FundingBotError, StateError, VenueError
 
 if TYPE_CHECKING:
-    from bot.desks import Desk
+    from bot.access import Access
 
 JOURNAL = "kill-journal.jsonl"
 RETRY_S = 1.0
 """A venue that cannot be opened is tried again after this long."""
 
 
-OpenDesk = Callable[[str], AbstractAsyncContextManager["Desk"]]
+OpenAccess = Callable[[str], AbstractAsyncContextManager["Access"]]
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,22 @@ class Killer:
         self._write({"event": "bot", "text": bot})
         return bot
 
-    async def flatten(self, venues: Sequence[str], open_desk: OpenDesk, bot: str, deadline_s: float) -> Killed:
+    async def flatten(self, venues: Sequence[str], open_access: OpenAccess, bot: str, deadline_s: float) -> Killed:
         """Every venue to flat, all at once."""
-        results = await asyncio.gather(*(self._venue(venue, open_desk, deadline_s) for venue in venues))
+        results = await asyncio.gather(*(self._venue(venue, open_access, deadline_s) for venue in venues))
         if self._journal.trouble:
             self.troubles.append(self._journal.trouble)
         killed = Killed(self._name, self._latch.read().state.value, bot, tuple(self.troubles), tuple(results))
         self._write({"event": "done", "complete": killed.complete, "troubles": killed.troubles})
         return killed
 
-    async def _venue(self, name: str, open_desk: OpenDesk, deadline_s: float) -> Flattened:
+    async def _venue(self, name: str, open_access: OpenAccess, deadline_s: float) -> Flattened:
         until, failed = time.monotonic() + deadline_s, Flattened(name)
         while True:
             try:
-                async with open_desk(name) as desk:
-                    instruments = {instrument.symbol: instrument for instrument in desk.instruments}
-                    flattening = Flattening(desk.account, instruments, desk.book, self._write, self._name)
+                async with open_access(name) as access:
+                    instruments = {instrument.symbol: instrument for instrument in access.instruments}
+                    flattening = Flattening(access.account, instruments, access.book, self._write, self._name)
                     return await flattening.run(until - time.monotonic())
             except FundingBotError as error:
                 failed.trouble = str(error)

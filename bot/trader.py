@@ -1,17 +1,20 @@
 """The trader: one tick is snapshot -> observation -> policy -> risk -> executor -> ledger -> events.
 
-Paper and live differ in the executor alone. Everything that a tick changes is written in one transaction at its end, so
-a process that dies in the middle of a tick does the whole tick again.
+Paper and live differ in the executor and the journal alone. Everything that a tick changes is written in one
+transaction at its end, so a process that dies in the middle of a tick does the whole tick again; what was traded at a
+venue by then is in the journal, and is not decided a second time.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import LONG, OPEN, SHORT, Books, equity
-from backtest.events import Closing, Fill, SlotCleared, apply
+from backtest.events import Closing, SlotCleared, apply
+from backtest.events import Event as BooksEvent
 from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
 from backtest.rules import Rules, pair_quantity
@@ -30,9 +33,11 @@ from backtest.simulated_venue import (
 )
 from backtest.trades import closed_trades
 from bot.alerts import Event, Kind
+from bot.consequences import consequences
 from bot.execution.port import Executor
+from bot.ledger.journal import Completed, Journal
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import LegOrder, Proposal, Unfilled
+from bot.orders import Executed, LegOrder, Pending, Proposal, Unfilled
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
 from data.clock import Clock
@@ -70,7 +75,9 @@ class Trader:
         rules: Rules,
         clock: Clock,
         publish: Callable[[Event], None],
+        journal: Journal | None = None,
     ) -> None:
+        """`journal` keeps what cannot be undone, where orders are real."""
         self.books = books
         self.champion = account.champion
         self._account = account
@@ -88,6 +95,13 @@ class Trader:
         self._troubles: set[str] = set()
         """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
+        self._journal = journal
+        self._unbooked: list[Completed] = [] if journal is None else journal.unbooked()
+        """What no snapshot contains yet."""
+        self._between: TickRecord | None = None
+        """What happened since the last tick."""
+        self._panel_now: Panel | None = None
+        self._busy = asyncio.Lock()
         settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
     def set_policy(self, policy: Policy, champion: str, why: str) -> None:
@@ -106,26 +120,82 @@ class Trader:
         """Have the next tick tell the ledger."""
         self._news.append((kind, text))
 
+    async def resume(self, tick: int) -> None:
+        """Go on where a process ended whose last complete tick was `tick`: what it had traded is booked, what it had
+        sent is asked for, and completed or unwound. Once, before the first tick."""
+        record = TickRecord(tick, equity=0.0)
+        self.books = self._resumed(self.books, record)
+        expected = self.books
+        for done in self._unbooked:
+            if done.tick > tick:
+                for event in done.events:
+                    expected = apply(expected, event)
+        self.books = await self._recovered(self.books, record, expected)
+        self._between = record
+
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
         """Bring the account to `tick`; with `decide`, also trade unless that hour is over. Raises VenueError with the
         account as it was."""
+        async with self._busy:
+            return await self._tick(tick, decide=decide)
+
+    async def act(self, proposals: Sequence[Proposal]) -> None:
+        """Carry out exits between two ticks, for whoever watches over the account; nothing before the first tick."""
+        async with self._busy:
+            if self._panel_now is None:
+                return
+            record = self._between or TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
+            self._between = record
+            for proposal in proposals:
+                self.books = await self._carry_out(proposal, self.books, self._panel_now, record)
+
+    async def _tick(self, tick: int, *, decide: bool) -> TickRecord:
         record = await self._collect(tick)
         panel = self._panel(tick)
-        books = self._settle(self.books, panel, record)
+        books = await self._settle(self.books, panel, record)
         record.equity = float(equity(books))
+        done = {one.columns for one in self._unbooked if one.tick == tick}
+        books = self._resumed(books, record)
+        books = await self._recovered(books, record, books)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
-            books = await self._trade(books, panel, record)
+            books = await self._trade(books, panel, record, done)
+        record.executions = [one.number for one in self._unbooked]
         self._ledger.record_tick(self._account.run_id, record, books)
-        self.books = books
+        self.books, self._panel_now = books, panel
         self._news.clear()
+        self._unbooked.clear()
+        self._between = None
         for event in record.events:
             self._publish(event)
         return record
 
+    def _resumed(self, books: Books, record: TickRecord) -> Books:
+        """The books with the outcomes of this tick that are in the journal and not in them."""
+        for done in self._unbooked:
+            if done.tick == record.tick:
+                record.events += [Event(record.tick, Kind(kind), text) for kind, text in done.texts]
+                for event in done.events:
+                    books = self._apply(event, books, record)
+        return books
+
+    async def _recovered(self, books: Books, record: TickRecord, expected: Books) -> Books:
+        """The books with what has become known of earlier orders; `expected` is what is held by all that is known."""
+        for proposal, outcome in await self._executor.recover(expected):
+            if proposal.tick > record.tick:  # the tick that its process died in: booked once that is settled
+                self._complete(proposal, outcome, expected, TickRecord(proposal.tick, equity=0.0))
+            elif isinstance(outcome, Executed):
+                books = self._book(proposal, outcome, books, record)
+            else:
+                self._complete(proposal, outcome, books, record)
+        return books
+
     async def _collect(self, tick: int) -> TickRecord:
         collected = await self._collector.collect(tick)
         record = TickRecord(tick, equity=0.0, champion=self.champion if self._news else None)
+        if self._between is not None:
+            record.events += self._between.events
+            record.trades += self._between.trades
         record.events += [Event(tick, kind, text) for kind, text in self._news]
         if collected.rows.conflicting:
             note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
@@ -151,8 +221,8 @@ class Trader:
             data.decision_delay_s,
         )
 
-    def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
-        books, payments = self._executor.settle(before, panel, record.tick)
+    async def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
+        books, payments = await self._executor.settle(before, panel, record.tick)
         record.payments = [(self._account.instruments[payment.column], payment) for payment in payments]
         lost = (before.quantity != 0) & (books.quantity == 0)
         for slot, leg in np.argwhere(lost).tolist():
@@ -162,11 +232,15 @@ class Trader:
             record.events.append(Event(record.tick, Kind.LIQUIDATED, text))
         return books
 
-    async def _trade(self, books: Books, panel: Panel, record: TickRecord) -> Books:
+    async def _trade(self, books: Books, panel: Panel, record: TickRecord, done: set[tuple[int, int]]) -> Books:
+        """Forced exits, then what the policy wants, but for pairs that are `done`: they were traded at this tick by a
+        process that died in it."""
         features = make_features(panel, self._settings.data.venues, self._settings.environment)
         plan = np.zeros(len(features.legs), dtype=np.int64)
         if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
             self._decide(plan, books, features, record)
+            for columns in done:
+                plan[features.pair_of[columns]] = KEEP
         marked = books.copy()
         if mark_forced_exits(marked, self._rules):
             for slot in np.flatnonzero(marked.closing != OPEN).tolist():
@@ -214,22 +288,24 @@ class Trader:
         proposal = self._exit(books, slot, reason, record.tick)
         if proposal.legs:
             return await self._carry_out(proposal, books, panel, record)
-        return self._closed(proposal, apply(books, Closing(slot, reason)), record)
+        for event in (Closing(slot, reason), SlotCleared(slot)):
+            books = self._apply(event, books, record)
+        return books
 
     def _exit(self, books: Books, slot: int, reason: int, tick: int) -> Proposal:
         legs = tuple(
-            self._leg(leg, int(books.instrument[slot, leg]), -quantity, float(books.mark[slot, leg]), np.inf)
+            self._leg(leg, int(books.instrument[slot, leg]), -quantity, float(books.mark[slot, leg]), np.inf, quantity)
             for leg, quantity in enumerate(books.quantity[slot].tolist())
             if quantity != 0
         )
         long, short = books.instrument[slot].tolist()
         return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
 
-    def _leg(self, leg: int, column: int, quantity: float, reference: float, collar: float) -> LegOrder:
-        instrument = self._account.instruments[column]
-        return LegOrder(
-            leg, instrument, column, int(self._rules.instruments[column].venue), quantity, reference, collar
-        )
+    def _leg(
+        self, leg: int, column: int, quantity: float, reference: float, collar: float, held: float = 0.0
+    ) -> LegOrder:
+        instrument, venue = self._account.instruments[column], int(self._rules.instruments[column].venue)
+        return LegOrder(leg, instrument, column, venue, quantity, reference, collar, held)
 
     async def _carry_out(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> Books:
         """Through risk and the executor into the books; the books as they were where nothing was traded."""
@@ -238,38 +314,63 @@ class Trader:
             text = f"entry of {self._title(proposal)} denied: {verdict.denial.value}"
             record.events.append(Event(record.tick, Kind.DENIED, text))
             return books
-        self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
+        if self._journal is None:
+            self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
         outcome = await self._executor.execute(verdict)
-        if isinstance(outcome, Unfilled):
-            record.unfilled += verdict.client_ids
-            record.events.append(Event(record.tick, Kind.UNFILLED, f"{self._title(proposal)}: {outcome.cause}"))
+        if isinstance(outcome, Executed):
+            return self._book(proposal, outcome, books, record)
+        if isinstance(outcome, Pending):
+            record.events.append(Event(record.tick, Kind.TROUBLE, f"{self._title(proposal)}: {outcome.cause}"))
             return books
-        record.fills += outcome
-        after = books
-        for leg, fill in zip(proposal.legs, outcome, strict=True):
-            after = apply(
-                after,
-                Fill(
-                    proposal.slot, leg.leg, leg.column, leg.venue, fill.quantity, fill.price, fill.mid, fill.fee_rate,
-                    fill.leverage, proposal.tick,
-                ),
-            )  # fmt: skip
-        if proposal.entry:
-            record.events.append(Event(record.tick, Kind.ENTERED, f"entered {self._title(proposal)}"))
-            return after
-        return self._closed(proposal, apply(after, Closing(proposal.slot, proposal.reason)), record)
+        record.unfilled += verdict.client_ids
+        self._complete(proposal, outcome, books, record)
+        return books
 
-    def _closed(self, proposal: Proposal, books: Books, record: TickRecord) -> Books:
-        """Note the closed position and free its slot; one that is closed in part stays, and is gone on with."""
-        if np.any(books.quantity[proposal.slot] != 0):
-            return books
-        closings = np.zeros(1, dtype=closings_layout(1))[0]
-        note_closed(books, proposal.slot, record.tick, closings)
-        (trade,) = closed_trades(closings, self._account.instruments)
-        record.trades.append(trade)
-        text = f"exited {trade.asset} after {trade.hours:g} h: {trade.pnl:+.2f} ({trade.reason})"
-        record.events.append(Event(record.tick, Kind.EXITED, text))
-        return apply(books, SlotCleared(proposal.slot))
+    def _book(self, proposal: Proposal, outcome: Executed, books: Books, record: TickRecord) -> Books:
+        """The books with what was traded, which the journal has before they do."""
+        if self._journal is None:
+            record.fills += outcome.fills
+        done = self._complete(proposal, outcome, books, record)
+        for event in done.events:
+            books = self._apply(event, books, record)
+        return books
+
+    def _complete(
+        self, proposal: Proposal, outcome: Executed | Unfilled, books: Books, record: TickRecord
+    ) -> Completed:
+        """What an outcome does to the books and what people are told of it, on the disk where orders are real."""
+        fills = outcome.fills if isinstance(outcome, Executed) else ()
+        events = consequences(proposal, fills, books)
+        texts = self._texts(proposal, outcome, events)
+        record.events += [Event(record.tick, kind, text) for kind, text in texts]
+        told = tuple((kind.value, text) for kind, text in texts)
+        done = Completed(outcome.number, record.tick, events, proposal.columns, told)
+        if self._journal is not None and outcome.number:
+            more = (outcome.venue_fills, outcome.naked) if isinstance(outcome, Executed) else ((), 0.0)
+            self._journal.complete(done, *more, filled=bool(fills))
+            self._unbooked.append(done)
+        return done
+
+    def _texts(
+        self, proposal: Proposal, outcome: Executed | Unfilled, events: Sequence[BooksEvent]
+    ) -> list[tuple[Kind, str]]:
+        if isinstance(outcome, Unfilled):
+            return [(Kind.UNFILLED, f"{self._title(proposal)}: {outcome.cause}")]
+        texts = [(Kind.TROUBLE, f"{self._title(proposal)}: {remark}") for remark in outcome.remarks]
+        if proposal.entry and not any(isinstance(event, Closing) for event in events):
+            texts.append((Kind.ENTERED, f"entered {self._title(proposal)}"))
+        return texts
+
+    def _apply(self, event: BooksEvent, books: Books, record: TickRecord) -> Books:
+        """The books after `event`; a position that leaves its slot is noted as a trade."""
+        if isinstance(event, SlotCleared):
+            closings = np.zeros(1, dtype=closings_layout(1))[0]
+            note_closed(books, event.slot, record.tick, closings)
+            (trade,) = closed_trades(closings, self._account.instruments)
+            record.trades.append(trade)
+            text = f"exited {trade.asset} after {trade.hours:g} h: {trade.pnl:+.2f} ({trade.reason})"
+            record.events.append(Event(record.tick, Kind.EXITED, text))
+        return apply(books, event)
 
     def _title(self, proposal: Proposal) -> str:
         sides = " and ".join(

@@ -9,7 +9,7 @@ import typer
 
 from bot.cli.safety_tables import findings_table
 from bot.cli.tables import print_json, show
-from bot.desks import Desk, open_desk
+from bot.access import Access, open_access
 from bot.doctor.examination import examine
 from bot.doctor.record import passed, remember
 from bot.latch import LATCH, LatchFile
@@ -22,8 +22,8 @@ FAULTS = 2
 def examine_all(settings: Settings, *, as_json: bool) -> None:
     """Look, remember, show; ends with FAULTS where anything failed."""
 
-    def opened(name: str) -> AbstractAsyncContextManager[Desk]:
-        return open_desk(name, settings)
+    def opened(name: str) -> AbstractAsyncContextManager[Access]:
+        return open_access(name, settings)
 
     findings = asyncio.run(examine(settings, LatchFile(settings.var / LATCH), opened))
     remember(settings, findings, time.time())

@@ -36,10 +36,10 @@ def kill_bot(settings: Settings, reason: str, *, deadline_s: float, grace_s: flo
 
 
 async def _flatten(killer: "Killer", settings: Settings, bot: str, deadline_s: float) -> "Killed":
-    from bot.desks import Desk, open_desk
+    from bot.access import Access, open_access
 
-    def opened(name: str) -> AbstractAsyncContextManager[Desk]:
-        return open_desk(name, settings)
+    def opened(name: str) -> AbstractAsyncContextManager[Access]:
+        return open_access(name, settings)
 
     return await killer.flatten(list(settings.data.venues), opened, bot, deadline_s)
 

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
-from bot.desks import Desk
+from bot.access import Access
 from bot.doctor import machine
 from bot.doctor.accounts import STANDING_CHECKS, money_there
 from bot.doctor.contracts import alike, large_enough, priced, tradable_pairs, within_leverage
@@ -16,11 +16,11 @@ from data.errors import FundingBotError, MissingData
 from data.panel import tradable
 from data.types import Asset, Instrument, InstrumentKey
 
-OpenDesk = Callable[[str], AbstractAsyncContextManager[Desk]]
+OpenAccess = Callable[[str], AbstractAsyncContextManager[Access]]
 Listing = tuple[Sequence[Instrument], dict[InstrumentKey, float]]
 
 
-async def examine(settings: Settings, latch: LatchFile, open_desk: OpenDesk) -> list[Finding]:
+async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess) -> list[Finding]:
     """Every finding, what lies on this machine first. Raises nothing that a check can meet: that is a finding."""
     found = [machine.configuration(settings), machine.disk(settings), machine.ledger_writable(settings)]
     found += [machine.nobody_trades(settings), machine.latch(latch), machine.champion(settings)]
@@ -28,7 +28,7 @@ async def examine(settings: Settings, latch: LatchFile, open_desk: OpenDesk) -> 
         text = f"profile {settings.profile} sends no orders: keys, accounts and contracts are not looked at"
         return [*found, Finding("accounts", Verdict.OK, text)]
     keys = machine.keys_present(settings, os.environ)
-    examined = await asyncio.gather(*(_venue(finding, settings, open_desk) for finding in keys))
+    examined = await asyncio.gather(*(_venue(finding, settings, open_access) for finding in keys))
     instruments, mids = [], {}
     for findings, (listed, shown) in examined:
         found += findings
@@ -50,16 +50,16 @@ def _contracts(
     return [*checks, large_enough(traded, mids, settings)]
 
 
-async def _venue(keys: Finding, settings: Settings, open_desk: OpenDesk) -> tuple[list[Finding], Listing]:
+async def _venue(keys: Finding, settings: Settings, open_access: OpenAccess) -> tuple[list[Finding], Listing]:
     """What one venue says of the account, and what it lists at which prices; nothing where it cannot be asked."""
     if keys.verdict is Verdict.FAILED:
         return [keys], ((), {})
     name = keys.venue
     try:
-        async with open_desk(name) as desk:
-            standing, balance = await asyncio.gather(desk.account.standing(), desk.account.balance())
-            wanted = [one for one in desk.instruments if _wanted(one, settings)]
-            quotes = await desk.quotes([one.symbol for one in wanted])
+        async with open_access(name) as access:
+            standing, balance = await asyncio.gather(access.account.standing(), access.account.balance())
+            wanted = [one for one in access.instruments if _wanted(one, settings)]
+            quotes = await access.quotes([one.symbol for one in wanted])
     except FundingBotError as error:
         return [keys, Finding("account", Verdict.FAILED, str(error), "see what the venue says of the key", name)], (
             (),

@@ -1,6 +1,6 @@
 """Opens at one venue what closing and examining take: the account, what is listed, the books. For killer and doctor.
 
-Without a trader: nothing here touches the ledger, and each desk has connections of its own.
+Without a trader: nothing here touches the ledger, and each access has connections of its own.
 """
 
 import os
@@ -21,7 +21,7 @@ from data.types import Instrument
 
 
 @dataclass(frozen=True)
-class Desk:
+class Access:
     """One venue, open."""
 
     account: VenueAccount
@@ -32,7 +32,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(name: str, settings: Settings) -> AsyncIterator[Desk]:
+async def open_access(name: str, settings: Settings) -> AsyncIterator[Access]:
     """A venue of the settings, with the keys of the environment. Raises ConfigurationError for missing keys, and in a
     rehearsal for any address that is not on this machine; VenueError where the venue cannot be used."""
     told = venue_settings(name, settings)
@@ -44,7 +44,7 @@ async def open_desk(name: str, settings: Settings) -> AsyncIterator[Desk]:
         Venue(name, told, timeout_s=data.timeout_s, concurrency=data.concurrency) as venue,
         LiveAccount(name, told, keys, timeout_s=data.timeout_s, loopback=rehearsal) as account,
     ):
-        yield Desk(account, await venue.instruments(), venue.book, venue.quotes)
+        yield Access(account, await venue.instruments(), venue.book, venue.quotes)
 
 
 def venue_settings(name: str, settings: Settings) -> VenueSettings:
