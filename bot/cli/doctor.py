@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 import typer
 
+from bot.access import Access, open_access
 from bot.cli.safety_tables import findings_table
 from bot.cli.tables import print_json, show
-from bot.access import Access, open_access
 from bot.doctor.examination import examine
 from bot.doctor.record import passed, remember
 from bot.latch import LATCH, LatchFile

@@ -90,6 +90,11 @@ class RiskGate:
         self._recent.approved(proposal.tick, client_ids)
         return ApprovedOrder(proposal, client_ids, _Seal(proposal))
 
+    @property
+    def reducing(self) -> bool:
+        """Whether the kill switch wants every position closed."""
+        return self._latch is not None and self._latch.read().state is LatchState.KILLED
+
     def _client_ids(self, proposal: Proposal) -> tuple[str, ...]:
         kind = "in" if proposal.entry else "out"
         # One tick can try several pairs for the same slot, until one of them fills.
