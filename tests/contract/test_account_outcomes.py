@@ -28,7 +28,9 @@ def said(code: int, words: str) -> str:
 
 
 def asked(
-    venue: Scripted, call: Callable[[LiveAccount], Awaitable[Any]] = lambda account: account.place(ORDER), **options: Any
+    venue: Scripted,
+    call: Callable[[LiveAccount], Awaitable[Any]] = lambda account: account.place(ORDER),
+    **options: Any,
 ) -> Any:
     async def talk() -> Any:
         async with scripted(venue, **options) as account:

@@ -54,5 +54,7 @@ async def scripted(venue: Scripted, *, timeout_s: float = 2.0) -> AsyncIterator[
     """An account at it."""
     async with listening(venue.answer) as url:
         settings = VenueSettings(base_url=url)
-        async with LiveAccount("binance", settings, KEYS, timeout_s=timeout_s, backoff_s=0.001, loopback=True) as account:
+        async with LiveAccount(
+            "binance", settings, KEYS, timeout_s=timeout_s, backoff_s=0.001, loopback=True
+        ) as account:
             yield account
