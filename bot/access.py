@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from data.credentials import credentials
-
 from backtest.sandbox.client import loopback_only
 from bot.execution.account import VenueAccount
 from bot.execution.live.account import LiveAccount
 from bot.settings import Settings
+from data.credentials import credentials
 from data.exchange import Venue
 from data.quotes import OrderBook, Quote
 from data.settings import VenueSettings

@@ -1,8 +1,8 @@
 """The guard: looks at the venues every minute beside the trader's hours, and acts where waiting would cost.
 
-It trades nothing by itself: what it wants goes through the trader's hands, so that both never trade at once, and through
-risk and the executor like everything else. It opens nothing. What differs from the books halts entries until a person
-has looked; what a venue's own history explains is booked, and the other leg follows.
+It trades nothing by itself: what it wants goes through the trader's hands, so that both never trade at once, and
+through risk and the executor like everything else. It opens nothing. What differs from the books halts entries until a
+person has looked; what a venue's own history explains is booked, and the other leg follows.
 """
 
 import asyncio

@@ -6,14 +6,13 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 
-from data.credentials import credentials
-
 from backtest.schema import schema_of
 from bot.doctor.finding import Finding, Verdict, judged
 from bot.instance import is_running
 from bot.latch import LatchFile, LatchState
 from bot.run_folder import ledger_path, registry_of
 from bot.settings import Settings
+from data.credentials import credentials
 from data.errors import ConfigurationError, FundingBotError
 
 DISK_FAILED_GB, DISK_WARNING_GB = 0.5, 5.0
