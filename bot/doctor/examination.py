@@ -29,7 +29,8 @@ async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess)
         return [*found, Finding("accounts", Verdict.OK, text)]
     keys = machine.keys_present(settings, os.environ)
     examined = await asyncio.gather(*(_venue(finding, settings, open_access) for finding in keys))
-    instruments, mids = [], {}
+    instruments: list[Instrument] = []
+    mids: dict[InstrumentKey, float] = {}
     for findings, (listed, shown) in examined:
         found += findings
         instruments += listed
