@@ -169,7 +169,7 @@ class BinanceMarket:
 
     def _premium(self, instrument: Instrument, now: int) -> dict[str, Any]:
         funding = self._funding[instrument.key]
-        price = decimal(self._klines[instrument.key].price(now))
+        price = decimal(self._world.mark(instrument, now))
         return {
             "symbol": symbol_id(instrument),
             "markPrice": price,
