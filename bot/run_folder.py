@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.identity import market_name
+from bot.latch import LatchFile
 from bot.settings import Settings
 from data.errors import StateError
 from pbt_online.registry import Registry
@@ -17,6 +18,11 @@ LOCK_ATTEMPTS = 10
 def ledger_path(settings: Settings) -> Path:
     """Where the ledger is."""
     return settings.var / "ledger.sqlite"
+
+
+def latch_file(settings: Settings) -> LatchFile:
+    """What pauses and kills every bot on this folder."""
+    return LatchFile(settings.var / "kill.json")
 
 
 def registry_of(settings: Settings) -> Registry:

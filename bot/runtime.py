@@ -20,7 +20,7 @@ from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instrume
 from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
-from bot.run_folder import ledger_path, registry_of, single_instance
+from bot.run_folder import latch_file, ledger_path, registry_of, single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
@@ -119,7 +119,7 @@ async def _assemble(
         executor=live.executor
         if live is not None
         else PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
-        gate=RiskGate(settings.risk, rules, account.id),
+        gate=RiskGate(settings.risk, rules, account.id, latch_file(settings), ledger.history(account.id)),
         ledger=ledger,
         settings=settings,
         rules=rules,

@@ -10,42 +10,12 @@ from pydantic import Field, ValidationError, model_validator
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
+from bot.execution_settings import ExecutionSettings
+from bot.risk_settings import RiskSettings
 from data.errors import ConfigurationError
 from data.fees import fees
 from data.settings import DataSettings, Frozen
 from pbt_online.settings import LearningSettings
-
-
-class RiskSettings(Frozen):
-    """Limits that no order passes, whatever the policy says. Exits are never held back by them."""
-
-    max_leg_notional: float = Field(5_000.0, gt=0, description="Largest order on one leg, quote currency.")
-    max_gross_notional: float = Field(30_000.0, gt=0, description="Largest sum of all legs, quote currency.")
-    max_drawdown_pct: float = Field(
-        5.0, gt=0, le=100, description="No entries while equity is further below its peak, %."
-    )
-    max_data_age_hours: int = Field(2, ge=1, description="No entries on a leg without a price for this long, hours.")
-
-
-class ExecutionSettings(Frozen):
-    """How orders are carried out at real venues."""
-
-    attempts: int = Field(3, ge=1, le=10, description="Orders sent for one leg before it is left as it is.")
-    leg_deadline_s: float = Field(
-        5.0, gt=0, le=60, description="The second leg has this long to match the first one, s; then that is taken back."
-    )
-    ask_s: float = Field(
-        20.0, gt=0, le=300, description="An order without a known outcome is asked for this long before others wait, s."
-    )
-    absent_after_s: float = Field(
-        3.0, ge=0, le=60, description="An order that the venue does not know counts as never received after this, s."
-    )
-    exit_collar_bps: float = Field(
-        100.0,
-        gt=0,
-        le=1000,
-        description="Exits trade up to this far from the mid, bps; twice that at each new attempt.",
-    )
 
 
 class Settings(Frozen):
@@ -99,13 +69,25 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _limits_fit_the_slots(self) -> Self:
-        leg = self.environment.initial_capital / self.environment.max_positions
-        gross = 2 * self.environment.initial_capital
-        if leg > self.risk.max_leg_notional or gross > self.risk.max_gross_notional:
+        capital, risk = self.environment.initial_capital, self.risk
+        leg = capital / self.environment.max_positions
+        needed = {
+            "max_leg_notional": (leg, risk.max_leg_notional),
+            "max_asset_notional": (2 * leg, risk.max_asset_notional),
+            "max_venue_notional": (capital, risk.max_venue_notional),
+            "max_gross_notional": (2 * capital, risk.max_gross_notional),
+        }
+        short = [f"risk.{name} ({limit:,.0f})" for name, (least, limit) in needed.items() if least > limit]
+        if short:
             raise ValueError(
-                f"a leg of {leg:,.0f} and {gross:,.0f} in all would be denied by risk.max_leg_notional "
-                f"({self.risk.max_leg_notional:,.0f}) or risk.max_gross_notional "
-                f"({self.risk.max_gross_notional:,.0f}): raise those, or lower environment.initial_capital"
+                f"a leg of {leg:,.0f}, {capital:,.0f} on a venue and {2 * capital:,.0f} in all would be denied by "
+                f"{' and '.join(short)}: raise those, or lower environment.initial_capital"
+            )
+        if self.environment.price_collar_bps > 100 * risk.max_price_collar_pct:
+            raise ValueError(
+                f"environment.price_collar_bps ({self.environment.price_collar_bps:g}) is wider than "
+                f"risk.max_price_collar_pct ({risk.max_price_collar_pct:g} %), which would deny every entry: "
+                "raise that, or lower the collar"
             )
         return self
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
 from bot.risk import Denial
+from bot.risk_settings import RiskSettings
 from bot.settings import Settings, live_settings, paper_settings, to_yaml
 from data.defects import defect_table
 
@@ -34,6 +35,20 @@ below, fitted on the training window alone and stored with the policy.
 and not held, exits where there is a position.
 
 
+"""
+
+RISK_INTRODUCTION = """\
+# Why an entry is denied
+
+Every order passes `RiskGate.review`, and executors take nothing that it has not made. Entries are checked in the order
+of this table, up to the first limit that they break. Exits are never denied, whatever else holds. The day's first
+equity, entries that had to be unwound and the number of orders are read from the ledger: a restart or another champion
+changes nothing about them. `bot pause` holds entries back, the kill switch does so and closes positions; both last
+until `bot resume`, in the file `kill.json` of the run-time folder. A file that is there and cannot be read counts as a
+kill. Generated from `bot/risk/denial.py` and `bot/risk_settings.py`.
+
+| code | meaning |
+|---|---|
 """
 
 
@@ -87,11 +102,11 @@ def _range(feature: Feature) -> str:
 
 
 def _risk() -> str:
-    rows = "".join(f"| {denial.name} | {denial.value} |\n" for denial in Denial)
-    return (
-        "# Why an entry is denied\n\nEvery order passes `RiskGate.review`. Exits are never denied. Generated from "
-        f"`bot/risk.py`.\n\n| code | meaning |\n|---|---|\n{rows}"
+    denials = "".join(f"| {denial.name} | {denial.value} |\n" for denial in Denial)
+    limits = "".join(
+        f"| {name} | {field.default:g} | {field.description} |\n" for name, field in RiskSettings.model_fields.items()
     )
+    return f"{RISK_INTRODUCTION}{denials}\n## The limits\n| `risk.` | default | |\n|---|---|---|\n{limits}"
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 from dataclasses import asdict
 
+from rich.markup import escape
+
+from bot.cli.latch import latch_line
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.latch import LatchState
 from bot.ledger.store import Ledger
-from bot.run_folder import is_running, ledger_path
+from bot.run_folder import is_running, latch_file, ledger_path
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError
@@ -13,12 +17,13 @@ from data.errors import StateError
 def show_status(settings: Settings, *, as_json: bool) -> None:
     """Equity, P&L, drawdown, champion, positions."""
     status = read_status(_open(settings))
-    running = is_running(settings.var)
+    running, latch = is_running(settings.var), latch_file(settings).read()
     if as_json:
-        print_json(status.as_json() | {"running": running})
+        print_json(status.as_json() | {"running": running, "latch": asdict(latch)})
         return
+    held_back = "" if latch.state is LatchState.NONE else f"\n[bold red]{escape(latch_line(latch))}[/bold red]"
     show(
-        headline(status, "running now" if running else "no bot running"),
+        headline(status, "running now" if running else "no bot running") + held_back,
         money_table("", status.pnl, status.initial_capital),
         metrics_table(status.metrics),
         positions_table(status.positions),

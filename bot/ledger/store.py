@@ -16,6 +16,7 @@ from backtest.accounting import Books, books_layout
 from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
+from bot.ledger.history import RunHistory
 from bot.ledger.live_models import ExecutionRow, VenueFundingRow
 from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
 from bot.orders import LegFill, Payment, Proposal
@@ -204,6 +205,10 @@ class Ledger:
                 select(Tick.tick, Tick.equity).where(Tick.run_id == run_id).order_by(Tick.tick)
             ).all()
         return np.array([row[0] for row in rows], dtype=np.int64), np.array([float(row[1]) for row in rows])
+
+    def history(self, run_id: int) -> RunHistory:
+        """What risk asks of a run's past."""
+        return RunHistory(self._reading, run_id)
 
     def paid(self, run_id: int) -> set[tuple[int, int, str, str]]:
         """Which funding is booked already, as (due, slot, venue, symbol)."""

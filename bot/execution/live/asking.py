@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.execution.account import VenueAccount
 from bot.ledger.journal import Sent
-from bot.settings import ExecutionSettings
+from bot.execution_settings import ExecutionSettings
 from bot.venue_orders import OrderReport, OrderState, Style
 from data.errors import VenueError
 

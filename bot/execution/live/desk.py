@@ -8,7 +8,7 @@ from bot.execution.account import VenueAccount
 from bot.execution.live.asking import FINAL, ask
 from bot.ledger.journal import Journal, Purpose, Sent, Task
 from bot.orders import LegOrder
-from bot.settings import ExecutionSettings
+from bot.execution_settings import ExecutionSettings
 from bot.venue_orders import OrderReport, OrderState, VenueOrder
 from data.types import HOUR_MS, InstrumentKey
 

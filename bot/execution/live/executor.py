@@ -22,7 +22,7 @@ from bot.execution.sizing import size
 from bot.ledger.journal import Journal, Sent, Task
 from bot.orders import Executed, LegFill, Outcome, Payment, Pending, Proposal, Unfilled
 from bot.risk import ApprovedOrder
-from bot.settings import ExecutionSettings
+from bot.execution_settings import ExecutionSettings
 from bot.venue_orders import VenueFill
 from data.clock import Clock
 from data.errors import VenueError

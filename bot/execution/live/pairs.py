@@ -15,7 +15,7 @@ from bot.execution.sizing import Sized
 from bot.execution.sizing import side as levels
 from bot.ledger.journal import Purpose
 from bot.orders import LegOrder, Proposal
-from bot.settings import ExecutionSettings
+from bot.execution_settings import ExecutionSettings
 from bot.venue_orders import OrderState
 from data.errors import StateError
 from data.exchange import OrderBook

@@ -1,0 +1,63 @@
+"""`bot pause` and `bot resume`: hold entries back, and let them go on. A running bot sees it at its next entry."""
+
+import sys
+from dataclasses import asdict
+
+import typer
+from rich.markup import escape
+
+from bot.cli.tables import print_json, show
+from bot.latch import Latch, LatchState
+from bot.run_folder import is_running, latch_file, ledger_path
+from bot.settings import Settings
+from data.errors import ConfigurationError
+
+
+def pause_entries(settings: Settings, reason: str, *, as_json: bool) -> None:
+    """Pause, unless something stricter or the same holds already."""
+    file = latch_file(settings)
+    changed = file.pause(reason)
+    _told(settings, file.read(), "entries are held back from now on" if changed else "nothing was changed", as_json)
+
+
+def resume_entries(settings: Settings, *, yes: bool, as_json: bool) -> None:
+    """Lift what holds, after saying what that is; raises ConfigurationError where a kill is not confirmed."""
+    file = latch_file(settings)
+    latch = file.read()
+    if latch.state not in (LatchState.NONE, LatchState.PAUSED):
+        _confirm(f"this lifts what stops the bot: {latch_line(latch)}", yes)
+    file.lift(latch)
+    _told(settings, file.read(), f"before: {latch_line(latch)}", as_json)
+
+
+def latch_line(latch: Latch) -> str:
+    """What holds, in a line; for `bot status` too."""
+    match latch.state:
+        case LatchState.NONE:
+            return "nothing holds entries back"
+        case LatchState.UNREADABLE:
+            return f"entries are stopped, as the latch file cannot be understood: {latch.reason}"
+        case LatchState.PAUSED:
+            return f"entries are paused since {latch.since}: {latch.reason}"
+        case LatchState.KILLED:
+            return f"killed since {latch.since}, positions are only reduced: {latch.reason}"
+
+
+def _confirm(what: str, yes: bool) -> None:
+    if yes:
+        typer.secho(what, err=True, fg=typer.colors.YELLOW)
+    elif not sys.stdin.isatty():
+        raise ConfigurationError(f"{what}; add --yes once the cause is known and positions are as they should be")
+    elif not typer.confirm(f"{what}; lift it?", err=True):
+        raise ConfigurationError(f"{what}; nothing was changed")
+
+
+def _told(settings: Settings, latch: Latch, what: str, as_json: bool) -> None:
+    running = is_running(settings.var)
+    if as_json:
+        print_json({"latch": asdict(latch), "var": str(settings.var), "running": running})
+        return
+    where = "a bot runs there now" if running else "no bot runs there now"
+    if not ledger_path(settings).exists():
+        where = "no bot has ever run there: is --var right?"
+    show(escape(what), f"[bold]{escape(latch_line(latch))}[/bold]", escape(f"{settings.var}: {where}"))

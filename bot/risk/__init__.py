@@ -1,0 +1,7 @@
+"""The one gate between a decision and an order: what risk has not approved cannot be sent."""
+
+from bot.risk.denial import Denial
+from bot.risk.gate import ApprovedOrder, Denied, RiskGate
+from bot.risk.review import Quote
+
+__all__ = ["ApprovedOrder", "Denial", "Denied", "Quote", "RiskGate"]
