@@ -62,9 +62,7 @@ def go_live(
 ) -> Live:
     """The journal and the executor of a run."""
     journal = Journal(ledger, run.id, instruments, stamp)
-    settling = Settling(
-        accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s
-    )
+    settling = Settling(accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s)
     places = Places(world.venues, accounts, instruments, world.clock)
     return Live(accounts, journal, LiveExecutor(run.id, places, rules, journal, settling, settings.execution))
 

@@ -11,7 +11,9 @@ from data.errors import ConfigurationError
 
 def phrase(settings: Settings) -> str:
     """What has to be typed to begin."""
-    return "rehearse live trading" if settings.rehearsal else f"trade real money on {' and '.join(settings.data.venues)}"
+    return (
+        "rehearse live trading" if settings.rehearsal else f"trade real money on {' and '.join(settings.data.venues)}"
+    )
 
 
 def confirm(settings: Settings, *, live: bool) -> None:

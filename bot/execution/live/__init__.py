@@ -1,1 +1,1 @@
-"""Orders at real venues: signed accounts, two-leg execution, settlement by what the venues say."""
+"""Orders and accounts at real venues, or at the sandbox's: the only part of the bot that holds keys."""
