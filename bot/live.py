@@ -1,4 +1,4 @@
-"""What a live run has beyond a paper one: accounts with keys, a journal, an executor that sends. Used by the runtime."""
+"""What a live run has beyond a paper one: accounts, a journal, an executor that sends. Used by the runtime."""
 
 import asyncio
 import hashlib
