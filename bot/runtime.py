@@ -18,6 +18,7 @@ from bot.identity import Bounds, describe, identity
 from bot.instance import single_instance
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
+from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
 from bot.run_folder import latches, ledger_path, registry_of
@@ -92,14 +93,20 @@ async def _assemble(
 ) -> tuple[Run, Trader]:
     environment = settings.environment
     champion = await _champion(settings, known, world, registry)
+    accounts = await open_accounts(settings, world) if settings.profile == "live" else {}
     listed = await _instruments(world, settings)
+    if accounts and known is None:
+        await check_new_account(settings, accounts, listed)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
     instruments = instruments_from_json(account.instruments)
     if settings.data.assets and {i.asset for i in instruments} != {Asset.parse(code) for code in settings.data.assets}:
         traded = ", ".join(sorted({str(i.asset) for i in instruments}))
         raise StateError(f"this account trades {traded}: restore data.assets, or begin a new account by --fresh")
     rules = make_rules(instruments, settings.data.venues, environment)
-    ledger.expire_pending(account.id)
+    stamp = stamps(settings, registry, lambda: trader.champion)
+    live = go_live(settings, world, accounts, account, instruments, rules, ledger, stamp) if accounts else None
+    if live is None:
+        ledger.expire_pending(account.id)
     saved = ledger.snapshot(account.id)
     streams = await open_streams(settings, world, instruments)
     fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
@@ -110,14 +117,20 @@ async def _assemble(
         policy=policy or registry.policy(champion, environment, settings.seed),
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
-        executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
+        executor=live.executor
+        if live is not None
+        else PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
         gate=RiskGate(settings.risk, rules, account.id, latches(settings), ledger.history(account.id)),
         ledger=ledger,
         settings=settings,
         rules=rules,
         clock=world.clock,
         publish=log_event,
+        journal=None if live is None else live.journal,
     )
+    if live is not None:
+        await prepare(settings, live.accounts, instruments)
+        await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
     return account, trader
 
 

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable
 
 from bot.execution.account import VenueAccount
+from bot.execution_settings import ExecutionSettings
 from bot.ledger.journal import Sent
-from bot.settings import ExecutionSettings
+from bot.order_state import FINAL, advance, filled_by
 from bot.venue_orders import OrderReport, OrderState, Style
 from data.errors import VenueError
 
-FINAL = frozenset({OrderState.FILLED, OrderState.ENDED, OrderState.REJECTED, OrderState.ABSENT})
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 SKEW_MS = 60_000
 """A venue may stamp a trade this much earlier than the clock that the order was sent by."""
@@ -27,13 +27,11 @@ async def ask(
     asked_at, pause = time.monotonic(), FIRST_PAUSE_S
     report = sent.report
     while report.state not in FINAL:
-        found = await _found(account, sent.told(report))
-        if found.state is OrderState.ABSENT:
-            settled = time.monotonic() - asked_at >= settings.absent_after_s
-            if settled and await _never_was(account, sent, expected()):
-                return found
-        elif found.state is not OrderState.UNKNOWN:
-            report = _newer(report, found)
+        found = await _found(account, sent)
+        if found.state is not OrderState.ABSENT:
+            report = advance(report, found)
+        elif time.monotonic() - asked_at >= settings.absent_after_s:
+            report = advance(report, await _by_its_trades(account, sent, expected()))
         if report.state in FINAL or time.monotonic() + pause > until:
             break
         await asyncio.sleep(pause)
@@ -46,27 +44,22 @@ async def _found(account: VenueAccount, sent: Sent) -> OrderReport:
     try:
         found = await account.find(sent.order)
         if found.state is OrderState.OPEN and sent.order.style is Style.TAKE:
-            return _newer(found, await account.cancel(sent.order))
+            return advance(found, await account.cancel(sent.order))
         return found
     except VenueError as error:
         return OrderReport(OrderState.UNKNOWN, reason=str(error))
 
 
-async def _never_was(account: VenueAccount, sent: Sent, expected: float) -> bool:
-    """Whether the venue's fills and its position prove that nothing of the order was traded."""
+async def _by_its_trades(account: VenueAccount, sent: Sent, expected: float) -> OrderReport:
+    """Of an order that the venue does not know: ABSENT where its fills and its position agree, else what its fills
+    prove."""
     instrument = sent.order.instrument
     try:
-        fills = await account.fills([instrument], sent.sent_ms - SKEW_MS)
+        traded = filled_by(sent.order, await account.fills([instrument], sent.sent_ms - SKEW_MS))
         held = (await account.positions()).get(instrument.symbol)
-    except VenueError:
-        return False
-    if any(fill.client_id == sent.order.client_id for fill in fills):
-        return False
-    return abs((held.quantity if held else 0.0) - expected) < instrument.lot_step / 2
-
-
-def _newer(known: OrderReport, found: OrderReport) -> OrderReport:
-    """What a venue has shown filled stays so, whatever a later answer says."""
-    if found.state is OrderState.UNKNOWN or abs(found.filled) < abs(known.filled):
-        return known
-    return found
+    except VenueError as error:
+        return OrderReport(OrderState.UNKNOWN, reason=str(error))
+    if traded.filled:
+        return traded
+    as_before = abs((held.quantity if held else 0.0) - expected) < instrument.lot_step / 2
+    return OrderReport(OrderState.ABSENT) if as_before else traded

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.execution.account import VenueAccount
-from bot.execution.live.asking import FINAL, ask
+from bot.execution.live.asking import ask
+from bot.execution_settings import ExecutionSettings
 from bot.ledger.journal import Journal, Purpose, Sent, Task
+from bot.order_state import FINAL, advance
 from bot.orders import LegOrder
-from bot.settings import ExecutionSettings
 from bot.venue_orders import OrderReport, OrderState, VenueOrder
 from data.types import HOUR_MS, InstrumentKey
 
@@ -85,7 +86,7 @@ class Desk:
         return self._told(work, sent, report)
 
     def _told(self, work: Work, sent: Sent, report: OrderReport) -> Sent:
-        key = sent.order.instrument.key
+        key, report = sent.order.instrument.key, advance(sent.report, report)
         self.net[key] = self.net.get(key, 0.0) + report.filled - sent.report.filled
         told = sent.told(report)
         work.sent[told.order.client_id] = told
