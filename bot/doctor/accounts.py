@@ -23,12 +23,12 @@ def may_trade(venue: str, standing: Standing, settings: Settings) -> Finding:
 
 
 def may_not_withdraw(venue: str, standing: Standing, settings: Settings) -> Finding:
-    """Whether who steals the key could take the money."""
+    """Whether who steals the key could take the money; in a rehearsal there is none."""
     check, remedy = "no permission to withdraw", f"make a key at {venue} that cannot withdraw, and delete this one"
     if standing.can_withdraw is None:
         return Finding(check, Verdict.WARNING, "the venue does not tell", f"look at {venue}'s page of API keys", venue)
     text = "the key can withdraw" if standing.can_withdraw else "the key cannot withdraw"
-    return judged(check, not standing.can_withdraw, text, remedy, venue)
+    return judged(check, not standing.can_withdraw, text, remedy, venue, grave=not settings.rehearsal)
 
 
 def clocks_agree(venue: str, standing: Standing, settings: Settings) -> Finding:
