@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from backtest.rules import Rules
+from backtest.rules import ENTRY_MARGIN, Rules
 from bot.execution.account import VenueAccount
 from bot.execution.live.account import LiveAccount
 from bot.execution.live.executor import LiveExecutor, Places
@@ -70,9 +70,9 @@ def go_live(
 async def prepare(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:
     """One-way mode, cross margin and leverage at every venue. Raises VenueError."""
     named = {name: [one for one in instruments if one.venue == name] for name in accounts}
-    await asyncio.gather(
-        *(account.prepare(named[name], settings.data.venues[name].leverage) for name, account in accounts.items())
-    )
+    # Twice what the entry rule may use: the venue's own rule must not be met first, in the middle of a pair.
+    leverage = {name: 2 / (ENTRY_MARGIN * settings.data.venues[name].maintenance_margin) for name in accounts}
+    await asyncio.gather(*(account.prepare(named[name], leverage[name]) for name, account in accounts.items()))
 
 
 async def check_new_account(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:

@@ -7,7 +7,7 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -157,7 +157,7 @@ class LiveExecutor:
         if missing := [sent for sent in filled if not _whole(sent, trades.get(sent.order.client_id, []))]:
             remarks += (f"{len(missing)} fills are not in the venues' histories yet: their fees are assumed",)
         told = tuple(fill for one in trades.values() for fill in one)
-        return Executed(fills, work.task.number, pair.naked, remarks, told)
+        return Executed(closing_exactly(work.task.proposal, fills), work.task.number, pair.naked, remarks, told)
 
     async def _trades(self, filled: Sequence[Sent]) -> dict[str, list[VenueFill]]:
         """The venues' own rows of these orders, by client id, as far as they show them in time."""
@@ -198,6 +198,19 @@ class LiveExecutor:
 
     def _column(self, sent: Sent) -> int:
         return self._places.instruments.index(sent.order.instrument)
+
+
+def closing_exactly(proposal: Proposal, fills: Sequence[LegFill]) -> tuple[LegFill, ...]:
+    """The fills, with one that closes its leg but for what floats leave over closing it entirely: the books would take
+    the rest for a position."""
+    held = {leg.leg: leg.held for leg in proposal.legs}
+    exact = []
+    for fill in fills:
+        before = held[fill.leg]
+        closes = abs(before + fill.quantity) <= 1e-9 * abs(fill.quantity)
+        exact.append(replace(fill, quantity=-before) if closes else fill)
+        held[fill.leg] = 0.0 if closes else before + fill.quantity
+    return tuple(exact)
 
 
 def _whole(sent: Sent, trades: Sequence[VenueFill]) -> bool:
