@@ -6,50 +6,29 @@ person has looked; what a venue's own history explains is booked, and the other 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 
 from backtest.accounting import OPEN, Books, revalue
 from backtest.events import Mark, apply
-from backtest.rules import Rules
 from backtest.settlement import KILLED, LOST, mark_forced_exits
 from bot.alerts import LOG, Kind
 from bot.bans import BanList
-from bot.execution.account import VenueAccount
-from bot.execution.looks import Asked, Look, look
+from bot.execution.looks import Look, look
 from bot.execution.mending import excess, halves, shares
-from bot.execution.reconcile import Difference, Known, compare, unexplained
+from bot.execution.reconcile import Difference, unexplained
 from bot.guard_settings import GuardSettings
 from bot.kill_journal import is_kill
 from bot.latch import LatchFile, LatchState
-from bot.ledger.journal import Journal
-from bot.trader import Trader
 from bot.venue_orders import VenueFill
-from data.clock import Clock
-from data.errors import VenueError
+from bot.watching import Comparison, Watched, lasting
+from data.errors import FundingBotError, VenueError
 from data.types import HOUR_MS, Instrument
 
-HISTORY_MS = HOUR_MS
-"""Trades are read from so long before the last look: a venue's history may be late."""
-FUNDING_LATE_MS, FUNDING_REACH_MS = 24 * HOUR_MS, 72 * HOUR_MS
-"""Settling books what is up to a day late; between that and the reach, nothing may be unbooked."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What the guard watches over."""
-
-    trader: Trader
-    journal: Journal
-    accounts: Mapping[str, VenueAccount]
-    instruments: tuple[Instrument, ...]
-    """Of the account, by column."""
-    rules: Rules
-    clock: Clock
-    from_ms: int
-    """When the account began."""
+RETRY_S = 5.0
+"""A round that failed is tried again after so many real seconds."""
 
 
 class Guard:
@@ -66,18 +45,19 @@ class Guard:
         self._rounds = 0
         self._told: set[str] = set()
         """What is wrong now: said once, until it is over."""
-        self._since: dict[str, int] = {}
-        """From when trades are read, by venue."""
-        self._funding_tick = 0
-        self._played: set[int] = set()
-        """Columns whose trades are read."""
+        self._comparison = Comparison(watched)
 
     async def run(self) -> None:
-        """Round after round. What a venue fails in is told and tried again; a defect ends it, and the bot with it."""
+        """Round after round. What a venue, the ledger or the disk fails in is told and tried again; a defect of ours
+        ends it."""
         while True:
-            now = await self._watched.clock.now_ms()
-            await self.minute()
-            await self._watched.clock.sleep_until(now + round(1000 * self._settings.every_s))
+            try:
+                now = await self._watched.clock.now_ms()
+                await self.minute()
+                await self._watched.clock.sleep_until(now + round(1000 * self._settings.every_s))
+            except (FundingBotError, OSError) as error:
+                LOG.warning("%s; the guard looks again in %g s", error, RETRY_S)
+                await asyncio.sleep(RETRY_S)
 
     async def minute(self) -> None:
         """One round: dead man's timers, clocks, then the account."""
@@ -94,81 +74,18 @@ class Guard:
     async def _look(self, tick: int) -> set[str]:
         """Compare, book what is explained, and bring what is held within its bounds; what is wrong, in words."""
         now = await self._watched.clock.now_ms()
-        looks, troubles = await look(self._asked(tick))
-        found = self._differences(looks, tick)
-        if any(difference.change for difference in found):
+        looks, troubles = await look(self._comparison.asked(tick))
+        found = self._comparison.differences(looks, tick)
+        if found:
             await asyncio.sleep(self._settings.confirm_s)
-            looks, again = await look(self._asked(tick))
+            looks, again = await look(self._comparison.asked(tick))
             troubles += again
-            found = self._lasting(found, self._differences(looks, tick))
-        for name in looks:
-            self._since[name] = now - HISTORY_MS
-        self._funding_tick = tick
+            found = lasting(found, self._comparison.differences(looks, tick))
+        self._comparison.read(list(looks), now, tick)
         self._halt_for(found)
         self._adopt(found, tick)
         await self._mend(looks)
         return {*troubles, *(difference.text for difference in found)}
-
-    def _asked(self, tick: int) -> dict[str, Asked]:
-        books, watched = self._watched.trader.books, self._watched
-        self._played |= set(books.instrument[books.quantity != 0.0].tolist())
-        asked = {}
-        for name, account in watched.accounts.items():
-            listed = [one for one in watched.instruments if one.venue == name]
-            played = [watched.instruments[column] for column in sorted(self._played)]
-            since = self._since.get(name, max(watched.from_ms, tick - FUNDING_REACH_MS))
-            funding = None if self._funding_tick == tick else max(watched.from_ms, tick - FUNDING_REACH_MS)
-            asked[name] = Asked(account, listed, [one for one in played if one.venue == name], since, funding)
-        return asked
-
-    def _differences(self, looks: Mapping[str, Look], tick: int) -> list[Difference]:
-        """In all venues that showed themselves, but for contracts with orders whose outcome is being asked for."""
-        journal, known = self._watched.journal, self._known(tick)
-        ours = set(journal.client_ids())
-        open_keys = {sent.order.instrument.key for task in journal.tasks() for sent in task.sent}
-        found: list[Difference] = []
-        for name, one in looks.items():
-            self._note_own(one, known[name], ours)
-            for difference in compare(one.seen, known[name]):
-                own = difference.fill is not None and difference.fill.client_id in ours
-                if not own and (name, difference.symbol) not in open_keys:
-                    found.append(difference)
-        return found
-
-    def _known(self, tick: int) -> dict[str, Known]:
-        books, watched = self._watched.trader.books, self._watched
-        held: dict[tuple[str, str], float] = {}
-        for slot, leg in np.argwhere(books.quantity != 0.0).tolist():
-            key = watched.instruments[int(books.instrument[slot, leg])].key
-            held[key] = held.get(key, 0.0) + float(books.quantity[slot, leg])
-        fills, funding = watched.journal.booked_fills(), watched.journal.booked_funding()
-        resting = frozenset(sent.order.client_id for task in watched.journal.tasks() for sent in task.sent)
-        return {
-            name: Known(
-                positions={symbol: quantity for (venue, symbol), quantity in held.items() if venue == name},
-                steps={one.symbol: one.lot_step for one in watched.instruments if one.venue == name},
-                resting=resting,
-                fills=frozenset((symbol, trade) for venue, symbol, trade in fills if venue == name),
-                funding=frozenset((symbol, time, paid) for venue, symbol, time, paid in funding if venue == name),
-                funding_until_ms=tick - FUNDING_LATE_MS,
-            )
-            for name in watched.accounts
-        }
-
-    def _note_own(self, seen: Look, known: Known, ours: set[str]) -> None:
-        """Trades of our own orders that came into the history after their orders were booked."""
-        late = [
-            fill
-            for fill in seen.seen.fills
-            if fill.client_id in ours and (fill.symbol, fill.trade_id) not in known.fills
-        ]
-        open_ids = {sent.order.client_id for task in self._watched.journal.tasks() for sent in task.sent}
-        self._watched.journal.note_fills([fill for fill in late if fill.client_id not in open_ids])
-
-    def _lasting(self, before: Sequence[Difference], after: Sequence[Difference]) -> list[Difference]:
-        """Positions that differ in both looks alike, and everything else that the second one shows."""
-        moved = {(one.kind, one.venue, one.symbol, one.change) for one in before}
-        return [one for one in after if not one.change or (one.kind, one.venue, one.symbol, one.change) in moved]
 
     def _halt_for(self, found: Sequence[Difference]) -> None:
         """Any difference that the kill switch did not make holds entries back until a person has looked."""
@@ -267,6 +184,24 @@ class Guard:
     def _tell(self, kind: Kind, text: str) -> None:
         LOG.warning(text, extra={"kind": kind.value})
         self._watched.trader.tell(kind, text)
+
+
+@asynccontextmanager
+async def guarded(guard: Guard | None, stop: asyncio.Event) -> AsyncIterator[None]:
+    """The guard beside the block: one round before it, then one after another until it ends. A defect of the guard sets
+    `stop`, and is raised after the block: nobody trades unguarded."""
+    if guard is None:
+        yield
+        return
+    await guard.minute()
+    task = asyncio.create_task(guard.run())
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 def _marked(books: Books, looks: Mapping[str, Look], instruments: Sequence[Instrument]) -> Books:

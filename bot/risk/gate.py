@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from backtest.accounting import Books
 from backtest.rules import Rules
+from bot.bans import BanList
 from bot.latch import Holding, LatchState
 from bot.orders import Proposal
 from bot.risk.denial import Denial
@@ -64,12 +65,15 @@ class RiskGate:
         run: int,
         latch: Holding | None = None,
         history: History | None = None,
+        bans: BanList | None = None,
     ) -> None:
-        """Without `latch` nothing pauses or kills; without `history` the past is what this gate has approved."""
+        """Without `latch` nothing pauses or kills; without `history` the past is what this gate has approved; without
+        `bans` no pair is left alone."""
         self._settings = settings
         self._rules = rules
         self._run = run
         self._latch = latch
+        self._bans = bans
         self._recent = Recent(history or NoHistory(), settings.failed_entries_hours)
         self._ratios = QuoteRatios()
 
@@ -107,6 +111,7 @@ class RiskGate:
         return (
             self._latched()
             or malformed(entry)
+            or self._banned(entry)
             or stale(entry)
             or unreasonable(entry, self._ratios)
             or too_large(entry)
@@ -117,6 +122,11 @@ class RiskGate:
 
     def _latched(self) -> Denial | None:
         return None if self._latch is None else LATCHED[self._latch.read().state]
+
+    def _banned(self, entry: Entry) -> Denial | None:
+        pair = [leg.instrument.key for leg in entry.legs]
+        banned = self._bans is not None and self._bans.bans(pair, entry.proposal.tick)
+        return Denial.BANNED if banned else None
 
     def _past(self, entry: Entry, client_ids: Sequence[str]) -> Denial | None:
         """What was lost, and how often something was tried."""
