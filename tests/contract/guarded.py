@@ -1,6 +1,7 @@
 """A live account that holds a pair in front of an in-process sandbox, and its guard: for tests of the minute guard."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ LISTED = (("BTC", 90_000.0, 0.001), ("INJ", 20.0, 1.0), ("DOGE", 0.3, 10.0))
 
 
 def calm_world(folder: Path) -> World:
-    """Three coins whose prices hardly move and whose funding is worth an entry: long on Binance, short on Hyperliquid."""
+    """Three coins whose prices hardly move, and whose funding is worth to be long on Binance, short on Hyperliquid."""
     instruments, bars, paid = [], {}, {}
     hours = START_MS + np.arange(HOURS) * HOUR_MS
     for code, price, lot in LISTED:
@@ -111,11 +112,7 @@ def staged(var: Path, *scripts: Callable[[Stage], Awaitable[None]], **changes: A
             content = {
                 "profile": "live",
                 "var": str(var),
-                "data": {
-                    "assets": ["BTC", "INJ", "DOGE"],
-                    "history_hours": 192,
-                    "venues": {"binance": {}, "hyperliquid": {}},
-                },
+                "data": {"assets": ["BTC", "INJ", "DOGE"], "history_hours": 192},
                 "environment": {"rebalance_below": 0.0},
                 "guard": {"confirm_s": 0.01},
                 "learning": {"schedule": {"enabled": False}},
@@ -124,6 +121,7 @@ def staged(var: Path, *scripts: Callable[[Stage], Awaitable[None]], **changes: A
             settings = Settings.model_validate(content | changes)
             for number, script in enumerate(scripts):
                 await _play(settings, url, script, fresh=number == 0)
+                gc.collect()  # the lake's lock goes with who held it
 
     asyncio.run(play())
 
