@@ -1,4 +1,4 @@
-"""`bot run --live` against a served sandbox: what is typed first, what a run leaves behind, and kill -9 in the middle."""
+"""`bot run --live` against a served sandbox: what is typed first, and kill -9 between two orders."""
 
 import json
 import os
