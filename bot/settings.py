@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
+from bot.guard_settings import GuardSettings
 from bot.risk_settings import RiskSettings
 from data.errors import ConfigurationError
 from data.fees import fees
@@ -33,6 +34,10 @@ class Settings(Frozen):
         default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward."
     )
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits on orders.")
+    guard: GuardSettings = Field(
+        default_factory=GuardSettings,
+        description="What is watched at the venues between the hours, where orders are real.",
+    )
     execution: ExecutionSettings = Field(
         default_factory=ExecutionSettings, description="How live orders are carried out."
     )

@@ -6,8 +6,9 @@ venue by then is in the journal, and is not decided a second time.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
 from backtest.rules import Rules, pair_quantity
 from backtest.schema import settings_for
-from backtest.settlement import POLICY, REASONS, mark_forced_exits
+from backtest.settlement import KILLED, POLICY, REASONS, mark_forced_exits
 from backtest.simulated_venue import (
     FLAT,
     IN,
@@ -34,13 +35,16 @@ from backtest.simulated_venue import (
 from backtest.trades import closed_trades
 from bot.alerts import Event, Kind
 from bot.consequences import consequences
+from bot.execution.mending import Share
 from bot.execution.port import Executor
 from bot.ledger.journal import Completed, Journal
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import Executed, LegOrder, Pending, Proposal, Unfilled
+from bot.orders import Executed, LegFill, LegOrder, Pending, Proposal, Unfilled
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
+from bot.venue_orders import VenueFill
 from data.clock import Clock
+from data.errors import StateError
 from data.ingest import Collector
 from data.lake import Lake
 from data.panel import Panel, build_panel
@@ -139,15 +143,53 @@ class Trader:
         async with self._busy:
             return await self._tick(tick, decide=decide)
 
-    async def act(self, proposals: Sequence[Proposal]) -> None:
-        """Carry out exits between two ticks, for whoever watches over the account; nothing before the first tick."""
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[int]:
+        """Between two ticks, for whoever watches over the account: within the block nothing else trades, and what was
+        sent before is asked for first. Gives the tick that the books are settled to; raises StateError before the
+        first one."""
         async with self._busy:
-            if self._panel_now is None:
-                return
-            record = self._between or TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
-            self._between = record
-            for proposal in proposals:
-                self.books = await self._carry_out(proposal, self.books, self._panel_now, record)
+            if self._between is None:
+                if self._panel_now is None:
+                    raise StateError("the account has not finished its first hour: watch over it afterwards")
+                self._between = TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
+            self.books = await self._recovered(self.books, self._between, self.books)
+            yield self._between.tick
+
+    async def leave(self, slot: int, reason: int, shares: Sequence[Share] = ()) -> None:
+        """Close a position, or trade those `shares` of it alone. Within `alone`."""
+        record = self._record_between()
+        whole = self._exit(self.books, slot, reason, record.tick)
+        parts = {share.leg: share.quantity for share in shares}
+        legs = tuple(replace(leg, quantity=parts.get(leg.leg, leg.quantity)) for leg in whole.legs)
+        proposal = replace(whole, legs=tuple(leg for leg in legs if not parts or leg.leg in parts))
+        panel = self._panel_now or self._panel(record.tick)
+        if proposal.legs:
+            self.books = await self._carry_out(proposal, self.books, panel, record)
+        else:
+            self.books = await self._leave(self.books, slot, reason, panel, record)
+
+    def adopt(self, share: Share, reason: int, fill: VenueFill, remark: str) -> None:
+        """Book what somebody else traded in a leg, as the venue's history has it. Within `alone`."""
+        record = self._record_between()
+        whole = self._exit(self.books, share.slot, reason, record.tick)
+        proposal = replace(whole, legs=tuple(leg for leg in whole.legs if leg.leg == share.leg))
+        leverage = float(self._rules.venues[proposal.legs[0].venue].leverage)
+        fee_rate = fill.fee / abs(fill.quantity * fill.price)
+        traded = LegFill(fill.client_id, share.leg, share.quantity, fill.price, fill.price, fee_rate, leverage)
+        events = consequences(proposal, (traded,), self.books)
+        texts = ((Kind.TROUBLE.value, remark),)
+        done = Completed(0, record.tick, events, proposal.columns, texts)
+        if self._journal is not None:
+            self._unbooked.append(self._journal.adopt(proposal, done, (fill,)))
+        record.events.append(Event(record.tick, Kind.TROUBLE, remark))
+        for event in events:
+            self.books = self._apply(event, self.books, record)
+
+    def _record_between(self) -> TickRecord:
+        if self._between is None or not self._busy.locked():
+            raise RuntimeError("ask for the account alone before you act on it")
+        return self._between
 
     async def _tick(self, tick: int, *, decide: bool) -> TickRecord:
         record = await self._collect(tick)
@@ -242,6 +284,8 @@ class Trader:
             for columns in done:
                 plan[features.pair_of[columns]] = KEEP
         marked = books.copy()
+        if self._gate.reducing:
+            marked.closing[(books.opened_at != 0) & (books.closing == OPEN)] = KILLED
         if mark_forced_exits(marked, self._rules):
             for slot in np.flatnonzero(marked.closing != OPEN).tolist():
                 plan[pair_held(books, slot, features.pair_of)] = KEEP

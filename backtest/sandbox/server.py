@@ -21,6 +21,7 @@ from backtest.sandbox import (
     bybit_stream,
     hyperliquid_account,
     hyperliquid_stream,
+    hyperliquid_universe,
     okx,
 )
 from backtest.sandbox.accounts.control import AccountControl
@@ -42,13 +43,13 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
 """Venue -> its public endpoints; those of Hyperliquid, which has one path for both, are below."""
 ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {
     binance.NAME: binance_account.routes,
-    hyperliquid_account.NAME: hyperliquid_account.routes,
+    hyperliquid_universe.NAME: hyperliquid_account.routes,
 }
 """Venue -> its signed endpoints."""
 STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
     binance.NAME: (binance_stream.PATHS, binance_stream.speaker),
     bybit.NAME: (bybit_stream.PATHS, bybit_stream.speaker),
-    hyperliquid_account.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
+    hyperliquid_universe.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
 }
 """Venue -> where its websockets are, and what speaks there."""
 

@@ -30,6 +30,7 @@ from bot.cli.arguments import (
 )
 from bot.cli.groups import champion_app, data_app
 from bot.cli.options import Options
+from bot.cli.safety import safety_app
 from data.errors import ConfigurationError, FundingBotError, StateError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
+app.add_typer(safety_app)
 
 
 @app.callback()

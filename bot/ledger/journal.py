@@ -150,10 +150,32 @@ class Journal:
             values = {"number": (connection.scalar(highest) or 0) + 1, "tick": done.tick, "naked": naked}
             row = update(ExecutionRow).where(ExecutionRow.id == done.number)
             connection.execute(row.values(**values, events=kinds | told))
-            if fills:
-                rows = [{"run_id": self._run, **asdict(fill)} for fill in fills]
-                connection.execute(upsert(VenueFillRow).on_conflict_do_nothing(), rows)
+            self._put_fills(connection, fills)
             self._close_intents(connection, done.number, filled=filled)
+
+    def adopt(self, proposal: Proposal, done: Completed, fills: Sequence[VenueFill]) -> Completed:
+        """The outcome of something that others traded in this account's legs, all or nothing; with its number."""
+        kinds = {"events": [{"kind": type(event).__name__, **vars(event)} for event in done.events]}
+        told = {"texts": [list(text) for text in done.texts], "columns": list(done.columns)}
+        self._last += 1
+        with self._ledger.connection(writing=True) as connection:
+            self._flush(connection)
+            highest = select(func.max(ExecutionRow.number)).where(ExecutionRow.run_id == self._run)
+            row = {"id": self._last, "run_id": self._run, "number": (connection.scalar(highest) or 0) + 1}
+            content = {"tick": done.tick, "naked": 0.0, "proposal": _to_json(proposal), "events": kinds | told}
+            connection.execute(insert(ExecutionRow), [row | content])
+            self._put_fills(connection, fills)
+        return replace(done, number=self._last)
+
+    def note_fills(self, fills: Sequence[VenueFill]) -> None:
+        """Trades that no leg of the books had a part in: known from now on, and booked nowhere."""
+        with self._ledger.connection(writing=True) as connection:
+            self._put_fills(connection, fills)
+
+    def client_ids(self) -> list[str]:
+        """Of every order that was ever written."""
+        with self._ledger.connection() as connection:
+            return list(connection.scalars(select(OrderRow.client_id).where(OrderRow.run_id == self._run)))
 
     def unbooked(self) -> list[Completed]:
         """The outcomes that no snapshot contains, in order."""
@@ -204,6 +226,11 @@ class Journal:
         changing = {name: row.excluded[name] for name in ("state", "filled", "average", "venue_id", "reason")}
         rows = [self._order_row(one) | stamp for one in sent]
         connection.execute(row.on_conflict_do_update(index_elements=["client_id"], set_=changing), rows)
+
+    def _put_fills(self, connection: Connection, fills: Sequence[VenueFill]) -> None:
+        if fills:
+            rows = [{"run_id": self._run, **asdict(fill)} for fill in fills]
+            connection.execute(upsert(VenueFillRow).on_conflict_do_nothing(), rows)
 
     def _order_row(self, sent: Sent) -> dict[str, Any]:
         order, report = sent.order, sent.report
