@@ -65,6 +65,8 @@ class Guard:
         if self._rounds % self._settings.clock_every == 0:
             trouble |= await self._clocks()
         self._rounds += 1
+        if self._watched.trader.behind:
+            return
         async with self._watched.trader.alone() as tick:
             trouble |= await self._look(tick)
         for text in sorted(trouble - self._told):

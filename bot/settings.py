@@ -155,7 +155,7 @@ def live_settings() -> Settings:
     )
 
 
-UNUSED = {"sandbox": ("execution",), "paper": ("sandbox", "execution"), "live": ("sandbox",)}
+UNUSED: Mapping[str, tuple[str, ...]] = {"sandbox": (), "paper": ("sandbox", "execution"), "live": ("sandbox",)}
 """Parts of the configuration that a profile does not use."""
 
 

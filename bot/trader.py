@@ -13,33 +13,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import LONG, OPEN, SHORT, Books, equity
+from backtest.accounting import OPEN, Books, equity
 from backtest.events import Closing, SlotCleared, apply
-from backtest.events import Event as BooksEvent
 from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
-from backtest.rules import Rules, pair_quantity
+from backtest.rules import Rules
 from backtest.schema import settings_for
 from backtest.settlement import KILLED, POLICY, REASONS, mark_forced_exits
-from backtest.simulated_venue import (
-    FLAT,
-    IN,
-    KEEP,
-    closings_layout,
-    free_slot,
-    holds,
-    note_closed,
-    pair_held,
-    write_plan,
-)
-from backtest.trades import closed_trades
+from backtest.simulated_venue import FLAT, IN, KEEP, pair_held, write_plan
 from bot.alerts import Event, Kind
-from bot.consequences import consequences
+from bot.bookkeeper import Bookkeeper
 from bot.execution.mending import Share
 from bot.execution.port import Executor
-from bot.ledger.journal import Completed, Journal
+from bot.hourly import Hourly
+from bot.ledger.journal import Journal
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import Executed, LegFill, LegOrder, Pending, Proposal, Unfilled
+from bot.orders import LegFill, Pending, Proposal, Unfilled
+from bot.proposals import Proposals
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
 from bot.venue_orders import VenueFill
@@ -47,7 +37,7 @@ from data.clock import Clock
 from data.errors import StateError
 from data.ingest import Collector
 from data.lake import Lake
-from data.panel import Panel, build_panel
+from data.panel import Panel
 from data.types import HOUR_MS, Instrument
 
 
@@ -88,20 +78,17 @@ class Trader:
         self._policy = policy
         self._news: list[tuple[Kind, str]] = []
         """What no tick has told yet."""
-        self._collector = collector
-        self._lake = lake
+        self._hourly = Hourly(collector, lake, account.instruments, settings.data)
         self._executor = executor
         self._gate = gate
         self._ledger = ledger
         self._settings = settings
         self._rules = rules
         self._clock = clock
-        self._troubles: set[str] = set()
-        """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
         self._journal = journal
-        self._unbooked: list[Completed] = [] if journal is None else journal.unbooked()
-        """What no snapshot contains yet."""
+        self._proposals = Proposals(account.instruments, rules)
+        self._keeper = Bookkeeper(account.instruments, self._proposals, journal)
         self._between: TickRecord | None = None
         """What happened since the last tick."""
         self._panel_now: Panel | None = None
@@ -128,13 +115,8 @@ class Trader:
         """Go on where a process ended whose last complete tick was `tick`: what it had traded is booked, what it had
         sent is asked for, and completed or unwound. Once, before the first tick."""
         record = TickRecord(tick, equity=0.0)
-        self.books = self._resumed(self.books, record)
-        expected = self.books
-        for done in self._unbooked:
-            if done.tick > tick:
-                for event in done.events:
-                    expected = apply(expected, event)
-        self.books = await self._recovered(self.books, record, expected)
+        self.books = self._keeper.resumed(self.books, record)
+        self.books = await self._recovered(self.books, record)
         self._between = record
 
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
@@ -142,6 +124,11 @@ class Trader:
         account as it was."""
         async with self._busy:
             return await self._tick(tick, decide=decide)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the hour that a process died in is still to be settled: what it traded then is not in `books` yet."""
+        return self._between is not None and self._keeper.behind(self._between.tick)
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[int]:
@@ -153,17 +140,17 @@ class Trader:
                 if self._panel_now is None:
                     raise StateError("the account has not finished its first hour: watch over it afterwards")
                 self._between = TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
-            self.books = await self._recovered(self.books, self._between, self.books)
+            self.books = await self._recovered(self.books, self._between)
             yield self._between.tick
 
     async def leave(self, slot: int, reason: int, shares: Sequence[Share] = ()) -> None:
         """Close a position, or trade those `shares` of it alone. Within `alone`."""
         record = self._record_between()
-        whole = self._exit(self.books, slot, reason, record.tick)
+        whole = self._proposals.exit(self.books, slot, reason, record.tick)
         parts = {share.leg: share.quantity for share in shares}
         legs = tuple(replace(leg, quantity=parts.get(leg.leg, leg.quantity)) for leg in whole.legs)
         proposal = replace(whole, legs=tuple(leg for leg in legs if not parts or leg.leg in parts))
-        panel = self._panel_now or self._panel(record.tick)
+        panel = self._panel_now or self._hourly.panel(record.tick)
         if proposal.legs:
             self.books = await self._carry_out(proposal, self.books, panel, record)
         else:
@@ -172,19 +159,12 @@ class Trader:
     def adopt(self, share: Share, reason: int, fill: VenueFill, remark: str) -> None:
         """Book what somebody else traded in a leg, as the venue's history has it. Within `alone`."""
         record = self._record_between()
-        whole = self._exit(self.books, share.slot, reason, record.tick)
+        whole = self._proposals.exit(self.books, share.slot, reason, record.tick)
         proposal = replace(whole, legs=tuple(leg for leg in whole.legs if leg.leg == share.leg))
         leverage = float(self._rules.venues[proposal.legs[0].venue].leverage)
         fee_rate = fill.fee / abs(fill.quantity * fill.price)
         traded = LegFill(fill.client_id, share.leg, share.quantity, fill.price, fill.price, fee_rate, leverage)
-        events = consequences(proposal, (traded,), self.books)
-        texts = ((Kind.TROUBLE.value, remark),)
-        done = Completed(0, record.tick, events, proposal.columns, texts)
-        if self._journal is not None:
-            self._unbooked.append(self._journal.adopt(proposal, done, (fill,)))
-        record.events.append(Event(record.tick, Kind.TROUBLE, remark))
-        for event in events:
-            self.books = self._apply(event, self.books, record)
+        self.books = self._keeper.adopt(proposal, traded, fill, remark, self.books, record)
 
     def _record_between(self) -> TickRecord:
         if self._between is None or not self._busy.locked():
@@ -192,83 +172,52 @@ class Trader:
         return self._between
 
     async def _tick(self, tick: int, *, decide: bool) -> TickRecord:
-        record = await self._collect(tick)
-        panel = self._panel(tick)
+        record = self._record(tick, await self._hourly.collect(tick))
+        panel = self._hourly.panel(tick)
         books = await self._settle(self.books, panel, record)
         record.equity = float(equity(books))
-        done = {one.columns for one in self._unbooked if one.tick == tick}
-        books = self._resumed(books, record)
-        books = await self._recovered(books, record, books)
+        done = self._keeper.pairs_of(tick)
+        books = self._keeper.resumed(books, record)
+        books = await self._recovered(books, record)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
             books = await self._trade(books, panel, record, done)
-        record.executions = [one.number for one in self._unbooked]
+        record.executions = self._keeper.numbers
         self._ledger.record_tick(self._account.run_id, record, books)
         self.books, self._panel_now = books, panel
         self._news.clear()
-        self._unbooked.clear()
+        self._keeper.snapshot_taken()
         self._between = None
         for event in record.events:
             self._publish(event)
         return record
 
-    def _resumed(self, books: Books, record: TickRecord) -> Books:
-        """The books with the outcomes of this tick that are in the journal and not in them."""
-        for done in self._unbooked:
-            if done.tick == record.tick:
-                record.events += [Event(record.tick, Kind(kind), text) for kind, text in done.texts]
-                for event in done.events:
-                    books = self._apply(event, books, record)
-        return books
-
-    async def _recovered(self, books: Books, record: TickRecord, expected: Books) -> Books:
-        """The books with what has become known of earlier orders; `expected` is what is held by all that is known."""
-        for proposal, outcome in await self._executor.recover(expected):
+    async def _recovered(self, books: Books, record: TickRecord) -> Books:
+        """The books with what has become known of earlier orders."""
+        known = self._keeper.later(books, record.tick)
+        for proposal, outcome in await self._executor.recover(known):
             if proposal.tick > record.tick:  # the tick that its process died in: booked once that is settled
-                self._complete(proposal, outcome, expected, TickRecord(proposal.tick, equity=0.0))
-            elif isinstance(outcome, Executed):
-                books = self._book(proposal, outcome, books, record)
+                self._keeper.complete(proposal, outcome, known, TickRecord(proposal.tick, equity=0.0))
             else:
-                self._complete(proposal, outcome, books, record)
+                books = self._keeper.book(proposal, outcome, books, record)
         return books
 
-    async def _collect(self, tick: int) -> TickRecord:
-        collected = await self._collector.collect(tick)
+    def _record(self, tick: int, told: Sequence[Event]) -> TickRecord:
+        """Of a tick that begins: what is told of the market, and what happened since the one before."""
         record = TickRecord(tick, equity=0.0, champion=self.champion if self._news else None)
         if self._between is not None:
             record.events += self._between.events
             record.trades += self._between.trades
         record.events += [Event(tick, kind, text) for kind, text in self._news]
-        if collected.rows.conflicting:
-            note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
-            record.events.append(Event(tick, Kind.DATA, note))
-        if collected.rows.rejected:
-            note = f"{collected.rows.rejected} rows with impossible numbers were left out"
-            record.events.append(Event(tick, Kind.DATA, note))
-        fresh = [trouble for trouble in collected.troubles if trouble not in self._troubles]
-        self._troubles = set(collected.troubles)
-        record.events += [Event(tick, Kind.TROUBLE, trouble) for trouble in fresh]
+        record.events += told
         return record
-
-    def _panel(self, tick: int) -> Panel:
-        data = self._settings.data
-        first = tick - data.history_hours * HOUR_MS
-        instruments = self._account.instruments
-        return build_panel(
-            instruments,
-            self._lake.bars(instruments, first - HOUR_MS, tick),
-            self._lake.settlements(instruments, first - HOUR_MS, tick),
-            first,
-            tick,
-            data.decision_delay_s,
-        )
 
     async def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
         books, payments = await self._executor.settle(before, panel, record.tick)
         record.payments = [(self._account.instruments[payment.column], payment) for payment in payments]
         lost = (before.quantity != 0) & (books.quantity == 0)
         for slot, leg in np.argwhere(lost).tolist():
-            name = self._name(int(before.instrument[slot, leg]))
+            name = self._proposals.name(int(before.instrument[slot, leg]))
             what = REASONS[books.closing[slot]]
             text = f"{name} was {what} by the venue; what is left of the position is closed next"
             record.events.append(Event(record.tick, Kind.LIQUIDATED, text))
@@ -296,7 +245,7 @@ class Trader:
                 books = await self._leave(books, slot, POLICY, panel, record)
         for pair in features.order[-1]:
             if pair >= 0 and plan[pair] == IN:
-                wanted = self._entry(int(pair), books, panel, features, record.tick)
+                wanted = self._proposals.entry(int(pair), books, panel, features, record.tick)
                 books = books if wanted is None else await self._carry_out(wanted, books, panel, record)
         return books
 
@@ -310,118 +259,29 @@ class Trader:
         record.action = " ".join(map(str, actions[0].tolist()))
         write_plan(plan, actions, 0, books, features.ranked, newest, features.pair_of, by_pair)
 
-    def _entry(self, pair: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
-        """An entry into the pair; None where it cannot be carried out."""
-        slot = free_slot(books)
-        if slot < 0 or holds(books, *features.legs[pair]):
-            return None
-        long, short = (int(column) for column in features.legs[pair][:: int(features.direction[-1, pair])])
-        closes = float(panel.close[-1, long]), float(panel.close[-1, short])
-        quantity = pair_quantity(long, short, *closes, self._rules)
-        if quantity == 0:
-            return None
-        collar = self._rules.price_collar
-        legs = (
-            self._leg(LONG, long, quantity, closes[0], collar),
-            self._leg(SHORT, short, -quantity, closes[1], collar),
-        )
-        return Proposal(entry=True, slot=slot, tick=tick, reason=OPEN, legs=legs, columns=(long, short))
-
     async def _leave(self, books: Books, slot: int, reason: int, panel: Panel, record: TickRecord) -> Books:
         """Close a position, as far as it can be; one whose legs are both gone is only cleared away."""
-        proposal = self._exit(books, slot, reason, record.tick)
+        proposal = self._proposals.exit(books, slot, reason, record.tick)
         if proposal.legs:
             return await self._carry_out(proposal, books, panel, record)
         for event in (Closing(slot, reason), SlotCleared(slot)):
-            books = self._apply(event, books, record)
+            books = self._keeper.apply(event, books, record)
         return books
-
-    def _exit(self, books: Books, slot: int, reason: int, tick: int) -> Proposal:
-        legs = tuple(
-            self._leg(leg, int(books.instrument[slot, leg]), -quantity, float(books.mark[slot, leg]), np.inf, quantity)
-            for leg, quantity in enumerate(books.quantity[slot].tolist())
-            if quantity != 0
-        )
-        long, short = books.instrument[slot].tolist()
-        return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
-
-    def _leg(
-        self, leg: int, column: int, quantity: float, reference: float, collar: float, held: float = 0.0
-    ) -> LegOrder:
-        instrument, venue = self._account.instruments[column], int(self._rules.instruments[column].venue)
-        return LegOrder(leg, instrument, column, venue, quantity, reference, collar, held)
 
     async def _carry_out(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> Books:
         """Through risk and the executor into the books; the books as they were where nothing was traded."""
         verdict = self._gate.review(proposal, books, panel)
         if isinstance(verdict, Denied):
-            text = f"entry of {self._title(proposal)} denied: {verdict.denial.value}"
+            text = f"entry of {self._proposals.title(proposal)} denied: {verdict.denial.value}"
             record.events.append(Event(record.tick, Kind.DENIED, text))
             return books
         if self._journal is None:
             self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
         outcome = await self._executor.execute(verdict)
-        if isinstance(outcome, Executed):
-            return self._book(proposal, outcome, books, record)
         if isinstance(outcome, Pending):
-            record.events.append(Event(record.tick, Kind.TROUBLE, f"{self._title(proposal)}: {outcome.cause}"))
+            title = self._proposals.title(proposal)
+            record.events.append(Event(record.tick, Kind.TROUBLE, f"{title}: {outcome.cause}"))
             return books
-        record.unfilled += verdict.client_ids
-        self._complete(proposal, outcome, books, record)
-        return books
-
-    def _book(self, proposal: Proposal, outcome: Executed, books: Books, record: TickRecord) -> Books:
-        """The books with what was traded, which the journal has before they do."""
-        if self._journal is None:
-            record.fills += outcome.fills
-        done = self._complete(proposal, outcome, books, record)
-        for event in done.events:
-            books = self._apply(event, books, record)
-        return books
-
-    def _complete(
-        self, proposal: Proposal, outcome: Executed | Unfilled, books: Books, record: TickRecord
-    ) -> Completed:
-        """What an outcome does to the books and what people are told of it, on the disk where orders are real."""
-        fills = outcome.fills if isinstance(outcome, Executed) else ()
-        events = consequences(proposal, fills, books)
-        texts = self._texts(proposal, outcome, events)
-        record.events += [Event(record.tick, kind, text) for kind, text in texts]
-        told = tuple((kind.value, text) for kind, text in texts)
-        done = Completed(outcome.number, record.tick, events, proposal.columns, told)
-        if self._journal is not None and outcome.number:
-            more = (outcome.venue_fills, outcome.naked) if isinstance(outcome, Executed) else ((), 0.0)
-            self._journal.complete(done, *more, filled=bool(fills))
-            self._unbooked.append(done)
-        return done
-
-    def _texts(
-        self, proposal: Proposal, outcome: Executed | Unfilled, events: Sequence[BooksEvent]
-    ) -> list[tuple[Kind, str]]:
         if isinstance(outcome, Unfilled):
-            return [(Kind.UNFILLED, f"{self._title(proposal)}: {outcome.cause}")]
-        texts = [(Kind.TROUBLE, f"{self._title(proposal)}: {remark}") for remark in outcome.remarks]
-        if proposal.entry and not any(isinstance(event, Closing) for event in events):
-            texts.append((Kind.ENTERED, f"entered {self._title(proposal)}"))
-        return texts
-
-    def _apply(self, event: BooksEvent, books: Books, record: TickRecord) -> Books:
-        """The books after `event`; a position that leaves its slot is noted as a trade."""
-        if isinstance(event, SlotCleared):
-            closings = np.zeros(1, dtype=closings_layout(1))[0]
-            note_closed(books, event.slot, record.tick, closings)
-            (trade,) = closed_trades(closings, self._account.instruments)
-            record.trades.append(trade)
-            text = f"exited {trade.asset} after {trade.hours:g} h: {trade.pnl:+.2f} ({trade.reason})"
-            record.events.append(Event(record.tick, Kind.EXITED, text))
-        return apply(books, event)
-
-    def _title(self, proposal: Proposal) -> str:
-        sides = " and ".join(
-            f"{'long' if leg.leg == LONG else 'short'} {self._name(leg.column)}" for leg in proposal.legs
-        )
-        return f"slot {proposal.slot}, {sides}"
-
-    def _name(self, column: int) -> str:
-        instrument = self._account.instruments[column]
-        return f"{instrument.asset} on {instrument.venue}"
+            record.unfilled += verdict.client_ids
+        return self._keeper.book(proposal, outcome, books, record)
