@@ -140,6 +140,8 @@ async def _assemble(
     for one in live.accounts.values():
         one.recognise(ours)
     await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
+    if not settings.guard.enabled:
+        return account, trader, None
     watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, account.from_ms)
     return account, trader, Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
 
