@@ -28,8 +28,9 @@ def configuration(settings: Settings) -> Finding:
 
 def guarded(settings: Settings) -> Finding:
     """Whether somebody looks at the venues between the hours."""
-    text = f"the guard {'looks every ' + format(settings.guard.every_s, 'g') + ' s' if settings.guard.enabled else 'is off'}"
-    return judged("guard", settings.guard.enabled, text, "set guard.enabled to true", grave=not settings.rehearsal)
+    guard = settings.guard
+    text = f"the guard looks at the venues every {guard.every_s:g} s" if guard.enabled else "the guard is off"
+    return judged("guard", guard.enabled, text, "set guard.enabled to true", grave=not settings.rehearsal)
 
 
 def keys_present(settings: Settings, environment: Mapping[str, str]) -> tuple[Finding, ...]:
