@@ -123,18 +123,24 @@ class Connection:
                 raise failure from (None if self._secrets else cause)  # ccxt's own words show the signed address
             await asyncio.sleep(self._backoff_s * 2 ** (failures - 1))
 
-    async def send(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def send(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         """The answer to what changes something at the venue. It is sent once; a second time only where the venue did
         not let it in because of our clock, which is mended first.
 
         Raises VenueRefused where it certainly had no effect, VenueThrottled where it was not sent or not let in, and
-        OutcomeUnknown otherwise; `doubtful(answer)` names the refusals that prove nothing.
+        OutcomeUnknown otherwise. `proves(answer)` knows the venue's codes: whether a refusal proves that nothing was
+        done, or None where ccxt's class of it may say.
         """
         self.gate.at_once()
         try:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
         except _ClockRefused:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
+
+    async def charge(self, weight: float) -> None:
+        """Count an answer that cost more than its request foretold."""
+        if self.client.enableRateLimit and weight > 0:
+            await self.client.throttle(weight)
 
     def ahead_ms(self) -> int:
         """The venue's wall clock minus ours, from the Date header (RFC 9110, whole seconds) of its last answer; 0
@@ -145,25 +151,26 @@ class Connection:
         # Half a second: seconds are cut, not rounded.
         return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
 
-    async def _sent(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def _sent(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         try:
             return await call()
         except ccxt.BaseError as error:
-            failure = self._outcome(error, doubtful)
+            failure = self._outcome(error, proves)
             if self._mend_clock(error):
                 failure = _ClockRefused(str(failure), getattr(error, "answer", None))
         except NONSENSE as error:
             failure = OutcomeUnknown(str(self._nonsense(error)))
         raise failure from None
 
-    def _outcome(self, error: ccxt.BaseError, doubtful: Callable[[object], bool]) -> VenueError:
+    def _outcome(self, error: ccxt.BaseError, proves: Callable[[object], bool | None]) -> VenueError:
         """What an error proves about a request that was to change something."""
         words, answer, status = self._words(error), getattr(error, "answer", None), getattr(error, "status", None)
         if isinstance(error, _SLOW_DOWN):
             return VenueThrottled(f"{self.name} asks to slow down and took nothing ({words}): wait, then send again")
         # Without a status, ccxt itself has found the fault before anything was sent.
         proven = status is None or (status < 500 and isinstance(answer, Mapping))
-        if isinstance(error, _SAYS_NO) and proven and not doubtful(answer):
+        known = proves(answer)
+        if proven and (isinstance(error, _SAYS_NO) if known is None else known):
             return VenueRefused(f"{self.name} refused ({words})", answer)
         return OutcomeUnknown(f"{self.name} gave no answer that proves anything ({words}): ask what became of it")
 
@@ -180,11 +187,6 @@ class Connection:
         self._secrets = credentials.secrets
         # At the debug level ccxt would write headers with keys, and addresses with signatures.
         self.client.logger = logging.Logger("ccxt.signed", logging.WARNING)
-
-    async def charge(self, weight: float) -> None:
-        """Count an answer that cost more than its request foretold."""
-        if self.client.enableRateLimit and weight > 0:
-            await self.client.throttle(weight)
 
     def _weighed(self, api: Any, method: str, path: str, params: Any, config: Mapping[str, Any] = {}) -> Any:
         """ccxt's cost of a request, from its table or ours; its table is fixed when its classes are made, and a

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.account_contract import *  # noqa: F403  the tests of every venue's account
 from tests.contract.account_desk import NOW_MS, Desk, at_desk
+from tests.contract.live_account_contract import *  # noqa: F403  the tests of every venue's account
 
 
 @pytest.fixture

@@ -136,11 +136,12 @@ class Binance(Dialect):
 
     async def prepare(self, markets: Sequence[Mapping[str, Any]], leverage: int) -> None:
         if await self._hedged():
-            await self.set_once(self.client.fapiPrivatePostPositionSideDual, {"dualSidePosition": "false"})
+            one_way = {"dualSidePosition": "false"}
+            await self.send_unless(self.client.fapiPrivatePostPositionSideDual, one_way, self.already_so)
         for market in markets:
             mode = {"symbol": market["id"], "marginType": "CROSSED"}
-            await self.set_once(self.client.fapiPrivatePostMarginType, mode)
-            await self.set_once(self.client.fapiPrivatePostLeverage, {"symbol": market["id"], "leverage": leverage})
+            await self.send_unless(self.client.fapiPrivatePostMarginType, mode, self.already_so)
+            await self.send(self.client.fapiPrivatePostLeverage, {"symbol": market["id"], "leverage": leverage})
 
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
         call, wait = self.client.fapiPrivatePostCountdownCancelAll, round(1000 * seconds)

@@ -119,7 +119,8 @@ class Hyperliquid(Dialect):
         rows = await self._resting()
         for market in markets:
             if ids := [str(row["oid"]) for row in rows if row["coin"] == market["baseName"]]:
-                await self._act(self.client.cancel_orders_request(ids, market["symbol"]))
+                request = self.client.cancel_orders_request(ids, market["symbol"])
+                await self.send_unless(self.client.privatePostExchange, request, self.absent)
 
     async def open_orders(self) -> list[tuple[str, str]]:
         return [(self._symbol_of(row["coin"]), self.ours(row.get("cloid"))) for row in await self._resting()]
@@ -182,7 +183,7 @@ class Hyperliquid(Dialect):
         for market in markets:
             most = int(market["limits"]["leverage"]["max"] or leverage)
             call = partial(self.client.set_leverage, min(leverage, most), market["symbol"])
-            await self.connection.send(call, self._doubtful)
+            await self.connection.send(call, self.proves)
 
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
         nonce = self.client.incrementing_nonce()
