@@ -116,7 +116,7 @@ class HyperliquidMarket:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
         sides = [_levels(book.bids), _levels(book.asks)] if book else [[], []]
-        return json_text({"coin": coin_of(instrument), "time": now, "levels": sides})
+        return json_text({"coin": coin_of(instrument), "time": self._world.stamp(instrument, now), "levels": sides})
 
     def _instrument(self, asked: Request, now: int) -> Instrument:
         instrument = self._universe.named(text(asked, "coin"), now)
@@ -139,7 +139,7 @@ class HyperliquidMarket:
     def _context(self, instrument: Instrument, now: int) -> dict[str, Any]:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
-        day, price = self._candles[instrument.key].day(now), decimal(self._candles[instrument.key].price(now))
+        day, price = self._candles[instrument.key].day(now), decimal(self._world.mark(instrument, now))
         context: dict[str, Any] = {
             "funding": decimal(self._funding[instrument.key].last_rate(now) if listed else 0.0),
             "openInterest": decimal(day.volume),

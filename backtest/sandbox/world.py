@@ -82,6 +82,10 @@ class World:
         """The mark and index price: the last price, unless the mark is distorted."""
         return self._undistorted(instrument, now_ms) * self.distortions.factor(instrument, now_ms, mark=True)
 
+    def stamp(self, instrument: Instrument, now_ms: int) -> int:
+        """The time that the contract's book and ticker bear: now, unless they are frozen."""
+        return self.distortions.stamp(instrument, now_ms)
+
     def _undistorted(self, instrument: Instrument, now_ms: int) -> float:
         mid = self.market.mid(instrument.key, now_ms)
         bars = self.market.bars[instrument.key]

@@ -97,6 +97,15 @@ class Account:
         """Equity below this is liquidated."""
         return self.maintenance * held.gross(self.state.positions, self.mark)
 
+    def excess(self, when_ms: int) -> Decimal:
+        """Equity above the maintenance margin, as prices stand at an instant."""
+
+        def marks(symbol: str) -> Decimal:
+            return self.prices.mark(symbol, when_ms)
+
+        listed = self.state.positions
+        return held.equity(self.cash, listed, marks) - self.maintenance * held.gross(listed, marks)
+
     def initial_margin(self, symbol: str, notional: Decimal) -> Decimal:
         """What `notional` of a contract ties up."""
         return money(abs(notional) / self.leverage(symbol))
@@ -137,6 +146,12 @@ class Account:
             if order is not None and fits and client_id in (None, order.ticket.client_id):
                 return order
         raise OrderRefused(Refusal.UNKNOWN_ORDER, str(number if client_id is None else client_id))
+
+    def is_taken(self, client_id: str) -> bool:
+        """Whether no new order may have this client id."""
+        if self.conventions.ids_for_ever:
+            return client_id in self._numbers_by_id
+        return any(order.ticket.client_id == client_id for order in self._live.values())
 
     def open_orders(self, symbol: str | None = None) -> list[Order]:
         """Live orders, oldest first, without hidden ones."""

@@ -52,8 +52,7 @@ def _check_steps(account: Account, ticket: Ticket) -> None:
 
 
 def _check_id(account: Account, client_id: str) -> None:
-    known = account.histories.orders.values() if account.conventions.ids_for_ever else account.live_orders()
-    if any(order.ticket.client_id == client_id for order in known):
+    if account.is_taken(client_id):
         raise OrderRefused(Refusal.DUPLICATE_ID, client_id)
 
 

@@ -12,11 +12,6 @@ CLEARANCE_FEE = Decimal("0.01")
 """Share of notional that a liquidation costs beside the taker fee, of the order of the venues' own."""
 
 
-def is_due(account: Account) -> bool:
-    """Whether equity is below the maintenance margin of what is held."""
-    return bool(account.state.positions) and account.equity() < account.maintenance_margin()
-
-
 def liquidate(account: Account) -> None:
     """Cancel every order and close every position at its mark, for fees that leave nothing below zero; what was lost
     beyond all there was, the venue's insurance pays."""

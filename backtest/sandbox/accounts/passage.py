@@ -1,14 +1,14 @@
 """The passage of time: what the market does to an account between two requests, in the order in which it happens.
 
 Prices run straight between their turns (`Market.path`), so equity and margin do too, and nothing can be missed by
-looking at the turns alone. At one instant: orders, funding, delisting, the dead man's switch, liquidation.
+looking at the turns alone. At one instant: orders, liquidation, funding, delisting, the dead man's switch.
 """
 
 from collections import defaultdict
 from decimal import ROUND_CEILING, Decimal
 
 from backtest.sandbox.accounts.account import Account
-from backtest.sandbox.accounts.liquidation import delist, is_due, liquidate
+from backtest.sandbox.accounts.liquidation import delist, liquidate
 from backtest.sandbox.accounts.placing import trigger
 from backtest.sandbox.accounts.prices import Settled
 from backtest.sandbox.accounts.records import Kind, Order, Status
@@ -22,12 +22,12 @@ def advance(account: Account, now_ms: int) -> None:
         settlements = _settlements(account, now_ms)
         for instant in _instants(account, settlements, now_ms):
             _orders(account, state.now_ms, instant)
+            _liquidate_on_the_way(account, instant)
             state.now_ms = instant
             _fund(account, settlements[instant])
             _delist(account)
             _cancel_dead_man_s(account)
-            if is_due(account):
-                liquidate(account)
+        _liquidate_on_the_way(account, state.now_ms)
     state.now_ms = max(state.now_ms, now_ms)
 
 
@@ -94,6 +94,18 @@ def _crossing_ms(span: tuple[Decimal, Decimal], level: Decimal, stretch: tuple[i
         return None
     part = (level - first) / (last - first) * (end_ms - begin_ms)
     return min(end_ms, begin_ms + int(part.to_integral_value(ROUND_CEILING)))
+
+
+def _liquidate_on_the_way(account: Account, end_ms: int) -> None:
+    """Liquidate when equity comes below the maintenance margin between now and the end of a stretch, if it does."""
+    last = account.excess(end_ms)
+    if not account.state.positions or last >= 0:
+        return
+    begin_ms, first = account.now_ms, account.excess(account.now_ms)
+    if first > 0:
+        part = first / (first - last) * (end_ms - begin_ms)
+        account.state.now_ms = min(end_ms, begin_ms + int(part.to_integral_value(ROUND_CEILING)))
+    liquidate(account)
 
 
 def _fund(account: Account, settlements: list[tuple[str, Settled]]) -> None:
