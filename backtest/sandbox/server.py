@@ -18,10 +18,12 @@ from backtest.sandbox import (
     binance_account,
     binance_stream,
     bybit,
+    bybit_account,
     bybit_stream,
     hyperliquid,
     hyperliquid_stream,
     okx,
+    okx_account,
 )
 from backtest.sandbox.accounts.control import AccountControl
 from backtest.sandbox.accounts.held import Accounts
@@ -41,7 +43,11 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     okx.NAME: okx.routes,
 }
 """Venue -> its public endpoints."""
-ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {binance.NAME: binance_account.routes}
+ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {
+    binance.NAME: binance_account.routes,
+    bybit.NAME: bybit_account.routes,
+    okx.NAME: okx_account.routes,
+}
 """Venue -> its signed endpoints."""
 STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
     binance.NAME: (binance_stream.PATHS, binance_stream.speaker),

@@ -78,6 +78,17 @@ def within(account: Account, ticket: Ticket) -> list[tuple[Decimal, Decimal]]:
     return [level for level in bids if limit is None or level[0] >= limit]
 
 
+def adds(account: Account, ticket: Ticket) -> bool:
+    """Whether something is held already the way that the order goes."""
+    position = account.position(ticket.symbol, ticket.side)
+    return position is not None and position.quantity * ticket.quantity > 0
+
+
+def would_take(account: Account, ticket: Ticket) -> bool:
+    """Whether a post-only order would trade at once."""
+    return ticket.force is Force.POST_ONLY and bool(within(account, ticket))
+
+
 def settle_rest(account: Account, order: Order) -> None:
     """What a taker's order could not fill expires, unless it may rest."""
     rests = order.ticket.force in (Force.GTC, Force.POST_ONLY) and order.ticket.limit is not None
