@@ -34,7 +34,7 @@ class Okx(Dialect):
     """Client ids are unique for ever; each order says that it is cross."""
 
     proves_nothing = frozenset({"50000", "50001", "50004", "50005", "50013", "50026", "51016", "51054", "51149"})
-    says_no = frozenset({"51023", "51025", "51169"})
+    says_no = frozenset({"50120", "51023", "51025", "51169"})
     absent = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51603"})
     tells_ids_only = True
 
@@ -58,7 +58,7 @@ class Okx(Dialect):
             "clOrdId": ticket.client_id,
             "reduceOnly": order.reduce_only,
         }
-        return await self.send(self.client.privatePostTradeOrder, params)
+        return await self.send(self.client.privatePostTradeBatchOrders, [params])
 
     def created(self, ticket: Ticket, answer: Json) -> OrderReport:
         (row,) = answer["data"]
