@@ -19,6 +19,7 @@ from backtest.sandbox.fault_client import script_faults
 from backtest.sandbox.network import Network
 from backtest.sandbox.server import listening
 from backtest.sandbox.settings import SandboxSettings
+from backtest.sandbox.text import multiple
 from backtest.sandbox.world import World, fingerprint
 from bot.execution.live.account import LiveAccount
 from bot.venue_orders import Style, VenueOrder
@@ -75,8 +76,7 @@ class Desk:
         """An order of so many times 500 of quote currency, at a limit so far beyond the touch on the other side."""
         instrument = of or self.btc
         bid, ask = self.touch(instrument)
-        unit = round(500 / ask / instrument.lot_step) * instrument.lot_step
-        quantity = round(lots * unit / instrument.lot_step) * instrument.lot_step
+        quantity = multiple(round(lots * round(500 / ask / instrument.lot_step)), instrument.lot_step)
         limit = ask * (1 + past) if lots > 0 else bid * (1 - past)
         return VenueOrder(f"run1t{next(self._numbers)}s0c1l0a0", instrument, quantity, limit, **told)
 

@@ -34,6 +34,7 @@ TOO_LITTLE_TRADED = "Cannot set scheduled cancel time until enough volume traded
 class Hyperliquid(Dialect):
     """One-way and cross; the key is the wallet's own or that of an API wallet, which cannot withdraw."""
 
+    says_no = frozenset({TOO_LITTLE_TRADED})
     absent = frozenset(NO_SUCH)
     options = {"builderFee": False, "refSet": True}  # noqa: RUF012 - read only
 
@@ -100,12 +101,14 @@ class Hyperliquid(Dialect):
         told = await self.find_by(self.client.publicPostInfo, params, partial(self._status, ticket))
         if told is None:
             return OrderReport(OrderState.ABSENT)
+        if _state(told[0]) is OrderState.REJECTED:
+            told = await self._taken(ticket) or told
         status, order = told
         state, venue_id = _state(status), str(order["oid"])
         if state is OrderState.REJECTED:
             return ticket.report(state, "0", None, venue_id, f"{self.connection.name} refused ({status})")
         # What it filled, and at which price, is told by its fills; sizes only say how much of that must be there.
-        least = Decimal(0) if status.endswith("anceled") else exact(order["origSz"]) - exact(order["sz"])
+        least = Decimal(0) if state is OrderState.ENDED else exact(order["origSz"]) - exact(order["sz"])
         filled, average = await self._filled(venue_id, int(order["timestamp"]), least)
         if state is OrderState.FILLED and filled < exact(ticket.contracts):
             state = OrderState.ENDED
@@ -209,6 +212,16 @@ class Hyperliquid(Dialect):
         self._client_ids[str(order["oid"])] = ticket.client_id
         return status, order
 
+    async def _taken(self, ticket: Ticket) -> tuple[str, Json] | None:
+        """Where an order stands whose id was sent again: the venue tells of the last of that name, which it refused."""
+
+        def read(rows: Json) -> tuple[str, Json] | None:
+            mine = [(str(row["status"]), row["order"]) for row in json_list(rows)]
+            taken = [one for one in mine if one[1]["cloid"] == ticket.client_id and not one[0].endswith("ejected")]
+            return taken[0] if taken else None
+
+        return await self.ask(self.client.publicPostInfo, {"type": "historicalOrders", **self._wallet}, read)
+
     async def _filled(self, venue_id: str, since_ms: int, least: Decimal) -> tuple[Decimal, str]:
         """What an order filled, and its average price; asked again while that is less than the venue says elsewhere."""
 
@@ -293,14 +306,14 @@ class Hyperliquid(Dialect):
 
 
 def _state(status: str) -> OrderState:
-    """Statuses other than these end with Rejected or Canceled; the venue adds some now and then."""
+    """Statuses other than the first end with Rejected, Canceled or Cancel; the venue adds some now and then."""
     if status in ("open", "triggered"):
         return OrderState.OPEN
     if status == "filled":
         return OrderState.FILLED
     if status.endswith("ejected"):
         return OrderState.REJECTED
-    if status.endswith("anceled"):
+    if status.endswith(("anceled", "Cancel")):
         return OrderState.ENDED
     raise ValueError(f"an order that is {status!r}")
 
