@@ -46,6 +46,7 @@ def routes(accounts: Accounts) -> list[web.RouteDef]:
     reads: dict[str, Endpoint] = {
         "user/query-api": api_key,
         "account/info": account_info,
+        "account/query-dcp-info": lambda account, told: {"dcpInfos": []},
         "account/wallet-balance": lambda account, told: {"list": [wallet(account)]},
         "account/fee-rate": fee_rate,
         "asset/coin/query-info": coins,

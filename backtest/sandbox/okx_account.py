@@ -21,7 +21,7 @@ from backtest.sandbox.okx_asked import Told, asked_symbol, asked_symbols
 from backtest.sandbox.okx_lists import THREE_DAYS_MS, THREE_MONTHS_MS, WEEK_MS, bills, ended, fills, order, pending
 from backtest.sandbox.okx_orders import Outcome, cancel_all, place_all
 from backtest.sandbox.okx_refusals import said
-from backtest.sandbox.okx_rules import RefusedError, instrument_type, required, wrong
+from backtest.sandbox.okx_rules import RefusedError, instrument_id, instrument_type, required, wrong
 from backtest.sandbox.okx_signature import check_signature
 from backtest.sandbox.text import json_text, plain
 
@@ -41,6 +41,7 @@ def routes(accounts: Accounts) -> list[web.RouteDef]:
         "account/config": config,
         "account/balance": lambda account, told: [balance_row(account)],
         "account/positions": positions,
+        "account/leverage-info": leverage_info,
         "account/trade-fee": trade_fee,
         "account/bills": bills(WEEK_MS),
         "account/bills-archive": bills(THREE_MONTHS_MS),
@@ -96,6 +97,17 @@ def positions(account: Account, told: Told) -> list[dict[str, Any]]:
     return [dict(position_row(account, held)) for held in account.positions if held.symbol in symbols]
 
 
+def leverage_info(account: Account, told: Told) -> list[dict[str, Any]]:
+    """Of contracts, the same for either margin mode."""
+    mode = required(told, "mgnMode")
+    sides = ("long", "short") if account.state.hedge and mode == "isolated" else ("net",)
+    return [
+        {"instId": _market(account, symbol), "lever": str(account.leverage(symbol)), "mgnMode": mode, "posSide": side}
+        for symbol in asked_symbols(account, told)
+        for side in sides
+    ]
+
+
 def trade_fee(account: Account, told: Told) -> list[dict[str, Any]]:
     """Fees, below zero for what is paid."""
     maker, taker = plain(-account.maker_fee), plain(-account.taker_fee)
@@ -141,6 +153,10 @@ def cancel_all_after(account: Account, told: Told) -> list[dict[str, Any]]:
     account.dead_man(seconds * 1000)
     due = str(account.now_ms + seconds * 1000) if seconds else "0"
     return [{"triggerTime": due, "tag": "", "ts": str(account.now_ms)}]
+
+
+def _market(account: Account, symbol: str) -> str:
+    return instrument_id(account.prices.instrument(symbol))
 
 
 def _listed(told: Any) -> list[Told]:

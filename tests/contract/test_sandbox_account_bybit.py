@@ -9,7 +9,8 @@ import pytest
 from data.types import HOUR_MS
 from tests.contract.account_contract import *  # noqa: F403  the tests of every linear account
 from tests.contract.account_contract import MINUTE_MS
-from tests.contract.signed import ASK, BTC, DOGE, NOON, Dialect, Play, Session
+from tests.contract.account_trouble import *  # noqa: F403
+from tests.contract.linear_accounts import ASK, BTC, DOGE, NOON, Dialect, Play, Session
 
 BYBIT = Dialect(
     venue="bybit",
@@ -201,9 +202,10 @@ def test_disconnection_protection_is_accepted_and_protects_nobody_without_a_priv
         with pytest.raises(ccxt.BadRequest, match='"retMsg":"params error: timeWindow invalid"'):
             await session.client.cancel_all_orders_after(2_000)
         session.pass_to(NOON + 4 * MINUTE_MS)
-        return [order["clientOrderId"] for order in await session.client.fetch_open_orders()]
+        told = (await session.client.privateGetV5AccountQueryDcpInfo())["result"]["dcpInfos"]
+        return told, [order["clientOrderId"] for order in await session.client.fetch_open_orders()]
 
-    assert ["d1"] == play(script)
+    assert ([], ["d1"]) == play(script)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from data.types import HOUR_MS
 from tests.contract.account_contract import *  # noqa: F403  the tests of every linear account
-from tests.contract.signed import ASK, BTC, DOGE, NOON, Dialect, Play, Session
+from tests.contract.account_trouble import *  # noqa: F403
+from tests.contract.linear_accounts import ASK, BTC, DOGE, NOON, Dialect, Play, Session
 
 OKX = Dialect(
     venue="okx",
@@ -161,9 +162,10 @@ def test_the_margin_mode_of_a_contract_comes_with_its_leverage(play: Play) -> No
             await session.client.set_leverage(100, BTC)
         with pytest.raises(ccxt.ExchangeError, match='"code":"59000"'):
             await session.client.set_margin_mode("cross", BTC, {"lever": 4})
-        return position["marginMode"], position["leverage"]
+        leverage = await session.client.fetch_leverage(BTC, {"marginMode": "isolated"})
+        return position["marginMode"], position["leverage"], leverage["longLeverage"]
 
-    assert ("isolated", 4) == play(script)
+    assert ("isolated", 4, 4) == play(script)
 
 
 def test_a_wrong_passphrase_is_refused(play: Play) -> None:

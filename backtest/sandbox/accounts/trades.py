@@ -86,7 +86,7 @@ def adds(account: Account, ticket: Ticket) -> bool:
 
 def would_take(account: Account, ticket: Ticket) -> bool:
     """Whether a post-only order would trade at once."""
-    return ticket.force is Force.POST_ONLY and bool(within(account, ticket))
+    return ticket.force is Force.POST_ONLY and any(within(account, ticket))
 
 
 def settle_rest(account: Account, order: Order) -> None:
