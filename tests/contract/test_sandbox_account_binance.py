@@ -382,7 +382,7 @@ def test_hedge_mode_holds_long_and_short_side_by_side(do: Do) -> None:
 
 def test_trades_come_in_pages_from_a_number_or_a_time_on(do: Do, world: World) -> None:
     async def paged(client: Any, url: str) -> Any:
-        for number in range(5):
+        for _ in range(5):
             await client.create_order(AAA, "market", "buy", 1)
             world.clock.advance_to(world.now_ms() + HOUR_MS)
         newest = await client.fetch_my_trades(AAA, limit=2)

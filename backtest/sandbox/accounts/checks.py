@@ -91,5 +91,5 @@ def _price(account: Account, ticket: Ticket) -> Decimal:
     """The price that an order is valued at before it trades."""
     if ticket.limit is not None:
         return ticket.limit
-    levels = within(account, ticket)
-    return levels[-1][0] if levels and ticket.quantity > 0 else account.mark(ticket.symbol)
+    dearest = max((price for price, _ in within(account, ticket)), default=None) if ticket.quantity > 0 else None
+    return account.mark(ticket.symbol) if dearest is None else dearest

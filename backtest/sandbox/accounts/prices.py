@@ -13,8 +13,6 @@ from data.types import HOUR_MS, Instrument
 
 TURNS_MS = (0, *BENDS_MS, HOUR_MS - 1)
 """Where within an hour a price may turn or jump; the last is the close."""
-Levels = list[tuple[Decimal, Decimal]]
-"""(price, quantity), best first."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,10 @@ class Prices:
         """The mark price, which is the last price; the last close in a gap."""
         return exact(self._world.mark(self._by_symbol[symbol], now_ms))
 
-    def book(self, symbol: str, now_ms: int) -> tuple[Levels, Levels]:
-        """(bids, asks); both empty while nothing trades."""
+    def offers(self, symbol: str, now_ms: int, *, buying: bool) -> Iterator[tuple[Decimal, Decimal]]:
+        """(price, quantity) of what a taker meets, best first: asks where it buys; nothing while nothing trades."""
         book = self._world.book(self._by_symbol[symbol], now_ms)
-        bids, asks = ([(exact(price), exact(size)) for price, size in side] for side in (book.bids, book.asks))
-        return bids, asks
+        return ((exact(price), exact(size)) for price, size in (book.asks if buying else book.bids))
 
     def span(self, symbol: str, begin_ms: int, end_ms: int) -> tuple[Decimal, Decimal] | None:
         """Prices traded at both ends of a stretch without a turn in it; None in a gap."""

@@ -43,8 +43,8 @@ async def forward(
 async def chained(
     read: Callable[[str], Awaitable[tuple[Sequence[Row[Entry]], str]]], since_ms: int, what: str
 ) -> list[Row[Entry]]:
-    """Rows from `since_ms` on, oldest first, where `read(cursor)` gives a page, newest first, and the cursor of the next:
-    empty at first, and empty or with an empty page at the end. Raises VenueRefused where pages go in a circle."""
+    """Rows from `since_ms` on, oldest first, where `read(cursor)` gives a page, newest first, and the cursor of the
+    next: empty at first, and empty or with an empty page at the end. Raises VenueRefused where pages go in a circle."""
     rows: dict[str, Row[Entry]] = {}
     cursor, passed = "", {""}
     while True:
