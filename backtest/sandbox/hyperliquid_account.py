@@ -28,13 +28,16 @@ from backtest.sandbox.hyperliquid_rows import (
     plain,
     status_row,
 )
+from backtest.sandbox.hyperliquid_signature import address_of
 from backtest.sandbox.hyperliquid_standing import clearinghouse_row, nothing_row
 from backtest.sandbox.hyperliquid_universe import NAME, Universe
 from backtest.sandbox.text import json_text
+from data.types import HOUR_MS
 
 FILLS_PAGE = 2000
 FUNDING_PAGE = 500
 ORDERS_PAGE = 2000
+AGENT_LASTS_MS = 90 * 24 * HOUR_MS
 UNKNOWN = {"status": "unknownOid"}
 Told = Callable[[Account, Request], Any]
 
@@ -54,6 +57,7 @@ class HyperliquidInfo:
         """`memory` is what the signed side has seen."""
         self._accounts = accounts
         self._wallet = accounts.settings.wallet
+        self._agent = address_of(accounts.settings.private_key)
         self._coins = universe.coins
         self._memory = memory
 
@@ -70,9 +74,9 @@ class HyperliquidInfo:
             "userFillsByTime": self._of_ours(self._fills_by_time, nothing),
             "userFunding": self._of_ours(self._funding, nothing),
             "userFees": self._fees,
-            "userRole": self._of_ours(lambda account, asked: {"role": "user"}, {"role": "missing"}),
+            "userRole": self._role,
             "userAbstraction": lambda asked, now: json_text("disabled"),
-            "extraAgents": lambda asked, now: "[]",
+            "extraAgents": self._of_ours(lambda account, asked: self._agents(account), nothing),
             "maxBuilderFee": self._of_ours(lambda account, asked: self._memory.approved(address(asked, "builder")), 0),
             "spotClearinghouseState": lambda asked, now: json_text({"balances": []}),
         }
@@ -92,6 +96,18 @@ class HyperliquidInfo:
         hyperliquid.check_dex(asked)
         told = self._of_ours(lambda account, asked: clearinghouse_row(account, self._coins), nothing_row(now))
         return told(asked, now)
+
+    def _role(self, asked: Request, now: int) -> str:
+        user = address(asked, "user")
+        if user == self._agent != self._wallet:
+            return json_text({"role": "agent", "data": {"user": self._wallet}})
+        return json_text({"role": "user" if user == self._wallet else "missing"})
+
+    def _agents(self, account: Account) -> list[Row]:
+        """The API wallet, if there is one, while it may trade."""
+        if self._agent == self._wallet or not account.state.may_trade:
+            return []
+        return [{"name": "sandbox", "address": self._agent, "validUntil": account.now_ms + AGENT_LASTS_MS}]
 
     def _fees(self, asked: Request, now: int) -> str:
         """The same for everybody."""

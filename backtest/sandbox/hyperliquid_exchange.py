@@ -1,9 +1,10 @@
 """The signed side of Hyperliquid, POST /exchange: who signed it, and whether its action may be done.
 
-Used by `hyperliquid_account`. In this order, as observed on testnet (riftresearch/hypercore-simulator,
+Used by `hyperliquid_account`. In this order, as seen on testnet (riftresearch/hypercore-simulator,
 docs/observations.md): what cannot be read is 400 or 422; a signature of nobody, a stranger's and a vault's are refused;
-then the nonce is used up, whatever becomes of the action. Every answer from there on is 200, and says `ok` or `err`. A
-wallet whose permission to trade was revoked is treated as an API wallet that was removed.
+then the nonce is used up, whatever becomes of the action. Every answer from there on is 200, and says `ok` or `err`.
+The settings' private key may be that of another address than the account's: it is then an API wallet of it. One whose
+permission to trade was revoked is treated as one that was removed.
 """
 
 import json
@@ -17,7 +18,7 @@ from backtest.sandbox.hyperliquid_memory import Memory
 from backtest.sandbox.hyperliquid_nonces import Nonces
 from backtest.sandbox.hyperliquid_orders import HyperliquidOrders
 from backtest.sandbox.hyperliquid_request import MalformedError, Request, fields, optional_time, parsed, text, whole
-from backtest.sandbox.hyperliquid_signature import USER_SIGNED, UnsignedError, signer_of
+from backtest.sandbox.hyperliquid_signature import USER_SIGNED, UnsignedError, address_of, signer_of
 from backtest.sandbox.hyperliquid_switches import HyperliquidSwitches
 from backtest.sandbox.hyperliquid_universe import NAME, Universe
 from backtest.sandbox.text import json_text
@@ -32,6 +33,7 @@ class HyperliquidExchange:
         """No nonce is used yet; `memory` learns what the public side tells."""
         self._accounts = accounts
         self._wallet = accounts.settings.wallet
+        self._signers = {self._wallet, address_of(accounts.settings.private_key)}
         self._nonces = Nonces()
         orders, switches = HyperliquidOrders(universe, memory), HyperliquidSwitches(universe, memory)
         self._doings: Doings = orders.doings() | switches.doings()
@@ -79,15 +81,15 @@ class HyperliquidExchange:
         return self._doings[kind](action)
 
     def _signer(self, request: Request, action: Request) -> str:
-        """The wallet; raises ActionRefusedError for any other."""
+        """The wallet, or its API wallet where the owner is not asked; raises ActionRefusedError for any other."""
         try:
             signer = signer_of(request)
         except UnsignedError as error:
             raise ActionRefusedError("Unable to recover signer.") from error
         with self._accounts.at(NAME) as account:
             may_trade = account.state.may_trade
-        if signer == self._wallet and may_trade:
-            return signer
         if action["type"] in USER_SIGNED and signer != self._wallet:
             raise ActionRefusedError(f"Must deposit before performing actions. User: {signer}")
-        raise ActionRefusedError(f"User or API Wallet {signer} does not exist.")
+        if signer not in self._signers or not may_trade:
+            raise ActionRefusedError(f"User or API Wallet {signer} does not exist.")
+        return signer

@@ -67,7 +67,7 @@ def status_of(order: Order) -> str:
     if order.live:
         return "open"
     if order.status is Status.CANCELLED:
-        return "canceled"
+        return "scheduledCancel" if order.by_dead_man else "canceled"
     if order.status is Status.FILLED or order.ticket.force is Force.IOC:
         return "filled" if order.filled else "iocCancelRejected"
     return "reduceOnlyCanceled" if order.ticket.reduce_only else "selfTradeCanceled"

@@ -16,28 +16,32 @@ import msgpack
 from coincurve import PublicKey
 from Crypto.Hash import keccak
 
-from backtest.sandbox.hyperliquid_request import ADDRESS, MalformedError
+from backtest.sandbox.hyperliquid_request import (
+    ADDRESS,
+    MalformedError,
+    Request,
+    fields,
+    optional_time,
+    text,
+    whole,
+)
 
-Fields = tuple[tuple[str, str], ...]
-"""(name, Solidity type) of each field of an EIP-712 struct."""
-DOMAIN: Fields = (
+Members = tuple[tuple[str, str], ...]
+"""(name, Solidity type) of each member of an EIP-712 struct."""
+DOMAIN: Members = (
     ("name", "string"),
     ("version", "string"),
     ("chainId", "uint256"),
     ("verifyingContract", "address"),
 )
-AGENT: Fields = (("source", "string"), ("connectionId", "bytes32"))
+AGENT: Members = (("source", "string"), ("connectionId", "bytes32"))
 L1_CHAIN = 1337
 MAINNET = "a"
 """The phantom agent's source; testnet's is another, so its signatures recover another address here."""
-USER_SIGNED: Mapping[str, tuple[str, Fields]] = {
+USER_SIGNED: Mapping[str, tuple[str, Members]] = {
     "approveBuilderFee": (
         "HyperliquidTransaction:ApproveBuilderFee",
         (("hyperliquidChain", "string"), ("maxFeeRate", "string"), ("builder", "address"), ("nonce", "uint64")),
-    ),
-    "approveAgent": (
-        "HyperliquidTransaction:ApproveAgent",
-        (("hyperliquidChain", "string"), ("agentAddress", "address"), ("agentName", "string"), ("nonce", "uint64")),
     ),
 }
 """Action -> its EIP-712 type, for those that the owner signs."""
@@ -48,17 +52,12 @@ class UnsignedError(Exception):
     """No address can be recovered; the venue answers "Unable to recover signer."."""
 
 
-def signer_of(request: Mapping[str, Any]) -> str:
+def signer_of(request: Request) -> str:
     """The address, in lower case, whose key signed this body of POST /exchange. Raises MalformedError for one that
     lacks a part or has it in another form, UnsignedError for a signature of nobody."""
-    action, nonce = request.get("action"), request.get("nonce")
-    if not isinstance(action, dict) or not _is_uint64(nonce):
-        raise MalformedError
-    signature = _signature(request.get("signature"))
-    if action.get("type") in USER_SIGNED:
-        return _recovered(signature, _user_signed_digest(action))
-    vault, expires_after = request.get("vaultAddress"), request.get("expiresAfter")
-    return _recovered(signature, _l1_digest(action, nonce, vault, expires_after))
+    action, signature = fields(request, "action"), _signature(fields(request, "signature"))
+    digest = _user_signed_digest(action) if action.get("type") in USER_SIGNED else _l1_digest(request)
+    return _recovered(signature, digest)
 
 
 def address_of(private_key: str) -> str:
@@ -67,38 +66,34 @@ def address_of(private_key: str) -> str:
     return _address(PublicKey.from_valid_secret(secret))
 
 
-def _l1_digest(action: Mapping[str, Any], nonce: int, vault: Any, expires_after: Any) -> bytes:
+def _l1_digest(request: Request) -> bytes:
+    vault, expires_after = request.get("vaultAddress"), optional_time(request, "expiresAfter")
     try:
-        packed = msgpack.packb(action)
+        packed: bytes = msgpack.packb(request["action"])
     except (ValueError, OverflowError) as error:
         raise MalformedError from error
-    packed += nonce.to_bytes(8, "big")
+    packed += whole(request, "nonce").to_bytes(8, "big")
     packed += b"\x00" if vault is None else b"\x01" + _address_bytes(vault)
-    if expires_after is not None:
-        if not _is_uint64(expires_after):
-            raise MalformedError
-        packed += b"\x00" + expires_after.to_bytes(8, "big")
+    packed += b"" if expires_after is None else b"\x00" + expires_after.to_bytes(8, "big")
     agent = {"source": MAINNET, "connectionId": _keccak(packed)}
     return _eip712("Exchange", L1_CHAIN, "Agent", AGENT, agent)
 
 
-def _user_signed_digest(action: Mapping[str, Any]) -> bytes:
-    name, fields = USER_SIGNED[action["type"]]
-    chain = action.get("signatureChainId")
-    if not isinstance(chain, str) or not HEX.fullmatch(chain):
-        raise MalformedError
-    return _eip712("HyperliquidSignTransaction", int(chain, 16), name, fields, action)
+def _user_signed_digest(action: Request) -> bytes:
+    name, members = USER_SIGNED[action["type"]]
+    return _eip712("HyperliquidSignTransaction", _hexadecimal(action, "signatureChainId"), name, members, action)
 
 
-def _eip712(domain: str, chain: int, name: str, fields: Fields, message: Mapping[str, Any]) -> bytes:
+def _eip712(domain: str, chain: int, name: str, members: Members, message: Request) -> bytes:
     """The digest that EIP-712 has signed: eips.ethereum.org/EIPS/eip-712."""
     about = {"name": domain, "version": "1", "chainId": chain, "verifyingContract": "0x" + 40 * "0"}
-    return _keccak(b"\x19\x01" + _struct("EIP712Domain", DOMAIN, about) + _struct(name, fields, message))
+    return _keccak(b"\x19\x01" + _struct("EIP712Domain", DOMAIN, about) + _struct(name, members, message))
 
 
-def _struct(name: str, fields: Fields, message: Mapping[str, Any]) -> bytes:
-    declared = f"{name}({','.join(f'{kind} {field}' for field, kind in fields)})"
-    return _keccak(_keccak(declared.encode()) + b"".join(_word(kind, message.get(field)) for field, kind in fields))
+def _struct(name: str, members: Members, message: Request) -> bytes:
+    declared = f"{name}({','.join(f'{kind} {member}' for member, kind in members)})"
+    words = (_word(kind, message.get(member)) for member, kind in members)
+    return _keccak(_keccak(declared.encode()) + b"".join(words))
 
 
 def _word(kind: str, value: Any) -> bytes:
@@ -114,14 +109,17 @@ def _word(kind: str, value: Any) -> bytes:
     raise MalformedError
 
 
-def _signature(told: Any) -> bytes:
+def _signature(told: Request) -> bytes:
     """r, s and the recovery id, 65 bytes."""
-    if not isinstance(told, dict):
+    if (v := whole(told, "v")) not in (27, 28):
         raise MalformedError
-    parts = [told.get("r"), told.get("s")]
-    if not all(isinstance(part, str) and HEX.fullmatch(part) for part in parts) or told.get("v") not in (27, 28):
+    return b"".join(_hexadecimal(told, part).to_bytes(32, "big") for part in ("r", "s")) + bytes([v - 27])
+
+
+def _hexadecimal(told: Request, name: str) -> int:
+    if not HEX.fullmatch(value := text(told, name)):
         raise MalformedError
-    return b"".join(int(part, 16).to_bytes(32, "big") for part in parts) + bytes([told["v"] - 27])
+    return int(value, 16)
 
 
 def _recovered(signature: bytes, digest: bytes) -> str:
@@ -141,11 +139,6 @@ def _address_bytes(address: Any) -> bytes:
     if not isinstance(told, str) or not ADDRESS.fullmatch(told):
         raise MalformedError
     return bytes.fromhex(told[2:])
-
-
-def _is_uint64(value: Any) -> bool:
-    # bool is an int in Python, but not in JSON.
-    return type(value) is int and 0 <= value < 2**64
 
 
 def _keccak(data: bytes) -> bytes:

@@ -20,8 +20,9 @@ from backtest.sandbox import (
     bybit,
     bybit_account,
     bybit_stream,
-    hyperliquid,
+    hyperliquid_account,
     hyperliquid_stream,
+    hyperliquid_universe,
     okx,
     okx_account,
 )
@@ -39,20 +40,20 @@ LOOPBACK = "127.0.0.1"
 SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     binance.NAME: binance.routes,
     bybit.NAME: bybit.routes,
-    hyperliquid.NAME: hyperliquid.routes,
     okx.NAME: okx.routes,
 }
-"""Venue -> its public endpoints."""
+"""Venue -> its public endpoints; those of Hyperliquid, which has one path for both, are below."""
 ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {
     binance.NAME: binance_account.routes,
     bybit.NAME: bybit_account.routes,
+    hyperliquid_universe.NAME: hyperliquid_account.routes,
     okx.NAME: okx_account.routes,
 }
 """Venue -> its signed endpoints."""
 STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
     binance.NAME: (binance_stream.PATHS, binance_stream.speaker),
     bybit.NAME: (bybit_stream.PATHS, bybit_stream.speaker),
-    hyperliquid.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
+    hyperliquid_universe.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
 }
 """Venue -> where its websockets are, and what speaks there."""
 
@@ -60,8 +61,9 @@ STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
 def application(world: World, network: Network | None = None, accounts: Accounts | None = None) -> web.Application:
     """The application that serves `world` by way of `network`, by default an undisturbed one, with `accounts`, by
     default new ones in memory. Raises ConfigurationError for a venue that the sandbox does not speak."""
-    if unknown := [venue for venue in world.venues if venue not in SPEAKERS]:
-        raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(sorted(SPEAKERS))}")
+    spoken = sorted(SPEAKERS.keys() | ACCOUNT_SPEAKERS.keys())
+    if unknown := [venue for venue in world.venues if venue not in spoken]:
+        raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(spoken)}")
     network = network or Network(world, SandboxSettings())
     accounts = accounts or Accounts(world)
     app = web.Application(middlewares=[network.middleware()])
@@ -69,7 +71,8 @@ def application(world: World, network: Network | None = None, accounts: Accounts
     app.add_routes(network.routes())
     app.add_routes(AccountControl(accounts).routes())
     for venue in world.venues:
-        app.add_routes(SPEAKERS[venue](world))
+        if venue in SPEAKERS:
+            app.add_routes(SPEAKERS[venue](world))
         if venue in ACCOUNT_SPEAKERS:
             app.add_routes(ACCOUNT_SPEAKERS[venue](accounts))
         if venue in STREAMS:

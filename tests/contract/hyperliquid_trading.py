@@ -49,6 +49,11 @@ class Trading:
         side, told = ("buy" if quantity > 0 else "sell"), {"timeInForce": force} | params
         return await self.client.create_order(symbol, "limit", side, abs(quantity), limit, told)
 
+    async def take(self, quantity: float = 0.05, **params: Any) -> Any:
+        """Buy bitcoin at the touch, or sell it."""
+        bid, ask = await self.touch(BTC)
+        return await self.order(BTC, quantity, ask if quantity > 0 else bid, **params)
+
     async def touch(self, symbol: str) -> tuple[float, float]:
         """The best bid and ask."""
         book = await self.client.fetch_order_book(symbol)
@@ -68,15 +73,16 @@ class Trading:
 
 @asynccontextmanager
 async def trading_in(world: World, key: str = KEY, wallet: str = WALLET, **told: Any) -> AsyncIterator[Trading]:
-    """A client with this key at the account of KEY; `told` are its options, and `faults` of the way to the venue."""
-    faults = told.pop("faults", ())
+    """A client with this key at the account of KEY; `told` are its options, `faults` of the way to the venue, and the
+    key of an `agent` that may trade for the account."""
+    faults, agent = told.pop("faults", ()), told.pop("agent", KEY)
     options = {"builderFee": False, "refSet": True, "fetchMarkets": {"types": ["swap"]}} | told
     client = ccxt.hyperliquid(
         {"enableRateLimit": False, "privateKey": key, "walletAddress": wallet, "options": options}
     )
     trading = Trading(client, world, "")
     client.milliseconds = lambda: int(trading.wall_s * 1000)
-    accounts = Accounts(world, AccountSettings(wallet=WALLET, private_key=KEY), wall_s=lambda: trading.wall_s)
+    accounts = Accounts(world, AccountSettings(wallet=WALLET, private_key=agent), wall_s=lambda: trading.wall_s)
     network = Network(world, SandboxSettings(faults=faults))
     async with listening(world, network=network, accounts=accounts) as trading.url:
         client.urls["api"] = dict.fromkeys(client.urls["api"], f"{trading.url}/hyperliquid")

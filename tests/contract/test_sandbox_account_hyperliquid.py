@@ -4,22 +4,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import ccxt.async_support as ccxt
-import numpy as np
 import pytest
 
-from backtest.sandbox.account_client import happen, true_accounts
+from backtest.sandbox.account_client import happen
 from backtest.sandbox.world import World
 from data.market import Market
-from data.types import HOUR_MS
 from tests.contract.conftest import WorldAt
 from tests.contract.hyperliquid_trading import (
     BALANCE,
     BTC,
-    DOGE,
     MAKER,
     NOON,
     TAKER,
-    WALLET,
     Trading,
     named,
     refusal,
@@ -40,16 +36,10 @@ def do(world: World) -> Do:
     return lambda call: trade(world, call)
 
 
-async def bought(trading: Trading, quantity: float = 0.05, **params: Any) -> Any:
-    """Buy at the touch, or sell below zero."""
-    bid, ask = await trading.touch(BTC)
-    return await trading.order(BTC, quantity, ask if quantity > 0 else bid, **params)
-
-
 def test_an_ioc_order_trades_with_the_book_and_all_that_is_told_of_it_agrees(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
         _, ask = await trading.touch(BTC)
-        placed = await bought(trading, clientOrderId=named(0xAB))
+        placed = await trading.take(clientOrderId=named(0xAB))
         client = trading.client
         found = await client.fetch_order(placed["id"], BTC), await client.fetch_order(named(0xAB), BTC)
         return ask, placed, found, await client.fetch_my_trades(BTC), await client.fetch_positions()
@@ -68,7 +58,7 @@ def test_an_ioc_order_trades_with_the_book_and_all_that_is_told_of_it_agrees(do:
 
 def test_money_is_the_balance_less_fees_with_what_positions_are_worth(do: Do, sandbox_market: Market) -> None:
     async def talk(trading: Trading) -> Any:
-        placed = await bought(trading)
+        placed = await trading.take()
         return placed["average"], await trading.client.fetch_balance(), await trading.client.fetch_positions()
 
     entry, balance, (position,) = do(talk)
@@ -99,8 +89,8 @@ def test_an_ioc_order_takes_what_lies_within_its_limit_and_its_rest_is_gone(do: 
 def test_a_scripted_share_is_filled(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
         await happen(trading.url, "hyperliquid", "partial", percent=37)
-        placed = await bought(trading, 0.1)
-        return placed["filled"], (await bought(trading, 0.1))["filled"]
+        placed = await trading.take(0.1)
+        return placed["filled"], (await trading.take(0.1))["filled"]
 
     assert do(talk) == (0.037, 0.1)
 
@@ -151,7 +141,7 @@ def test_resting_orders_are_cancelled_by_number_by_name_and_together(do: Do) -> 
 
 def test_what_is_gone_cannot_be_cancelled(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
-        placed = await bought(trading)
+        placed = await trading.take()
         return await refusal(trading.client.cancel_order(placed["id"], BTC))
 
     kind, words = do(talk)
@@ -162,7 +152,7 @@ def test_what_is_gone_cannot_be_cancelled(do: Do) -> None:
 
 def test_a_reduce_only_order_is_cut_down_to_the_position(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
-        await bought(trading, 0.05)
+        await trading.take(0.05)
         bid, _ = await trading.touch(BTC)
         await trading.order(BTC, -0.2, float(round(bid * 1.1)), "GTC", reduceOnly=True, clientOrderId=named(1))
         resting = (await trading.client.fetch_open_orders(BTC))[0]["info"]
@@ -177,28 +167,12 @@ def test_a_reduce_only_order_is_cut_down_to_the_position(do: Do) -> None:
     assert (filled, positions) == (0.05, [])
 
 
-def test_a_position_may_be_turned_over_and_each_fill_tells_what_was_held_before(do: Do) -> None:
-    async def talk(trading: Trading) -> Any:
-        for quantity in (0.05, 0.02, -0.03, -0.1, 0.06):
-            await bought(trading, quantity)
-        rows = await trading.client.publicPostInfo({"type": "userFillsByTime", "user": WALLET, "startTime": 0})
-        return [(row["dir"], row["startPosition"]) for row in rows]
-
-    assert do(talk) == [
-        ("Open Long", "0.0"),
-        ("Open Long", "0.05"),
-        ("Close Long", "0.07"),
-        ("Long > Short", "0.04"),
-        ("Close Short", "-0.06"),
-    ]
-
-
 def test_a_position_below_the_minimum_can_be_closed_though_not_opened(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
-        await bought(trading, 0.05)
-        await bought(trading, -0.0499)
-        opening = await refusal(bought(trading, 0.0001))
-        closing = await bought(trading, -0.0001, reduceOnly=True)
+        await trading.take(0.05)
+        await trading.take(-0.0499)
+        opening = await refusal(trading.take(0.0001))
+        closing = await trading.take(-0.0001, reduceOnly=True)
         return opening, closing["filled"], await trading.client.fetch_positions()
 
     (kind, words), filled, positions = do(talk)
@@ -206,51 +180,6 @@ def test_a_position_below_the_minimum_can_be_closed_though_not_opened(do: Do) ->
     assert kind is ccxt.InvalidOrder
     assert "Order must have minimum value of $10. asset=0" in words
     assert (filled, positions) == (0.0001, [])
-
-
-def test_funding_is_paid_at_every_settlement_of_what_was_held(do: Do, sandbox_market: Market) -> None:
-    async def talk(trading: Trading) -> Any:
-        await bought(trading, 0.05)
-        await trading.order(DOGE, -5000.0, (await trading.touch(DOGE))[0])
-        now = trading.advance(3.5)
-        before = await trading.client.fetch_balance()
-        paid = await trading.client.fetch_funding_history(since=NOON)
-        truth = (await true_accounts(trading.url))["hyperliquid"]
-        assert now == trading.world.now_ms()
-        return paid, truth, before["USDC"]["total"]
-
-    paid, truth, total = do(talk)
-
-    expected = []
-    for symbol, held in ((BTC, 0.05), (DOGE, -5000.0)):
-        settled, bars = sandbox_market.settlements["hyperliquid", symbol], sandbox_market.bars["hyperliquid", symbol]
-        for index in np.flatnonzero((settled.stamp > NOON) & (settled.stamp <= NOON + 3.5 * HOUR_MS)):
-            mark = bars.close[np.searchsorted(bars.open_time, settled.time[index] - HOUR_MS)]
-            expected.append((symbol, int(settled.stamp[index]), -held * mark * settled.rate[index]))
-    assert len(expected) >= 6
-    told = [(row["symbol"], row["timestamp"], row["amount"]) for row in paid]
-    assert sorted(told) == [
-        (symbol, stamp, pytest.approx(amount, rel=1e-12)) for symbol, stamp, amount in sorted(expected)
-    ]
-    assert total == pytest.approx(float(truth["equity"]), rel=1e-12)
-
-
-def test_payments_and_fills_come_in_pages_from_a_time_on(do: Do) -> None:
-    async def talk(trading: Trading) -> Any:
-        await bought(trading, 0.05)
-        await trading.order(DOGE, 5000.0, (await trading.touch(DOGE))[1])
-        trading.advance(290)
-        await bought(trading, 0.01)
-        first = await trading.client.fetch_funding_history(since=NOON)
-        rest = await trading.client.fetch_funding_history(since=first[-1]["timestamp"] + 1)
-        fills = await trading.client.fetch_my_trades(BTC, since=NOON + 1)
-        truth = (await true_accounts(trading.url))["hyperliquid"]
-        return first, rest, truth["payments"], [fill["amount"] for fill in fills]
-
-    first, rest, payments, fills = do(talk)
-
-    assert len(first) == 500 and fills == [0.01]
-    assert len(first) + len(rest) in (len(payments), len(payments) - 1)
 
 
 def test_what_was_sent_but_not_answered_took_effect_once_and_is_found_by_its_name(world: World) -> None:
@@ -270,7 +199,7 @@ def test_a_hidden_order_is_in_the_position_but_in_no_query_until_its_time(do: Do
     async def talk(trading: Trading) -> Any:
         client = trading.client
         await happen(trading.url, "hyperliquid", "hide", seconds=20)
-        await bought(trading, clientOrderId=named(7))
+        await trading.take(clientOrderId=named(7))
         kind, _ = await refusal(client.fetch_order(named(7), BTC))
         hidden = kind, await client.fetch_my_trades(BTC), len(await client.fetch_positions())
         trading.wall_s += 21
@@ -284,7 +213,7 @@ def test_leverage_is_set_by_contract_and_shown_with_the_position(do: Do) -> None
     async def talk(trading: Trading) -> Any:
         client = trading.client
         await client.set_leverage(3, BTC)
-        await bought(trading)
+        await trading.take()
         too_much, _ = await refusal(client.set_leverage(50, BTC))
         switched = await refusal(client.set_leverage(3, BTC, {"marginMode": "isolated"}))
         await client.set_leverage(5, BTC)
@@ -304,24 +233,9 @@ def test_the_fees_are_those_that_are_charged(do: Do) -> None:
     assert (fee["taker"], fee["maker"]) == (TAKER, MAKER)
 
 
-def test_liquidations_and_deleveraging_are_told_as_such_and_bear_no_name(do: Do) -> None:
-    async def talk(trading: Trading) -> Any:
-        await bought(trading, 0.05, clientOrderId=named(5))
-        await happen(trading.url, "hyperliquid", "deleverage", symbol=BTC, percent=40)
-        await happen(trading.url, "hyperliquid", "liquidate")
-        fills = await trading.client.fetch_my_trades(BTC)
-        liquidated = await trading.client.fetch_my_liquidations(BTC)
-        return [(f["info"]["dir"], f["amount"], "cloid" in f["info"]) for f in fills], liquidated[0]["contracts"]
-
-    assert do(talk) == (
-        [("Open Long", 0.05, True), ("Auto-Deleveraging", 0.02, False), ("Close Long", 0.03, False)],
-        0.03,
-    )
-
-
 def test_another_address_has_nothing_here(do: Do) -> None:
     async def talk(trading: Trading) -> Any:
-        await bought(trading)
+        await trading.take()
         stranger = {"user": "0x" + 40 * "1"}
         client = trading.client
         money = await client.fetch_balance(stranger)

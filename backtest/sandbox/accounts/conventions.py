@@ -38,7 +38,7 @@ CONVENTIONS: Mapping[str, Conventions] = {
         },
     ),
     "bybit": Conventions(ids_for_ever=True, leverage=10, post_only_recorded=True),
-    "hyperliquid": Conventions(ids_for_ever=False, leverage=20, reduce_only_below_minimum=False),
+    "hyperliquid": Conventions(ids_for_ever=False, leverage=20),
     "okx": Conventions(ids_for_ever=True, leverage=3, post_only_recorded=True),
 }
 """By venue."""

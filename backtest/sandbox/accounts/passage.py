@@ -125,5 +125,6 @@ def _delist(account: Account) -> None:
 def _cancel_dead_man_s(account: Account) -> None:
     for symbol, when in list(account.state.dead_man.items()):
         if when <= account.now_ms:
-            account.cancel_all({symbol} if symbol else None)
+            for order in account.cancel_all({symbol} if symbol else None):
+                order.by_dead_man = True
             del account.state.dead_man[symbol]

@@ -120,6 +120,8 @@ class Order:
     """Wall time until which queries do not find it, s since 1970."""
     triggers_above: bool = False
     """Whether its trigger lies above the mark at which it was placed."""
+    by_dead_man: bool = False
+    """Whether the dead man's switch cancelled it."""
 
     @property
     def live(self) -> bool:

@@ -14,6 +14,7 @@ from backtest.sandbox.hyperliquid_signature import UnsignedError, address_of, si
 KEY = "0x" + "0123456789" * 6 + "0123"
 OWNER = address_of(KEY)
 VAULT = "0x1719884eb866cb12b2287399b15f7db5e7d775ea"
+NONCE = 1_700_000_000_000
 DUMMY = {"type": "dummy", "num": 100_000_000_000}
 NAMES = st.sampled_from(["order", "cancel", "p", "s", "a", "grouping", "ü"])
 VALUES = st.recursive(
@@ -99,8 +100,7 @@ def test_what_the_owner_signs_bears_its_key(client: Any) -> None:
     ],
 )
 def test_whatever_is_changed_after_signing_bears_a_stranger_s_key(client: Any, changed: dict[str, Any]) -> None:
-    nonce = 1_700_000_000_000
-    request = {"action": DUMMY, "nonce": nonce, "signature": client.sign_l1_action(DUMMY, nonce)}
+    request = {"action": DUMMY, "nonce": NONCE, "signature": client.sign_l1_action(DUMMY, NONCE)}
 
     assert signer_of(request) == OWNER
     assert signer_of(request | changed) != OWNER
@@ -108,7 +108,7 @@ def test_whatever_is_changed_after_signing_bears_a_stranger_s_key(client: Any, c
 
 def test_a_signature_for_testnet_bears_a_stranger_s_key(client: Any) -> None:
     testnet = ccxt.hyperliquid({"privateKey": KEY, "walletAddress": OWNER, "options": {"sandboxMode": True}})
-    request = {"action": DUMMY, "nonce": 1, "signature": testnet.sign_l1_action(DUMMY, 10**12)} | {"nonce": 10**12}
+    request = {"action": DUMMY, "nonce": NONCE, "signature": testnet.sign_l1_action(DUMMY, NONCE)}
 
     assert signer_of(request) != OWNER
 
