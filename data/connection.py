@@ -144,12 +144,13 @@ class Connection:
 
     def ahead_ms(self) -> int:
         """The venue's wall clock minus ours, from the Date header (RFC 9110, whole seconds) of its last answer; 0
-        before the first one."""
-        if self._dated is None:
+        where that had none."""
+        date, received_s = self._dated or ("", 0.0)
+        try:
+            # Half a second: seconds are cut, not rounded.
+            return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
+        except ValueError:
             return 0
-        date, received_s = self._dated
-        # Half a second: seconds are cut, not rounded.
-        return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
 
     async def _sent(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         try:
@@ -203,8 +204,8 @@ class Connection:
     ) -> Any:
         """ccxt's `handle_errors`, which sees each answer with its own headers: what asks us to slow down shuts the
         gate, and an answer of status 200 must be JSON, since ccxt's parsers read other text as "no rows"."""
-        if "Date" in headers:
-            self._dated = headers["Date"], time.time()
+        if self._secrets:
+            self._dated = next(((told, time.time()) for name, told in headers.items() if name.lower() == "date"), None)
         try:
             if code == 200 and response is None:
                 raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")

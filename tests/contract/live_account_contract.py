@@ -18,6 +18,14 @@ CREATE = {
     "okx": {"method": "POST", "request": "trade/batch-orders"},
 }
 """The request that places an order."""
+PAGES = {
+    "binance": ["bot.execution.live.binance.PAGE"],
+    "bybit": ["bot.execution.live.bybit.EXECUTIONS_PAGE"],
+    "okx": ["bot.execution.live.okx.PAGE"],
+    # Its pages have a size of their own: on both sides.
+    "hyperliquid": ["bot.execution.live.hyperliquid.FILLS_PAGE", "backtest.sandbox.hyperliquid_account.FILLS_PAGE"],
+}
+"""How many rows of a history come at once."""
 TAKER, MAKER = (SHOWN.taker_fee_bps or 0) * 1e-4, (SHOWN.maker_fee_bps or 0) * 1e-4
 
 
@@ -175,6 +183,26 @@ def test_fills_tell_order_price_fee_and_side_once_each_whatever_the_page(venue: 
         assert pytest.approx(orders[0].quantity) == sum(f.quantity for f in fills if not f.client_id)
         assert [] == list(await desk.account.fills([desk.btc, desk.doge], NOW_MS + 1))
         assert {desk.doge.symbol} == {fill.symbol for fill in await desk.account.fills([desk.doge], NOW_MS)}
+
+    at_desk(venue, tmp_path, call)
+
+
+def test_pages_that_end_within_an_instant_lose_no_fill_and_tell_none_twice(
+    venue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for page in PAGES[venue]:
+        monkeypatch.setattr(page, 3)
+
+    async def call(desk: Desk) -> None:
+        for lots in (1, -1) * 4:
+            await desk.account.place(desk.order(lots))
+            if lots < 0:
+                desk.advance(0.001)
+        fills = await desk.account.fills([desk.btc, desk.doge], NOW_MS)
+        truth = (await desk.truth())["fills"]
+        assert len(truth) == len({fill.trade_id for fill in fills}) == len(fills) >= 8
+        assert [fill["time_ms"] for fill in truth] == [fill.time_ms for fill in fills]
+        assert [pytest.approx(float(fill["quantity"])) for fill in truth] == [fill.quantity for fill in fills]
 
     at_desk(venue, tmp_path, call)
 

@@ -1,4 +1,4 @@
-"""The account at Bybit, against the sandbox: the contract of every account, and what is its own."""
+"""The account at Bybit, against the sandbox: the contract of every account."""
 
 import pytest
 

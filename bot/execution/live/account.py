@@ -26,6 +26,7 @@ from bot.venue_orders import (
 from data.connection import NONSENSE, Connection
 from data.credentials import Credentials
 from data.errors import ConfigurationError, OutcomeUnknown, VenueError, VenueRefused, VenueThrottled
+from data.readings import tradable
 from data.settings import VenueSettings
 from data.types import Instrument
 from data.venues import venue_profile
@@ -55,9 +56,9 @@ class LiveAccount:
         if name not in DIALECTS:
             raise ConfigurationError(f"no orders can be sent to {name} yet: choose from {', '.join(sorted(DIALECTS))}")
         self.name = name
-        profile = venue_profile(name)
+        self._profile = venue_profile(name)
         self._connection = Connection(
-            profile,
+            self._profile,
             settings,
             timeout_s=timeout_s,
             concurrency=concurrency,
@@ -69,7 +70,7 @@ class LiveAccount:
             for address in _addresses(self._client.urls["api"]):
                 loopback_only(address)
         self._dialect: Dialect = DIALECTS[name](self._connection)
-        self._dialect.quote = profile.quote
+        self._dialect.quote = self._profile.quote
         self._prepared: tuple[Instrument, ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -172,8 +173,8 @@ class LiveAccount:
 
     async def standing(self) -> Standing:
         """See `VenueAccount.standing`; the fees are those of the first contract that was prepared, or is listed."""
-        market = self._markets(self._prepared[:1]) or [m for m in self._client.markets.values() if m["swap"]]
-        return await self._dialect.standing(market[0])
+        listed = [market for market in self._client.markets.values() if tradable(market, self._profile)]
+        return await self._dialect.standing((self._markets(self._prepared) + listed)[0])
 
     async def prepare(self, instruments: Sequence[Instrument], leverage: float) -> None:
         """See `VenueAccount.prepare`. Leverage is cut to a whole number, at least 1."""
@@ -185,7 +186,7 @@ class LiveAccount:
         return await self._dialect.dead_man(self._markets(self._prepared), seconds)
 
     def recognise(self, client_ids: Iterable[str]) -> None:
-        """Tell which client ids are ours, for venues that write them in a way that cannot be read back."""
+        """See `VenueAccount.recognise`."""
         for client_id in client_ids:
             self._dialect.client_id(client_id)
 

@@ -146,7 +146,7 @@ class Binance(Dialect):
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
         call, wait = self.client.fapiPrivatePostCountdownCancelAll, round(1000 * seconds)
         await asyncio.gather(*(self.send(call, {"symbol": m["id"], "countdownTime": wait}) for m in markets))
-        return True
+        return bool(markets)
 
     async def _hedged(self) -> bool:
         return await self.ask(
