@@ -52,7 +52,7 @@ def names(order: Order) -> dict[str, str]:
 def order_row(account: Account, order: Order) -> dict[str, Any]:
     """An order; what is cancelled may have filled before."""
     ticket, left = order.ticket, abs(order.left) if order.live else ZERO
-    fee = sum((fill.fee for fill in account.histories.fills if fill.order == order.number), ZERO)
+    fee = sum((fill.fee for fill in account.fills_of(order)), ZERO)
     cancelled, reason = _ended(order)
     return names(order) | {
         "symbol": _market(account, ticket.symbol),

@@ -6,6 +6,7 @@ no `Trade`. Sources: bybit-exchange.github.io/docs/v5/order/open-order, order-li
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
@@ -25,9 +26,9 @@ WEEK_MS = 7 * DAY_MS
 def realtime(account: Account, told: Told) -> dict[str, Any]:
     """Open orders; one by its id whether it is open or not; with openOnly=1 closed ones. Raises RefusedError."""
     symbols = asked_symbols(account, told)
-    closed = [order for order in account.orders() if not order.live][-RECENTLY_CLOSED:]
     if names_order(told):
-        return _orders(account, told, [order for order in _found(account, told) if order.live or order in closed])
+        return _orders(account, told, [order for order in _found(account, told) if _is_recent(account, order)])
+    closed = [order for order in account.orders() if not order.live][-RECENTLY_CLOSED:]
     listed = closed if told.get("openOnly") == "1" else account.open_orders()
     return _orders(account, told, [order for order in listed if order.ticket.symbol in symbols])
 
@@ -72,6 +73,12 @@ def _found(account: Account, told: Told) -> list[Order]:
         return [named_order(account, told)]
     except OrderRefused:
         return []
+
+
+def _is_recent(account: Account, order: Order) -> bool:
+    """Whether it is open, or among the last ones that are closed."""
+    closed = (other.number for other in reversed(account.histories.orders.values()) if not other.live)
+    return order.live or order.number in islice(closed, RECENTLY_CLOSED)
 
 
 def _is_of(told: Told, one: Fill | Payment) -> bool:

@@ -43,7 +43,7 @@ def names(order: Order) -> dict[str, str]:
 def order_row(account: Account, order: Order) -> dict[str, Any]:
     """An order; what is canceled may have filled before."""
     ticket = order.ticket
-    filled = [fill for fill in account.histories.fills if fill.order == order.number]
+    filled = account.fills_of(order)
     last = filled[-1] if filled else None
     return names(order) | {
         "instType": "SWAP",

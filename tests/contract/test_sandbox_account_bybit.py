@@ -269,3 +269,15 @@ def test_a_request_without_a_signature_is_refused(play: Play) -> None:
             return answer.status, (await answer.json())["retCode"]
 
     assert (200, 10001) == play(script)
+
+
+def test_an_order_that_closed_more_than_five_hundred_orders_ago_is_only_in_the_history(play: Play) -> None:
+    async def script(session: Session) -> Any:
+        session.trade_often(501)
+        with pytest.raises(ccxt.OrderNotFound):
+            await session.find("o0")
+        asked = {"category": "linear", "orderLinkId": "o0"}
+        rows = (await session.client.privateGetV5OrderHistory(asked))["result"]["list"]
+        return (await session.find("o1"))["status"], [(row["orderLinkId"], row["cumExecFee"] != "0") for row in rows]
+
+    assert ("closed", [("o0", True)]) == play(script)
