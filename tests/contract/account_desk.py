@@ -120,6 +120,7 @@ async def desk_at(venue: str, folder: Path, *, environment: dict[str, str] | Non
         settings = VenueSettings(base_url=f"{url}/{venue}")
         held = credentials(venue, keys(venue) if environment is None else environment)
         async with LiveAccount(venue, settings, held, timeout_s=0.5, backoff_s=0.001, loopback=True) as account:
+            account._client.timeout_on_exit = 0  # ms; ccxt waits for encrypted connections
             profile, listed = venue_profile(venue), account._client.markets
             btc, doge = (read_instrument(listed[code + profile.symbol_suffix], profile, 8) for code in PRICES)
             yield Desk(venue, account, world, url, btc, doge)

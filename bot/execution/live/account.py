@@ -69,8 +69,7 @@ class LiveAccount:
         if loopback:
             for address in _addresses(self._client.urls["api"]):
                 loopback_only(address)
-        self._dialect: Dialect = DIALECTS[name](self._connection)
-        self._dialect.quote = self._profile.quote
+        self._dialect: Dialect = DIALECTS[name](self._connection, self._profile.quote)
         self._prepared: tuple[Instrument, ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -89,7 +88,10 @@ class LiveAccount:
 
     async def place(self, order: VenueOrder) -> OrderReport:
         """See `VenueAccount.place`. The limit is rounded inward to the tick."""
-        ticket = self._ticket(order)
+        try:
+            ticket = self._ticket(order)
+        except VenueRefused as unlisted:
+            return OrderReport(OrderState.REJECTED, reason=str(unlisted))
         try:
             report = self._dialect.created(ticket, await self._dialect.create(ticket))
         except (VenueRefused, VenueThrottled) as refusal:
@@ -206,10 +208,11 @@ class LiveAccount:
 
     def _ticket(self, order: VenueOrder) -> Ticket:
         instrument, market = order.instrument, self._market(order.instrument)
-        if exact(str(market["contractSize"])) != exact(instrument.contract_size):
+        size, lot = exact(str(market["contractSize"])), exact(str(market["precision"]["amount"]))
+        if (size, size * lot) != (exact(instrument.contract_size), exact(instrument.lot_step)):
             raise ValueError(
-                f"{self.name} counts {instrument.symbol} in contracts of {market['contractSize']}, not "
-                f"{instrument.contract_size}: read the instruments anew"
+                f"{self.name} counts {instrument.symbol} in contracts of {size} and steps of {size * lot}, not "
+                f"{instrument.contract_size} and {instrument.lot_step}: read the instruments anew"
             )
         units = whole(order.quantity, instrument.lot_step)
         step = self._dialect.price_step(instrument, order.limit)
@@ -224,7 +227,7 @@ class LiveAccount:
     def _market(self, instrument: Instrument) -> Mapping[str, Any]:
         market: Mapping[str, Any] | None = (self._client.markets or {}).get(instrument.symbol)
         if market is None:
-            raise ValueError(f"{self.name} lists no {instrument.symbol}: read the instruments anew")
+            raise VenueRefused(f"{self.name} lists no {instrument.symbol}: read the instruments anew")
         return market
 
     def _markets(self, instruments: Iterable[Instrument]) -> list[Mapping[str, Any]]:

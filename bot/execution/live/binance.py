@@ -10,6 +10,7 @@ from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
+from data.connection import Connection
 
 PAGE = 1000
 WEEK_MS = 7 * 24 * 3_600_000
@@ -35,8 +36,8 @@ class Binance(Dialect):
     already_so = frozenset({"-4046", "-4059"})
     options = {"fetchMargins": False, "fetchCurrencies": False}  # noqa: RUF012 - read only
 
-    def __init__(self, connection: Any) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, quote: str) -> None:
+        super().__init__(connection, quote)
         self._client_ids: dict[str, str] = {}
         """By the venue's id; trades name that one alone."""
 

@@ -69,13 +69,12 @@ class Dialect(ABC):
     options: ClassVar[Mapping[str, object]] = {}
     """Of the ccxt class."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, connection: Connection, quote: str) -> None:
+        """Nothing is sent yet. `quote` is the currency that positions settle in."""
         self.connection = connection
         self.client = connection.client
         self.client.options.update(self.options)
-        self.quote = ""
-        """The currency that positions settle in; `account` knows it."""
+        self.quote = quote
 
     @abstractmethod
     def code(self, answer: object) -> str:

@@ -38,8 +38,8 @@ class Hyperliquid(Dialect):
     absent = frozenset(NO_SUCH)
     options = {"builderFee": False, "refSet": True}  # noqa: RUF012 - read only
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, quote: str) -> None:
+        super().__init__(connection, quote)
         self._wallet = {"user": self.client.walletAddress}
         self._ours: dict[str, str] = {}
         """By what the venue calls them."""
@@ -81,7 +81,7 @@ class Hyperliquid(Dialect):
             "price": ticket.price,
             "params": params,
         }
-        return await self.send(self.client.privatePostExchange, self.client.create_orders_request([order]))
+        return await self.send(self._signed, lambda: self.client.create_orders_request([order]))
 
     def created(self, ticket: Ticket, answer: Json) -> OrderReport:
         (told,) = answer["response"]["data"]["statuses"]
@@ -116,14 +116,15 @@ class Hyperliquid(Dialect):
 
     async def cancel(self, ticket: Ticket) -> None:
         named = {"clientOrderId": [ticket.client_id]}
-        await self._act(self.client.cancel_orders_request([], ticket.market["symbol"], named))
+        symbol = ticket.market["symbol"]
+        await self.send(self._signed, lambda: self.client.cancel_orders_request([], symbol, named))
 
     async def cancel_all(self, markets: Sequence[Mapping[str, Any]]) -> None:
         rows = await self._resting()
         for market in markets:
             if ids := [str(row["oid"]) for row in rows if row["coin"] == market["baseName"]]:
-                request = self.client.cancel_orders_request(ids, market["symbol"])
-                await self.send_unless(self.client.privatePostExchange, request, self.absent)
+                cancel = partial(self.client.cancel_orders_request, ids, market["symbol"])
+                await self.send_unless(self._signed, cancel, self.absent)
 
     async def open_orders(self) -> list[tuple[str, str]]:
         return [(self._symbol_of(row["coin"]), self.ours(row.get("cloid"))) for row in await self._resting()]
@@ -189,21 +190,23 @@ class Hyperliquid(Dialect):
             await self.connection.send(call, self.proves)
 
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
-        nonce = self.client.incrementing_nonce()
-        action: dict[str, Any] = {"type": "scheduleCancel"}
-        if seconds > 0:
-            action["time"] = nonce + round(1000 * max(seconds, SHORTEST_S))
-        signature = self.client.sign_l1_action(action, nonce)
+        def schedule() -> Json:
+            nonce, action = self.client.incrementing_nonce(), {"type": "scheduleCancel"}
+            if seconds > 0:
+                action["time"] = nonce + round(1000 * max(seconds, SHORTEST_S))
+            return {"action": action, "nonce": nonce, "signature": self.client.sign_l1_action(action, nonce)}
+
         try:
-            await self._act({"action": action, "nonce": nonce, "signature": signature})
+            await self.send(self._signed, schedule)
         except VenueRefused as refusal:
             if self.code(refusal.answer) != TOO_LITTLE_TRADED:
                 raise
             return False
         return True
 
-    async def _act(self, request: Json) -> Json:
-        return await self.send(self.client.privatePostExchange, request)
+    async def _signed(self, sign: Callable[[], Json]) -> Json:
+        """Sign an action and send it."""
+        return await self.client.privatePostExchange(sign())
 
     def _status(self, ticket: Ticket, answer: Json) -> tuple[str, Json]:
         """Where an order stands, in the venue's word, and its row."""

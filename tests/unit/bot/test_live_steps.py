@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
+from ccxt.static_dependencies.keccak import keccak as pure
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from bot.execution.live.dialects import DIALECTS
 from bot.execution.live.hyperliquid import Hyperliquid
 from bot.execution.live.pages import Row, chained, forward
 from bot.execution.live.steps import exact, inward, plain, whole
+from data import connection
 from data.connection import Connection
 from data.credentials import VARIABLES, Credentials, credentials
 from data.errors import ConfigurationError, VenueRefused
@@ -85,12 +87,17 @@ def test_hyperliquids_prices_have_five_digits_and_few_decimals(
     coin = Instrument("hyperliquid", "X/USDC:USDC", Asset("X"), "USDC", lot_step, 0.1, 10.0, 1)
 
     async def steps() -> list[str]:
-        connection = offline("hyperliquid")
-        step = Hyperliquid(connection).price_step(coin, limit)
-        await connection.close()
+        venue = offline("hyperliquid")
+        step = Hyperliquid(venue, "USDC").price_step(coin, limit)
+        await venue.close()
         return [plain(inward(limit, step, buys=side)) for side in (True, False)]
 
     assert [buys, sells] == asyncio.run(steps())
+
+
+@given(st.binary(max_size=400))
+def test_the_compiled_keccak_is_ccxts(text: bytes) -> None:
+    assert pure.SHA3(text) == connection._keccak(text)
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -99,16 +106,16 @@ def test_client_ids_are_written_always_the_same_way_and_read_back(name: str) -> 
     ours = ["a", "run1t5s0c3l1a0", 32 * "Z"]
 
     async def talk() -> None:
-        connections = offline(name), offline(name)
-        one, other = (DIALECTS[name](connection) for connection in connections)
+        venues = offline(name), offline(name)
+        one, other = (DIALECTS[name](venue, "USDT") for venue in venues)
         for client_id in ours:
             written = one.client_id(client_id)
             assert written == other.client_id(client_id) and len(written) <= longest
             assert client_id == one.ours(written)
         assert len(ours) == len({one.client_id(client_id) for client_id in ours})
         assert "" == one.ours(None) == one.ours("")
-        for connection in connections:
-            await connection.close()
+        for venue in venues:
+            await venue.close()
 
     asyncio.run(talk())
 
