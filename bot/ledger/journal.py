@@ -33,6 +33,14 @@ class Purpose(StrEnum):
 
 
 UNKNOWN = OrderReport(OrderState.UNKNOWN)
+ORDER = upsert(OrderRow)
+PUT_ORDER = ORDER.on_conflict_do_update(
+    index_elements=["client_id"],
+    set_={name: ORDER.excluded[name] for name in ("state", "filled", "average", "venue_id", "reason")},
+)
+PUT_INTENT = upsert(Intent).on_conflict_do_nothing()
+PUT_EXECUTION = insert(ExecutionRow)
+"""Made once: making them takes longer than running them, and orders wait for it."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +127,9 @@ class Journal:
                 self._intent(task.proposal, leg, name) for leg, name in zip(task.proposal.legs, intents, strict=True)
             ]
             if rows:
-                connection.execute(upsert(Intent).on_conflict_do_nothing(), rows)
+                connection.execute(PUT_INTENT, rows)
             execution = {"id": task.number, "run_id": self._run, "tick": task.tick, "naked": 0.0}
-            connection.execute(insert(ExecutionRow), [execution | {"proposal": _to_json(task.proposal)}])
+            connection.execute(PUT_EXECUTION, [execution | {"proposal": _to_json(task.proposal)}])
             self._put(connection, [sent])
 
     def write(self, *sent: Sent) -> None:
@@ -222,10 +230,7 @@ class Journal:
         if not sent:
             return
         stamp = asdict(self._stamp())
-        row = upsert(OrderRow)
-        changing = {name: row.excluded[name] for name in ("state", "filled", "average", "venue_id", "reason")}
-        rows = [self._order_row(one) | stamp for one in sent]
-        connection.execute(row.on_conflict_do_update(index_elements=["client_id"], set_=changing), rows)
+        connection.execute(PUT_ORDER, [self._order_row(one) | stamp for one in sent])
 
     def _put_fills(self, connection: Connection, fills: Sequence[VenueFill]) -> None:
         if fills:
