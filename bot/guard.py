@@ -83,7 +83,8 @@ class Guard:
             looks, again = await look(self._comparison.asked(tick))
             troubles += again
             found = lasting(found, self._comparison.differences(looks, tick))
-        self._comparison.read(list(looks), now, tick)
+        # What is not settled with a venue yet is read again from where it was.
+        self._comparison.read([name for name in looks if name not in {one.venue for one in found}], now, tick)
         self._halt_for(found)
         self._adopt(found, tick)
         await self._mend(looks)

@@ -8,6 +8,10 @@ from data.settings import Frozen
 class GuardSettings(Frozen):
     """The guard of live trading, which looks at the venues between the hours."""
 
+    enabled: bool = Field(
+        True,
+        description="Watch between the hours; off only to compare a rehearsal with a backtest, which has no minutes.",
+    )
     every_s: float = Field(60.0, ge=5, le=600, description="Seconds of market time between two looks at the venues.")
     confirm_s: float = Field(
         1.0, ge=0, le=30, description="A position that differs from the books is looked at again after this long, s."

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+JOURNAL = "kill-journal.jsonl"
+"""Name of the file, below the run-time folder."""
 KILL_MARK = "kill"
 """Begins the client id of every order of the kill switch; no other order's begins so."""
 
@@ -42,6 +44,10 @@ class KillJournal:
                 yield json.loads(line)
             except json.JSONDecodeError:  # its order was never sent: sending waits until the line is on disk
                 continue
+
+    def client_ids(self) -> list[str]:
+        """Of every order of every kill."""
+        return [line["client_id"] for line in self.lines() if line["event"] == "order"]
 
 
 def is_kill(client_id: str) -> bool:

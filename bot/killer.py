@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bot.execution.flatten import Flattened, Flattening
-from bot.kill_journal import KILL_MARK, KillJournal
+from bot.kill_journal import JOURNAL, KILL_MARK, KillJournal
 from bot.latch import LatchFile
 from bot.stopping import stop_bot
 from data.errors import FundingBotError, StateError, VenueError
@@ -22,7 +22,6 @@ from data.errors import FundingBotError, StateError, VenueError
 if TYPE_CHECKING:
     from bot.access import Access
 
-JOURNAL = "kill-journal.jsonl"
 RETRY_S = 1.0
 """A venue that cannot be opened is tried again after this long."""
 

@@ -18,6 +18,7 @@ from bot.guard import Guard, guarded
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
 from bot.instance import single_instance
+from bot.kill_journal import JOURNAL, KillJournal
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
@@ -135,7 +136,12 @@ async def _assemble(
     if live is None:
         return account, trader, None
     await prepare(settings, live.accounts, instruments)
+    ours = live.journal.client_ids() + KillJournal(settings.var / JOURNAL).client_ids()
+    for one in live.accounts.values():
+        one.recognise(ours)
     await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
+    if not settings.guard.enabled:
+        return account, trader, None
     watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, account.from_ms)
     return account, trader, Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
 

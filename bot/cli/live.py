@@ -1,12 +1,19 @@
 """What stands between `bot run --live` and the first order: the right configuration, and a phrase that is typed."""
 
 import sys
+import time
 
 from rich.console import Console
+from rich.markup import escape
+from sqlalchemy import func, select
 
-from bot.identity import describe
+from bot.doctor.record import require_passed
+from bot.identity import Bounds, describe, identity
+from bot.ledger.live_models import ExecutionRow
+from bot.ledger.store import Ledger
+from bot.run_folder import ledger_path
 from bot.settings import Settings
-from data.errors import ConfigurationError
+from data.errors import ConfigurationError, StateError
 
 
 def phrase(settings: Settings) -> str:
@@ -17,14 +24,15 @@ def phrase(settings: Settings) -> str:
 
 
 def confirm(settings: Settings, *, live: bool) -> None:
-    """Return if `settings` are for this way of trading and, where orders will be sent, the phrase was typed on stdin.
-    Raises ConfigurationError; nothing was sent then."""
+    """Return if `settings` are for this way of trading and, where orders will be sent, the doctor found nothing and the
+    phrase was typed on stdin. Raises ConfigurationError or StateError; nothing was sent then."""
     if live != (settings.profile == "live"):
         raise ConfigurationError(
             "--live needs a configuration with `profile: live`, and --paper one without: see config/live.example.yaml"
         )
     if not live:
         return
+    _examined(settings)
     Console(stderr=True).print(
         f"{describe(settings)}, {settings.environment.initial_capital:,.0f} in all. To begin, type: {phrase(settings)}",
         highlight=False,
@@ -32,3 +40,32 @@ def confirm(settings: Settings, *, live: bool) -> None:
     )
     if sys.stdin.readline().strip() != phrase(settings):
         raise ConfigurationError("the phrase was not typed: nothing was sent")
+
+
+def _examined(settings: Settings) -> None:
+    """Raises StateError unless the doctor passed this configuration within the hour. Where that would leave positions
+    to themselves, and in a rehearsal, it is only said."""
+    try:
+        require_passed(settings, time.time())
+    except StateError as error:
+        if not settings.rehearsal and not _holds(settings):
+            raise
+        Console(stderr=True).print(f"[yellow]{escape(str(error))}[/yellow]", highlight=False, soft_wrap=True)
+
+
+def _holds(settings: Settings) -> bool:
+    """Whether the account that would be gone on with holds a position, or has orders whose outcome is not known."""
+    if not ledger_path(settings).exists():
+        return False
+    ledger = Ledger(ledger_path(settings))
+    try:
+        run = ledger.unfinished(identity(settings, Bounds()))
+        saved = None if run is None else ledger.snapshot(run.id)
+        if run is None:
+            return False
+        with ledger.connection() as connection:
+            mine = (ExecutionRow.run_id == run.id, ExecutionRow.booked.is_(None))
+            left = connection.scalar(select(func.count()).select_from(ExecutionRow).where(*mine)) or 0
+        return bool(left) or (saved is not None and bool((saved[1].opened_at != 0).any()))
+    finally:
+        ledger.close()

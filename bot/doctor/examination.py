@@ -27,6 +27,7 @@ async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess)
     if settings.profile != "live":
         text = f"profile {settings.profile} sends no orders: keys, accounts and contracts are not looked at"
         return [*found, Finding("accounts", Verdict.OK, text)]
+    found.append(machine.guarded(settings))
     keys = machine.keys_present(settings, os.environ)
     examined = await asyncio.gather(*(_venue(finding, settings, open_access) for finding in keys))
     instruments: list[Instrument] = []

@@ -26,6 +26,13 @@ def configuration(settings: Settings) -> Finding:
     return Finding("configuration", Verdict.OK, f"{settings.profile} on {venues}, {capital:,.0f} in {slots} slots")
 
 
+def guarded(settings: Settings) -> Finding:
+    """Whether somebody looks at the venues between the hours."""
+    guard = settings.guard
+    text = f"the guard looks at the venues every {guard.every_s:g} s" if guard.enabled else "the guard is off"
+    return judged("guard", guard.enabled, text, "set guard.enabled to true", grave=not settings.rehearsal)
+
+
 def keys_present(settings: Settings, environment: Mapping[str, str]) -> tuple[Finding, ...]:
     """Whether the environment holds the keys of every venue."""
     found = []

@@ -3,7 +3,7 @@
 What it does is proven against the sandbox servers over HTTP; `execution.live` holds the only implementation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bot.venue_orders import Balance, Held, OrderReport, Standing, VenueFill, VenueFunding, VenueOrder
@@ -51,6 +51,10 @@ class VenueAccount(Protocol):
 
     async def prepare(self, instruments: Sequence[Instrument], leverage: float) -> None:
         """Set one-way mode, cross margin and the leverage; nothing where it is so already. Raises VenueError."""
+
+    def recognise(self, client_ids: Iterable[str]) -> None:
+        """Tell which client ids are ours, for venues that write them in a way that cannot be read back: an account
+        knows those that it sent itself."""
 
     async def dead_man(self, seconds: float) -> bool:
         """Have the venue cancel every resting order unless told again within `seconds` (0: never); False where the

@@ -40,7 +40,7 @@ def test_a_sound_account_passes_with_every_check_made(rehearsal: Rehearsal) -> N
     findings = examined(rehearsal.settings)
     assert set() == faults(findings)
     assert passed(list(findings.values()))
-    machine = {"configuration", "disk", "ledger", "single instance", "latch", "champion", "leverage"}
+    machine = {"configuration", "disk", "ledger", "single instance", "latch", "champion", "leverage", "guard"}
     contracts = {"pairs", "prices", "contracts", "order sizes"}
     account = {"keys", "account", "permission to trade", "no permission to withdraw", "clock", "position mode"}
     account |= {"margin mode", "fees", "balance"}

@@ -1,5 +1,6 @@
 """`bot doctor` as a user runs it: a table, JSON, an exit code, and a memory."""
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from bot.doctor.record import require_passed
 from bot.latch import LATCH, LatchFile
 from tests.fakes.rehearsal import rehearsed
-from tests.functional.commands import bot, said
+from tests.functional.commands import BOT, bot, said
 
 
 def test_it_says_what_it_found_and_remembers_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +21,14 @@ def test_it_says_what_it_found_and_remembers_it(tmp_path: Path, monkeypatch: pyt
     assert 2 == ill.returncode
     assert "not fit to trade" in ill.stdout
     assert "find the cause, then" in " ".join(ill.stdout.split())
+
+
+def test_real_money_is_not_traded_without_it(tmp_path: Path) -> None:
+    config = tmp_path / "live.yaml"
+    config.write_text("profile: live\nenvironment: {rebalance_below: 0}\n")
+    refused = subprocess.run(
+        [BOT, "run", "--live", "--config", config, "--var", tmp_path / "var"],
+        input="trade real money on binance and hyperliquid\n", capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert 5 == refused.returncode
+    assert "the doctor has not looked at this folder yet: run `bot doctor`" in refused.stderr

@@ -43,7 +43,7 @@ def test_a_sequence_of_decisions_gives_the_same_books_live(
     for name, value in keys().items():
         monkeypatch.setenv(name, value)
     data = DataSettings(assets=ASSETS, **({"venues": venues} if venues else {}))  # type: ignore[arg-type]
-    told = {"data": data, "environment": environment | {"rebalance_below": 0.0}}
+    told = {"data": data, "environment": environment | {"rebalance_below": 0.0}, "guard": {"enabled": False}}
     told |= {"risk": RiskSettings(max_drawdown_pct=100.0), "sandbox": SandboxSettings(accounts={"balance": 5_000.0})}
     settings = Settings.model_validate(told | {"var": tmp_path / "paper"})
     tape = tape_of(settings, hours)

@@ -20,6 +20,7 @@ from backtest.simulated_venue import FLAT, IN, KEEP
 from backtest.tape import make_rules
 from bot.alerts import Event, Kind
 from bot.execution.paper import PaperExecutor
+from bot.latch import LATCH, LatchFile
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_to_json
 from bot.risk import RiskGate
@@ -89,7 +90,7 @@ class Desk:
             collector=Collector({}, recorded(lake), INSTRUMENTS, HISTORY_H),
             lake=lake,
             executor=PaperExecutor(self.venues, rules, set(), environment.delisted_after_hours),  # type: ignore[arg-type]
-            gate=RiskGate(Settings().risk, rules, run),
+            gate=RiskGate(Settings().risk, rules, run, LatchFile(path / LATCH)),
             ledger=self.ledger,
             settings=Settings(data=data, environment=environment),
             rules=rules,
@@ -209,6 +210,22 @@ def test_what_is_closed_by_force_is_not_entered_again_at_that_tick(tmp_path: Pat
     assert ("stop_loss", 0) == (trade.reason, desk.books.opened_at[0])
     desk.tick()
     assert FIRST + HOUR_MS == desk.books.opened_at[0]
+
+
+def test_after_a_kill_every_position_is_closed_at_the_next_hour_and_none_is_entered(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [[IN, IN], [IN, IN]], holding())
+    LatchFile(tmp_path / LATCH).kill("a test")
+    (trade,) = desk.tick().trades
+    assert "killed" == trade.reason
+    assert [] == desk.tick().trades
+    assert [0, 0, 0] == desk.books.opened_at.tolist()
+
+
+def test_a_pause_closes_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, [[KEEP, IN]], holding())
+    LatchFile(tmp_path / LATCH).pause("a test")
+    assert [] == desk.tick().trades
+    assert [True, False, False] == (desk.books.opened_at != 0).tolist()
 
 
 def test_between_decisions_the_policy_is_not_asked_and_losses_are_still_stopped(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""The latch of people and the halt of the guard hold entries back together, and are lifted together."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.cli.latch import resume_entries
+from bot.latch import Latches, LatchState
+from bot.run_folder import halt_file, latch_file, latches
+from bot.settings import Settings
+from data.errors import ConfigurationError
+
+
+def test_the_strictest_of_several_latches_holds(tmp_path: Path) -> None:
+    here = Settings(var=tmp_path)
+    latch, halt = latch_file(here), halt_file(here)
+    both = Latches((latch, halt))
+    assert LatchState.NONE is both.read().state
+    halt.pause("venues and books differ")
+    assert (LatchState.PAUSED, "venues and books differ") == (both.read().state, both.read().reason)
+    latch.kill("panic")
+    assert (LatchState.KILLED, "panic") == (both.read().state, both.read().reason)
+    halt.path.write_text("{")
+    assert LatchState.UNREADABLE is both.read().state
+
+
+def test_lifting_asks_for_what_is_grave_and_lifts_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = Settings(var=tmp_path)
+    halt_file(here).pause("venues and books differ")
+    latch_file(here).kill("panic")
+    with pytest.raises(ConfigurationError, match="panic"):
+        resume_entries(here, yes=False, as_json=False)
+    assert LatchState.KILLED is latches(here).read().state
+    resume_entries(here, yes=True, as_json=True)
+    assert LatchState.NONE is latches(here).read().state
+    assert "none" == json.loads(capsys.readouterr().out)["latch"]["state"]
+
+
+def test_lifting_nothing_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    resume_entries(Settings(var=tmp_path), yes=False, as_json=False)
+    assert "nothing held entries back" in capsys.readouterr().out
