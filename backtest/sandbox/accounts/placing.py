@@ -26,8 +26,7 @@ def place(account: Account, ticket: Ticket) -> Order:
 def execute(account: Account, order: Order) -> None:
     """Let an order meet the book."""
     _expire_own(account, order)
-    enough = sum((size for _, size in within(account, order.ticket)), ZERO) >= abs(order.left)
-    if order.ticket.force is not Force.POST_ONLY and (order.ticket.force is not Force.FOK or enough):
+    if order.ticket.force is not Force.FOK or _is_enough(account, order):
         take(account, order)
     settle_rest(account, order)
 
@@ -44,6 +43,10 @@ def trigger(account: Account, order: Order) -> None:
         execute(account, order)
     else:
         account.end(order, Status.EXPIRED)
+
+
+def _is_enough(account: Account, order: Order) -> bool:
+    return sum((size for _, size in within(account, order.ticket)), ZERO) >= abs(order.left)
 
 
 def _hide(account: Account, order: Order) -> None:
