@@ -4,6 +4,7 @@ Used by the gateways alone: `data/exchange.py` for public data, `bot/execution/l
 """
 
 import asyncio
+import hashlib
 import ipaddress
 import logging
 import math
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt
+from ccxt.static_dependencies import keccak as sponge
+from ccxt.static_dependencies.ethabi import typed_data
+from Crypto.Hash import keccak
 
 from data.credentials import Credentials
 from data.errors import (
@@ -123,47 +127,55 @@ class Connection:
                 raise failure from (None if self._secrets else cause)  # ccxt's own words show the signed address
             await asyncio.sleep(self._backoff_s * 2 ** (failures - 1))
 
-    async def send(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def send(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         """The answer to what changes something at the venue. It is sent once; a second time only where the venue did
         not let it in because of our clock, which is mended first.
 
         Raises VenueRefused where it certainly had no effect, VenueThrottled where it was not sent or not let in, and
-        OutcomeUnknown otherwise; `doubtful(answer)` names the refusals that prove nothing.
+        OutcomeUnknown otherwise. `proves(answer)` knows the venue's codes: whether a refusal proves that nothing was
+        done, or None where ccxt's class of it may say.
         """
         self.gate.at_once()
         try:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
         except _ClockRefused:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
+
+    async def charge(self, weight: float) -> None:
+        """Count an answer that cost more than its request foretold."""
+        if self.client.enableRateLimit and weight > 0:
+            await self.client.throttle(weight)
 
     def ahead_ms(self) -> int:
         """The venue's wall clock minus ours, from the Date header (RFC 9110, whole seconds) of its last answer; 0
-        before the first one."""
-        if self._dated is None:
+        where that had none."""
+        date, received_s = self._dated or ("", 0.0)
+        try:
+            # Half a second: seconds are cut, not rounded.
+            return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
+        except ValueError:
             return 0
-        date, received_s = self._dated
-        # Half a second: seconds are cut, not rounded.
-        return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
 
-    async def _sent(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def _sent(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         try:
             return await call()
         except ccxt.BaseError as error:
-            failure = self._outcome(error, doubtful)
+            failure = self._outcome(error, proves)
             if self._mend_clock(error):
                 failure = _ClockRefused(str(failure), getattr(error, "answer", None))
         except NONSENSE as error:
             failure = OutcomeUnknown(str(self._nonsense(error)))
         raise failure from None
 
-    def _outcome(self, error: ccxt.BaseError, doubtful: Callable[[object], bool]) -> VenueError:
+    def _outcome(self, error: ccxt.BaseError, proves: Callable[[object], bool | None]) -> VenueError:
         """What an error proves about a request that was to change something."""
         words, answer, status = self._words(error), getattr(error, "answer", None), getattr(error, "status", None)
         if isinstance(error, _SLOW_DOWN):
             return VenueThrottled(f"{self.name} asks to slow down and took nothing ({words}): wait, then send again")
         # Without a status, ccxt itself has found the fault before anything was sent.
         proven = status is None or (status < 500 and isinstance(answer, Mapping))
-        if isinstance(error, _SAYS_NO) and proven and not doubtful(answer):
+        known = proves(answer)
+        if proven and (isinstance(error, _SAYS_NO) if known is None else known):
             return VenueRefused(f"{self.name} refused ({words})", answer)
         return OutcomeUnknown(f"{self.name} gave no answer that proves anything ({words}): ask what became of it")
 
@@ -178,13 +190,10 @@ class Connection:
         for part, value in credentials.parts.items():
             setattr(self.client, part, value)
         self._secrets = credentials.secrets
+        if "privateKey" in credentials.parts:
+            _quicken_keccak()
         # At the debug level ccxt would write headers with keys, and addresses with signatures.
         self.client.logger = logging.Logger("ccxt.signed", logging.WARNING)
-
-    async def charge(self, weight: float) -> None:
-        """Count an answer that cost more than its request foretold."""
-        if self.client.enableRateLimit and weight > 0:
-            await self.client.throttle(weight)
 
     def _weighed(self, api: Any, method: str, path: str, params: Any, config: Mapping[str, Any] = {}) -> Any:
         """ccxt's cost of a request, from its table or ours; its table is fixed when its classes are made, and a
@@ -201,8 +210,8 @@ class Connection:
     ) -> Any:
         """ccxt's `handle_errors`, which sees each answer with its own headers: what asks us to slow down shuts the
         gate, and an answer of status 200 must be JSON, since ccxt's parsers read other text as "no rows"."""
-        if "Date" in headers:
-            self._dated = headers["Date"], time.time()
+        if self._secrets:
+            self._dated = next(((told, time.time()) for name, told in headers.items() if name.lower() == "date"), None)
         try:
             if code == 200 and response is None:
                 raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
@@ -245,6 +254,19 @@ class Connection:
 
 class _ClockRefused(VenueRefused):
     """The venue did not let a request in because of its time stamp."""
+
+
+def _quicken_keccak() -> None:
+    """Have ccxt sign with a compiled Keccak-256: an action of Hyperliquid's hashes ten times, which takes 5 ms in the
+    Python one that ccxt falls back to where OpenSSL has none (before 3.2)."""
+    try:
+        hashlib.new("KECCAK-256")
+    except ValueError:
+        sponge.SHA3 = typed_data.keccak = _keccak
+
+
+def _keccak(text: bytes) -> bytearray:
+    return bytearray(keccak.new(digest_bits=256, data=bytes(text)).digest())
 
 
 def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:

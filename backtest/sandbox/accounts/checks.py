@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from backtest.sandbox.accounts.account import Account
-from backtest.sandbox.accounts.records import Force, Side, Ticket, money
+from backtest.sandbox.accounts.records import Side, Ticket, money
 from backtest.sandbox.accounts.refusals import OrderRefused, Refusal
-from backtest.sandbox.accounts.trades import reducible, within
+from backtest.sandbox.accounts.trades import reducible, within, would_take
 
 
 def check(account: Account, ticket: Ticket) -> None:
@@ -21,7 +21,7 @@ def check(account: Account, ticket: Ticket) -> None:
         return
     _check_reduces(account, ticket)
     _check_notional(account, ticket)
-    if ticket.force is Force.POST_ONLY and any(within(account, ticket)):
+    if would_take(account, ticket) and not account.conventions.post_only_recorded:
         raise OrderRefused(Refusal.WOULD_TAKE, str(ticket.limit))
     _check_margin(account, ticket)
 

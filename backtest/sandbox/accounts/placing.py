@@ -6,7 +6,7 @@ from decimal import Decimal
 from backtest.sandbox.accounts.account import Account
 from backtest.sandbox.accounts.checks import check
 from backtest.sandbox.accounts.records import ZERO, Force, Order, Status, Ticket
-from backtest.sandbox.accounts.trades import settle_rest, take, within
+from backtest.sandbox.accounts.trades import settle_rest, take, within, would_take
 
 
 def place(account: Account, ticket: Ticket) -> Order:
@@ -25,6 +25,9 @@ def place(account: Account, ticket: Ticket) -> Order:
 
 def execute(account: Account, order: Order) -> None:
     """Let an order meet the book."""
+    if would_take(account, order.ticket):
+        account.end(order, Status.EXPIRED)
+        return
     _expire_own(account, order)
     if order.ticket.force is not Force.FOK or _is_enough(account, order):
         take(account, order)

@@ -83,6 +83,17 @@ def _reaches(ticket: Ticket, price: Decimal) -> bool:
     return price <= ticket.limit if ticket.quantity > 0 else price >= ticket.limit
 
 
+def adds(account: Account, ticket: Ticket) -> bool:
+    """Whether something is held already the way that the order goes."""
+    position = account.position(ticket.symbol, ticket.side)
+    return position is not None and position.quantity * ticket.quantity > 0
+
+
+def would_take(account: Account, ticket: Ticket) -> bool:
+    """Whether a post-only order would trade at once."""
+    return ticket.force is Force.POST_ONLY and any(within(account, ticket))
+
+
 def settle_rest(account: Account, order: Order) -> None:
     """What a taker's order could not fill expires, unless it may rest."""
     rests = order.ticket.force in (Force.GTC, Force.POST_ONLY) and order.ticket.limit is not None
