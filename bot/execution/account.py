@@ -53,10 +53,6 @@ class VenueAccount(Protocol):
     async def prepare(self, instruments: Sequence[Instrument], leverage: float) -> None:
         """Set one-way mode, cross margin and the leverage; nothing where it is so already. Raises VenueError."""
 
-    def recognise(self, client_ids: Iterable[str]) -> None:
-        """Tell which client ids are ours, for venues that write them in a way that cannot be read back: an account
-        knows those that it sent itself."""
-
     async def dead_man(self, seconds: float) -> bool:
         """Have the venue cancel every resting order (at Binance: in the contracts that were prepared) unless told again
         within `seconds`, or the nearest that it can (0: never); False where the venue does not."""
