@@ -21,7 +21,8 @@ from backtest.tape import make_rules
 from bot.execution.live.executor import LiveExecutor, Places
 from bot.execution.live.settling import Settling
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Journal, Stamp
+from bot.ledger.executions import Stamp
+from bot.ledger.journal import Journal
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, instruments_to_json
 from bot.orders import Executed, LegOrder, Outcome, Pending, Proposal, Unfilled
