@@ -5,7 +5,6 @@ Used by the gateways alone: `data/exchange.py` for public data, `bot/execution/l
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import math
 import re
@@ -13,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt
@@ -21,9 +19,9 @@ from ccxt.static_dependencies import keccak as sponge
 from ccxt.static_dependencies.ethabi import typed_data
 from Crypto.Hash import keccak
 
+from data.client import make_client
 from data.credentials import Credentials
 from data.errors import (
-    ConfigurationError,
     OutcomeUnknown,
     VenueError,
     VenueRefused,
@@ -70,7 +68,7 @@ class Connection:
         credentials: Credentials | None = None,
     ) -> None:
         self.name = profile.name
-        self.client = _client(ccxt, profile, settings, timeout_s)
+        self.client = make_client(ccxt, profile, settings, timeout_s)
         self._secrets: tuple[str, ...] = ()
         if credentials is not None:
             self._sign_with(credentials)
@@ -96,7 +94,7 @@ class Connection:
         asks for nothing else. Whoever takes it closes it."""
         from ccxt import pro  # loaded by who streams alone
 
-        client = _client(pro, self._profile, self._settings, self.timeout_s)
+        client = make_client(pro, self._profile, self._settings, self.timeout_s)
         client.streaming = {**client.streaming, "connectionTimeout": 1000 * math.ceil(self.timeout_s)}
         for table in self.client.options.get("marketHelperProps", ()):
             self.client.options.setdefault(table, None)  # ccxt shares each, also one that it never made
@@ -267,43 +265,3 @@ def _quicken_keccak() -> None:
 
 def _keccak(text: bytes) -> bytearray:
     return bytearray(keccak.new(digest_bits=256, data=bytes(text)).digest())
-
-
-def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:
-    base = None if settings.base_url is None else settings.base_url.rstrip("/")
-    client: Any = getattr(library, profile.ccxt_id)(
-        {
-            "timeout": round(timeout_s * 1000),
-            # A server on this machine has no limits to respect.
-            "enableRateLimit": not _on_loopback(base) if settings.throttle is None else settings.throttle,
-            "has": {"fetchCurrencies": False},  # a request or two that no public data needs
-        }
-        | dict(profile.ccxt_config)
-    )
-    client.rateLimit /= settings.budget_share
-    client.tokenBucket = None  # made anew from the rate
-    client.init_rest_rate_limiter()
-    if base is not None:
-        client.urls["api"] = _moved(client.urls["api"], base)
-        # Binance's class knows the errors of futures by the real address alone.
-        client.exceptions["exact"].update(client.exceptions.get("linear", {}).get("exact", {}))
-    return client
-
-
-def _on_loopback(base: str | None) -> bool:
-    host = urlsplit(base or "").hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _moved(api: Any, base: str) -> Any:
-    """The table of addresses with every host replaced by `base`, paths kept."""
-    if isinstance(api, str):
-        address = urlsplit(api)
-        # http becomes ws, and https wss.
-        return (base.replace("http", "ws", 1) if address.scheme in ("ws", "wss") else base) + address.path
-    if isinstance(api, Mapping):
-        return {name: _moved(entry, base) for name, entry in api.items()}
-    raise ConfigurationError(f"cannot redirect the address {api!r}")

@@ -9,6 +9,7 @@ from bot.venue_orders import OrderState
 from data.errors import VenueRefused
 from tests.contract.account_desk import NOW_MS, Desk, at_desk, keys
 from tests.contract.live_account_contract import *  # noqa: F403  the tests of every venue's account
+from tests.contract.live_account_trouble import *  # noqa: F403
 
 
 @pytest.fixture

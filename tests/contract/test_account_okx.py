@@ -3,6 +3,7 @@
 import pytest
 
 from tests.contract.live_account_contract import *  # noqa: F403  the tests of every venue's account
+from tests.contract.live_account_trouble import *  # noqa: F403
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
+from bot.execution.live.hyperliquid_words import NO_SUCH, TOO_LITTLE_TRADED, code, price_step, state_of
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
@@ -22,13 +23,8 @@ from data.types import Instrument
 Result = TypeVar("Result")
 FILLS_PAGE = 2000
 FUNDING_PAGE = 500
-DIGITS, DECIMALS = 5, 6
-"""A price has at most so many significant digits, and so many decimals less those of the quantity; whole is always
-allowed."""
 SHORTEST_S = 5.0
 """Orders can be cancelled no sooner than so much later."""
-NO_SUCH = ("unknownOid", "Order was never placed, already canceled, or filled")
-TOO_LITTLE_TRADED = "Cannot set scheduled cancel time until enough volume traded"
 
 
 class Hyperliquid(Dialect):
@@ -47,11 +43,7 @@ class Hyperliquid(Dialect):
         """As the venue writes them, by the venue's id."""
 
     def code(self, answer: object) -> str:
-        """Errors are sentences; those that we know are cut to what is always the same in them."""
-        if not isinstance(answer, Mapping):
-            return ""
-        words = str(_error(answer) or answer.get("status", ""))
-        return next((known for known in (*NO_SUCH, TOO_LITTLE_TRADED) if known in words), words)
+        return code(answer)
 
     def client_id(self, ours: str) -> str:
         written = "0x" + hashlib.sha256(ours.encode()).hexdigest()[:32]
@@ -63,9 +55,7 @@ class Hyperliquid(Dialect):
         return self._ours.get(told, told) if told else ""
 
     def price_step(self, instrument: Instrument, limit: float) -> Decimal:
-        decimals = DECIMALS + exact(instrument.lot_step).adjusted()
-        digits = Decimal(1).scaleb(exact(limit).adjusted() - DIGITS + 1)
-        return max(min(digits, Decimal(1)), Decimal(1).scaleb(-decimals))
+        return price_step(instrument.lot_step, limit)
 
     async def create(self, ticket: Ticket) -> Json:
         params = {
@@ -101,10 +91,10 @@ class Hyperliquid(Dialect):
         told = await self.find_by(self.client.publicPostInfo, params, partial(self._status, ticket))
         if told is None:
             return OrderReport(OrderState.ABSENT)
-        if _state(told[0]) is OrderState.REJECTED:
+        if state_of(told[0]) is OrderState.REJECTED:
             told = await self._taken(ticket) or told
         status, order = told
-        state, venue_id = _state(status), str(order["oid"])
+        state, venue_id = state_of(status), str(order["oid"])
         if state is OrderState.REJECTED:
             return ticket.report(state, "0", None, venue_id, f"{self.connection.name} refused ({status})")
         # What it filled, and at which price, is told by its fills; sizes only say how much of that must be there.
@@ -306,26 +296,3 @@ class Hyperliquid(Dialect):
         """ccxt's symbol of a coin's perpetual; the venue's own name of anything else."""
         markets = self.client.markets.values()
         return next((str(m["symbol"]) for m in markets if m["swap"] and m["baseName"] == coin), coin)
-
-
-def _state(status: str) -> OrderState:
-    """Statuses other than the first end with Rejected, Canceled or Cancel; the venue adds some now and then."""
-    if status in ("open", "triggered"):
-        return OrderState.OPEN
-    if status == "filled":
-        return OrderState.FILLED
-    if status.endswith("ejected"):
-        return OrderState.REJECTED
-    if status.endswith(("anceled", "Cancel")):
-        return OrderState.ENDED
-    raise ValueError(f"an order that is {status!r}")
-
-
-def _error(answer: Mapping[str, Any]) -> object:
-    """The sentence in an answer that refuses."""
-    said = answer.get("response")
-    if not isinstance(said, Mapping):
-        return said
-    data = said.get("data")
-    statuses = data.get("statuses", []) if isinstance(data, Mapping) else []
-    return next((one["error"] for one in statuses if isinstance(one, Mapping) and "error" in one), None)
