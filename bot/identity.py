@@ -67,5 +67,6 @@ def market_name(settings: Settings) -> str:
     """Names the market whose rows a lake holds: real venues, or a simulated market wherever a run begins in it."""
     if settings.profile != "sandbox" and not settings.rehearsal:
         return "venues"
-    shown = settings.sandbox.model_dump_json(include={"synthetic", "replay", "url"})
+    shocked = {"shocks"} if settings.sandbox.shocks else set()
+    shown = settings.sandbox.model_dump_json(include={"synthetic", "replay", "url"} | shocked)
     return hashlib.sha256(shown.encode()).hexdigest()[:12]

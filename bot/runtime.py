@@ -19,6 +19,7 @@ from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
 from bot.instance import single_instance
 from bot.kill_journal import JOURNAL, KillJournal
+from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
 from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
@@ -241,6 +242,8 @@ async def _drive(
         last = await world.clock.now_ms() // HOUR_MS * HOUR_MS + bounds.hours * HOUR_MS
     kind = Kind.STARTED if saved is None else Kind.RESUMED
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
+    if (latch := latch_file(settings).read()).state is not LatchState.NONE:
+        trader.tell(Kind.TROUBLE, f"entries are held back ({latch.state}): {latch.reason}; `bot resume` lifts it")
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return

@@ -4,7 +4,7 @@ Used by the gateways alone: `data/exchange.py` for public data, `bot/execution/l
 """
 
 import asyncio
-import ipaddress
+import hashlib
 import logging
 import math
 import re
@@ -12,14 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt
+from ccxt.static_dependencies import keccak as sponge
+from ccxt.static_dependencies.ethabi import typed_data
+from Crypto.Hash import keccak
 
+from data.client import make_client
 from data.credentials import Credentials
 from data.errors import (
-    ConfigurationError,
     OutcomeUnknown,
     VenueError,
     VenueRefused,
@@ -66,7 +68,7 @@ class Connection:
         credentials: Credentials | None = None,
     ) -> None:
         self.name = profile.name
-        self.client = _client(ccxt, profile, settings, timeout_s)
+        self.client = make_client(ccxt, profile, settings, timeout_s)
         self._secrets: tuple[str, ...] = ()
         if credentials is not None:
             self._sign_with(credentials)
@@ -92,7 +94,7 @@ class Connection:
         asks for nothing else. Whoever takes it closes it."""
         from ccxt import pro  # loaded by who streams alone
 
-        client = _client(pro, self._profile, self._settings, self.timeout_s)
+        client = make_client(pro, self._profile, self._settings, self.timeout_s)
         client.streaming = {**client.streaming, "connectionTimeout": 1000 * math.ceil(self.timeout_s)}
         for table in self.client.options.get("marketHelperProps", ()):
             self.client.options.setdefault(table, None)  # ccxt shares each, also one that it never made
@@ -123,47 +125,55 @@ class Connection:
                 raise failure from (None if self._secrets else cause)  # ccxt's own words show the signed address
             await asyncio.sleep(self._backoff_s * 2 ** (failures - 1))
 
-    async def send(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def send(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         """The answer to what changes something at the venue. It is sent once; a second time only where the venue did
         not let it in because of our clock, which is mended first.
 
         Raises VenueRefused where it certainly had no effect, VenueThrottled where it was not sent or not let in, and
-        OutcomeUnknown otherwise; `doubtful(answer)` names the refusals that prove nothing.
+        OutcomeUnknown otherwise. `proves(answer)` knows the venue's codes: whether a refusal proves that nothing was
+        done, or None where ccxt's class of it may say.
         """
         self.gate.at_once()
         try:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
         except _ClockRefused:
-            return await self._sent(call, doubtful)
+            return await self._sent(call, proves)
+
+    async def charge(self, weight: float) -> None:
+        """Count an answer that cost more than its request foretold."""
+        if self.client.enableRateLimit and weight > 0:
+            await self.client.throttle(weight)
 
     def ahead_ms(self) -> int:
         """The venue's wall clock minus ours, from the Date header (RFC 9110, whole seconds) of its last answer; 0
-        before the first one."""
-        if self._dated is None:
+        where that had none."""
+        date, received_s = self._dated or ("", 0.0)
+        try:
+            # Half a second: seconds are cut, not rounded.
+            return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
+        except ValueError:
             return 0
-        date, received_s = self._dated
-        # Half a second: seconds are cut, not rounded.
-        return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
 
-    async def _sent(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+    async def _sent(self, call: Callable[[], Awaitable[Any]], proves: Callable[[object], bool | None]) -> Any:
         try:
             return await call()
         except ccxt.BaseError as error:
-            failure = self._outcome(error, doubtful)
+            failure = self._outcome(error, proves)
             if self._mend_clock(error):
                 failure = _ClockRefused(str(failure), getattr(error, "answer", None))
         except NONSENSE as error:
             failure = OutcomeUnknown(str(self._nonsense(error)))
         raise failure from None
 
-    def _outcome(self, error: ccxt.BaseError, doubtful: Callable[[object], bool]) -> VenueError:
+    def _outcome(self, error: ccxt.BaseError, proves: Callable[[object], bool | None]) -> VenueError:
         """What an error proves about a request that was to change something."""
         words, answer, status = self._words(error), getattr(error, "answer", None), getattr(error, "status", None)
         if isinstance(error, _SLOW_DOWN):
             return VenueThrottled(f"{self.name} asks to slow down and took nothing ({words}): wait, then send again")
         # Without a status, ccxt itself has found the fault before anything was sent.
         proven = status is None or (status < 500 and isinstance(answer, Mapping))
-        if isinstance(error, _SAYS_NO) and proven and not doubtful(answer):
+        known = proves(answer)
+        if proven and (isinstance(error, _SAYS_NO) if known is None else known):
             return VenueRefused(f"{self.name} refused ({words})", answer)
         return OutcomeUnknown(f"{self.name} gave no answer that proves anything ({words}): ask what became of it")
 
@@ -178,13 +188,10 @@ class Connection:
         for part, value in credentials.parts.items():
             setattr(self.client, part, value)
         self._secrets = credentials.secrets
+        if "privateKey" in credentials.parts:
+            _quicken_keccak()
         # At the debug level ccxt would write headers with keys, and addresses with signatures.
         self.client.logger = logging.Logger("ccxt.signed", logging.WARNING)
-
-    async def charge(self, weight: float) -> None:
-        """Count an answer that cost more than its request foretold."""
-        if self.client.enableRateLimit and weight > 0:
-            await self.client.throttle(weight)
 
     def _weighed(self, api: Any, method: str, path: str, params: Any, config: Mapping[str, Any] = {}) -> Any:
         """ccxt's cost of a request, from its table or ours; its table is fixed when its classes are made, and a
@@ -201,8 +208,8 @@ class Connection:
     ) -> Any:
         """ccxt's `handle_errors`, which sees each answer with its own headers: what asks us to slow down shuts the
         gate, and an answer of status 200 must be JSON, since ccxt's parsers read other text as "no rows"."""
-        if "Date" in headers:
-            self._dated = headers["Date"], time.time()
+        if self._secrets:
+            self._dated = next(((told, time.time()) for name, told in headers.items() if name.lower() == "date"), None)
         try:
             if code == 200 and response is None:
                 raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
@@ -247,41 +254,14 @@ class _ClockRefused(VenueRefused):
     """The venue did not let a request in because of its time stamp."""
 
 
-def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:
-    base = None if settings.base_url is None else settings.base_url.rstrip("/")
-    client: Any = getattr(library, profile.ccxt_id)(
-        {
-            "timeout": round(timeout_s * 1000),
-            # A server on this machine has no limits to respect.
-            "enableRateLimit": not _on_loopback(base) if settings.throttle is None else settings.throttle,
-            "has": {"fetchCurrencies": False},  # a request or two that no public data needs
-        }
-        | dict(profile.ccxt_config)
-    )
-    client.rateLimit /= settings.budget_share
-    client.tokenBucket = None  # made anew from the rate
-    client.init_rest_rate_limiter()
-    if base is not None:
-        client.urls["api"] = _moved(client.urls["api"], base)
-        # Binance's class knows the errors of futures by the real address alone.
-        client.exceptions["exact"].update(client.exceptions.get("linear", {}).get("exact", {}))
-    return client
-
-
-def _on_loopback(base: str | None) -> bool:
-    host = urlsplit(base or "").hostname or ""
+def _quicken_keccak() -> None:
+    """Have ccxt sign with a compiled Keccak-256: an action of Hyperliquid's hashes ten times, which takes 5 ms in the
+    Python one that ccxt falls back to where OpenSSL has none (before 3.2)."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        hashlib.new("KECCAK-256")
     except ValueError:
-        return host == "localhost"
+        sponge.SHA3 = typed_data.keccak = _keccak
 
 
-def _moved(api: Any, base: str) -> Any:
-    """The table of addresses with every host replaced by `base`, paths kept."""
-    if isinstance(api, str):
-        address = urlsplit(api)
-        # http becomes ws, and https wss.
-        return (base.replace("http", "ws", 1) if address.scheme in ("ws", "wss") else base) + address.path
-    if isinstance(api, Mapping):
-        return {name: _moved(entry, base) for name, entry in api.items()}
-    raise ConfigurationError(f"cannot redirect the address {api!r}")
+def _keccak(text: bytes) -> bytearray:
+    return bytearray(keccak.new(digest_bits=256, data=bytes(text)).digest())

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import ConfigurationError, MissingData
-from data.settings import Outage, utc_ms
-from data.types import HOUR_MS, Bars, Instrument, InstrumentKey, Settlements
+from data.settings import Outage, Shock, utc_ms
+from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 OPEN_PLATEAU_MS = 5 * 60_000
 """The price stays at a bar's open for this long, so that an order sent minutes after the hour fills at the open."""
@@ -101,6 +101,30 @@ def without_hours(market: Market, outages: Sequence[Outage]) -> Market:
         for key in (instrument.key for instrument in market.instruments if instrument.venue == outage.venue):
             bars[key] = _outside(bars[key], utc_ms(outage.begin), utc_ms(outage.end))
     return replace(market, bars=bars)
+
+
+def with_shocks(market: Market, shocks: Sequence[Shock]) -> Market:
+    """`market` with its prices moved as `shocks` say; settled rates stay. Raises ConfigurationError for a shock that
+    moves nothing."""
+    bars = dict(market.bars)
+    for shock in shocks:
+        asset = Asset.parse(shock.asset)
+        moved = [i.key for i in market.instruments if i.asset == asset and shock.venue in (None, i.venue)]
+        if not moved:
+            raise ConfigurationError(
+                f"a shock names {asset} on {shock.venue or 'any venue'}, which the market does not have: correct it"
+            )
+        for key in moved:
+            bars[key] = _moved(bars[key], shock)
+    return replace(market, bars=bars)
+
+
+def _moved(bars: Bars, shock: Shock) -> Bars:
+    end_ms = math.inf if shock.end is None else utc_ms(shock.end)
+    within = (bars.open_time >= utc_ms(shock.begin)) & (bars.open_time < end_ms)
+    factor = np.where(within, 1 + shock.percent / 100, 1.0)
+    prices = {name: getattr(bars, name) * factor for name in ("open", "high", "low", "close")}
+    return replace(bars, **prices)
 
 
 def _outside(bars: Bars, begin_ms: int, end_ms: int) -> Bars:

@@ -79,6 +79,16 @@ class Outage(Frozen):
         return self
 
 
+class Shock(Frozen):
+    """A jump of prices, from one hour to the next, that lasts."""
+
+    asset: str = Field(description="Base code, e.g. BTC.")
+    venue: str | None = Field(None, description="Which venue; empty: every one.")
+    begin: datetime = Field(description="The candles that open from then on are moved, UTC.")
+    end: datetime | None = Field(None, description="Those that open from then on are not; empty: all are.")
+    percent: float = Field(gt=-100, le=1000, description="By so much, below zero: down.")
+
+
 class SyntheticSettings(Frozen):
     """The seeded synthetic market: same seed, same market."""
 

@@ -2,7 +2,7 @@
 
 Source: developers.binance.com, usds-margined-futures: account trade list (seven days at a time; fromId), income history
 (100 rows by default), all orders. Oldest first; a page that begins somewhere has the first rows from there, any other
-the last ones.
+the last ones. Of income, what trades realised and cost is left out.
 """
 
 from collections.abc import Callable, Mapping, Sequence

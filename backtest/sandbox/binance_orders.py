@@ -28,7 +28,7 @@ class BinanceOrders:
 
     def place(self, query: Query, account: Account) -> Any:
         """A LIMIT or MARKET order: as it stands after it met the book if newOrderRespType asks for that."""
-        order = place(account, ticket(query, self._symbols.named(query), account))
+        order = place(account, ticket(query, self._trading(query, account), account))
         row = self._order(order)
         return row if query.get("newOrderRespType") == "RESULT" else acknowledged(row)
 
@@ -75,7 +75,7 @@ class BinanceOrders:
 
     def place_stop(self, query: Query, account: Account) -> Any:
         """A stop, or a take-profit, at market."""
-        return self._algo(place(account, stop_ticket(query, self._symbols.named(query), account)))
+        return self._algo(place(account, stop_ticket(query, self._trading(query, account), account)))
 
     def stop(self, query: Query, account: Account) -> Any:
         """One of them, live or not."""
@@ -97,6 +97,12 @@ class BinanceOrders:
     def user_trades(self, query: Query, account: Account) -> Any:
         """The account's trades in a contract, in pages."""
         return trades(query, account, self._symbols.named(query), query["symbol"])
+
+    def _trading(self, query: Query, account: Account) -> str:
+        symbol = self._symbols.named(query)
+        if not account.prices.is_listed(symbol, account.now_ms):
+            raise OrderRefused(Refusal.UNKNOWN_SYMBOL)
+        return symbol
 
     def _found(self, query: Query, account: Account) -> Order:
         symbol, number, name = (

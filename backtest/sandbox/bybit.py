@@ -20,6 +20,7 @@ from backtest.sandbox.bybit_rules import (
     RefusedError,
     category,
     contract,
+    envelope,
     invalid,
     page_cursor,
     page_size,
@@ -76,9 +77,9 @@ def _handler(world: World, answer: Answer) -> Callable[[web.Request], Any]:
     async def handle(request: web.Request) -> web.Response:
         now = world.now_ms()
         try:
-            return json_response(_envelope(now, 0, "OK", answer(request.query, now)))
+            return json_response(envelope(now, 0, "OK", answer(request.query, now)))
         except RefusedError as refusal:
-            return json_response(_envelope(now, refusal.code, refusal.message, "{}"))
+            return json_response(envelope(now, refusal.code, refusal.message, "{}"))
 
     return handle
 
@@ -230,8 +231,3 @@ def _settlement_of(instrument: Instrument) -> Callable[[int, float], str]:
 
 def _newest_first(rows: Sequence[str]) -> str:
     return f"[{','.join(reversed(rows))}]"
-
-
-def _envelope(now: int, code: int, message: str, result: str) -> str:
-    head = f'"retCode":{code},"retMsg":{json_text(message)}'
-    return f'{{{head},"result":{result},"retExtInfo":{{}},"time":{now}}}'

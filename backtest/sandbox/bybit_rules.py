@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote
 
-from backtest.sandbox.text import decimal, decimals, multiple
+from backtest.sandbox.text import decimal, decimals, json_text, multiple
 from data.types import HOUR_MS, Instrument
 
 LINEAR = "linear"
@@ -27,6 +27,12 @@ class RefusedError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+def envelope(now: int, code: int, message: str, result: str) -> str:
+    """The JSON around every answer; `result` is JSON itself."""
+    head = f'"retCode":{code},"retMsg":{json_text(message)}'
+    return f'{{{head},"result":{result},"retExtInfo":{{}},"time":{now}}}'
 
 
 def category(query: Mapping[str, str], default: str = "") -> str:

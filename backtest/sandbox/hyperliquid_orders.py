@@ -128,5 +128,6 @@ class HyperliquidOrders:
 
 
 def _bbo(account: Account, symbol: str) -> str:
-    bids, asks = account.prices.book(symbol, account.now_ms)
-    return "@".join(plain(side[0][0]) if side else "None" for side in (bids, asks))
+    """The best bid and ask."""
+    sides = (account.prices.offers(symbol, account.now_ms, buying=buying) for buying in (False, True))
+    return "@".join(next((plain(price) for price, _ in side), "None") for side in sides)

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 def plain(number: Decimal) -> str:
     """A number as the venue writes it: never scientific, one decimal at least."""
-    text = f"{number.normalize():f}"
+    text = f"{number.normalize():f}" if number else "0"
     return text if "." in text else f"{text}.0"
 
 

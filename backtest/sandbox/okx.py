@@ -235,6 +235,7 @@ class OkxMarket:
             names
             | last
             | last_day(feed.day(now), exponent)
+            | {"last": decimal(self._world.last(instrument, now))}
             | touch(self._world.book(instrument, now), exponent)
             | starts
         )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from backtest.sandbox.text import decimal
+from backtest.sandbox.text import decimal, plain
 from data.types import HOUR_MS, Instrument
 
 CONTRACT_EXPONENTS = {
@@ -95,13 +95,13 @@ def contract_exponent(instrument: Instrument) -> int:
 
 def contracts(quantity: float, exponent: int) -> str:
     """`quantity` coins as contracts of 10^exponent coins: the same digits with the point moved, so nothing is lost."""
-    return _plain(Decimal(repr(float(quantity))).scaleb(-exponent))
+    return plain(Decimal(repr(float(quantity))).scaleb(-exponent))
 
 
 def instrument_row(instrument: Instrument, code: int, first_bar_ms: int) -> dict[str, Any]:
     """The entry of one contract in the list of instruments; `code` is its number there."""
     exponent = contract_exponent(instrument)
-    lot = _plain(Decimal(1).scaleb(_lot_exponent(instrument) - exponent))
+    lot = plain(Decimal(1).scaleb(_lot_exponent(instrument) - exponent))
     not_for_swaps = dict.fromkeys(
         ("alias", "auctionEndTime", "baseCcy", "contTdSwTime", "expTime", "maxLmtAmt", "maxMktAmt", "openType",
          "optType", "preMktSwTime", "quoteCcy", "stk"), "",
@@ -111,7 +111,7 @@ def instrument_row(instrument: Instrument, code: int, first_bar_ms: int) -> dict
         "category": "1",
         "ctMult": "1",
         "ctType": "linear",
-        "ctVal": _plain(Decimal(1).scaleb(exponent)),
+        "ctVal": plain(Decimal(1).scaleb(exponent)),
         "ctValCcy": instrument.symbol.partition("/")[0],
         "futureSettlement": False,
         "groupId": "2",
@@ -138,8 +138,3 @@ def instrument_row(instrument: Instrument, code: int, first_bar_ms: int) -> dict
 
 def _lot_exponent(instrument: Instrument) -> int:
     return round(math.log10(instrument.lot_step))
-
-
-def _plain(value: Decimal) -> str:
-    """Decimal notation without trailing zeros, never scientific."""
-    return f"{value.normalize():f}"

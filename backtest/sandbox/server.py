@@ -18,11 +18,13 @@ from backtest.sandbox import (
     binance_account,
     binance_stream,
     bybit,
+    bybit_account,
     bybit_stream,
     hyperliquid_account,
     hyperliquid_stream,
     hyperliquid_universe,
     okx,
+    okx_account,
 )
 from backtest.sandbox.accounts.control import AccountControl
 from backtest.sandbox.accounts.held import Accounts
@@ -43,7 +45,9 @@ SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
 """Venue -> its public endpoints; those of Hyperliquid, which has one path for both, are below."""
 ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {
     binance.NAME: binance_account.routes,
+    bybit.NAME: bybit_account.routes,
     hyperliquid_universe.NAME: hyperliquid_account.routes,
+    okx.NAME: okx_account.routes,
 }
 """Venue -> its signed endpoints."""
 STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {

@@ -8,7 +8,7 @@ from pydantic import Field
 from backtest.sandbox.accounts.settings import AccountSettings
 from backtest.sandbox.distortions import Distortion
 from backtest.sandbox.stream_faults import AnyFault
-from data.settings import Frozen, Outage, SyntheticSettings
+from data.settings import Frozen, Outage, Shock, SyntheticSettings
 
 DISTURBANCES = frozenset({"accounts", "distortions", "faults", "latency_ms", "limits", "stream_ms"})
 """Settings that change how the world is reached, shown or accounted for, and not what it is: a restart may change them
@@ -31,6 +31,7 @@ class SandboxSettings(Frozen):
         (),
         description="Times in which a venue trades nothing (venue, begin, end; UTC): prices go stale, funding settles.",
     )
+    shocks: tuple[Shock, ...] = Field((), description="Jumps of prices that last (asset, begin, percent).")
     begin: datetime | None = Field(
         None, description="Market time at the first start, UTC; empty: 14 days after the market starts."
     )

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,11 @@ def decimal(value: float) -> str:
     """The shortest decimal notation of a finite double, never scientific: `float` of it is the same double again."""
     text = repr(float(value))
     return np.format_float_positional(value, unique=True, trim="0") if "e" in text else text
+
+
+def plain(value: Decimal) -> str:
+    """Decimal notation without trailing zeros, never scientific."""
+    return f"{value.normalize() + 0:f}"
 
 
 def decimals(unit: float) -> int:

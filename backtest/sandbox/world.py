@@ -16,7 +16,7 @@ from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.distortions import Distortions
 from backtest.sandbox.settings import SandboxSettings
 from data.errors import ConfigurationError
-from data.market import Market, without_hours
+from data.market import Market, with_shocks, without_hours
 from data.settings import Frozen, VenueSettings, utc_ms
 from data.types import HOUR_MS, Asset, Instrument, InstrumentKey
 
@@ -142,7 +142,7 @@ def fingerprint(market: Market, begin_ms: int) -> str:
 
 def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple[str, ...]) -> Market:
     """The market that a sandbox with these settings shows and a backtest plays without servers: recorded or synthetic,
-    with its outages. Raises ConfigurationError or DataError where it cannot be."""
+    with its outages and shocks. Raises ConfigurationError or DataError where it cannot be."""
     # Imported here so that a replay does not load the generator, nor the generator the parquet reader.
     if settings.replay is not None:
         from data.recorded import recorded_market
@@ -152,7 +152,7 @@ def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple
         from data.synthetic import synthetic_market, with_past
 
         market = with_past(synthetic_market(settings.synthetic, venues), settings.synthetic, settings.past_days)
-    return without_hours(market, settings.outages)
+    return with_shocks(without_hours(market, settings.outages), settings.shocks)
 
 
 def start_ms(settings: SandboxSettings, market: Market) -> int:

@@ -57,7 +57,7 @@ def _confirm(what: str, yes: bool) -> None:
 
 
 def _told(settings: Settings, latch: Latch, what: str, as_json: bool) -> None:
-    running = is_running(settings.var)
+    running = settings.var.is_dir() and is_running(settings.var)
     if as_json:
         print_json({"latch": asdict(latch), "var": str(settings.var), "running": running})
         return

@@ -12,7 +12,8 @@ from data.types import Instrument
 
 class VenueAccount(Protocol):
     """One event loop. Reads are repeated a few times and raise VenueError in the end: a failed read is never read as
-    "nothing". What changes the account is sent once and never repeated by itself."""
+    "nothing". What changes the account is sent once and never repeated by itself, but where the venue did not let it in
+    because of our clock; that is mended, and the same request sent once more."""
 
     name: str
 
@@ -52,10 +53,10 @@ class VenueAccount(Protocol):
     async def prepare(self, instruments: Sequence[Instrument], leverage: float) -> None:
         """Set one-way mode, cross margin and the leverage; nothing where it is so already. Raises VenueError."""
 
-    def recognise(self, client_ids: Iterable[str]) -> None:
-        """Tell which client ids are ours, for venues that write them in a way that cannot be read back: an account
-        knows those that it sent itself."""
-
     async def dead_man(self, seconds: float) -> bool:
-        """Have the venue cancel every resting order unless told again within `seconds` (0: never); False where the
-        venue cannot."""
+        """Have the venue cancel every resting order (at Binance: in the contracts that were prepared) unless told again
+        within `seconds`, or the nearest that it can (0: never); False where the venue does not."""
+
+    def recognise(self, client_ids: Iterable[str]) -> None:
+        """Tell which client ids are ours, such as those in the ledger at start. Hyperliquid's are hashes: without this,
+        `fills` and `open_orders` tell those of earlier processes as the venue writes them, 0x and 32 digits."""

@@ -58,9 +58,9 @@ def _lots(proposal: Proposal, quantities: list[float], rules: Rules) -> list[flo
 
 
 def depth(book: OrderBook, leg: LegOrder) -> float:
-    """How much of the leg's quantity the book takes, without sign; 0 where nothing trades or the price of that much is
-    outside the leg's collar."""
-    if math.isnan(book.mid):
+    """How much of the leg's quantity the book takes, without sign; 0 where nothing trades, the price of that much is
+    outside the leg's collar, or an entry would meet a crossed book."""
+    if math.isnan(book.mid) or (math.isfinite(leg.collar) and book.bids[0][0] >= book.asks[0][0]):
         return 0.0
     left = abs(leg.quantity)
     for _, size in side(book, leg.quantity):

@@ -2,6 +2,5 @@
 
 from bot.risk.denial import Denial
 from bot.risk.gate import ApprovedOrder, Denied, RiskGate
-from bot.risk.review import Quote
 
-__all__ = ["ApprovedOrder", "Denial", "Denied", "Quote", "RiskGate"]
+__all__ = ["ApprovedOrder", "Denial", "Denied", "RiskGate"]

@@ -13,10 +13,11 @@ from bot.risk.edge import too_thin
 from bot.risk.exposure import lost_too_much, overstretched, too_large
 from bot.risk.history import History, NoHistory, Recent
 from bot.risk.prices import QuoteRatios, stale, unreasonable
-from bot.risk.review import Entry, Quote
+from bot.risk.review import Entry
 from bot.risk.shape import malformed
 from bot.risk_settings import RiskSettings
 from data.panel import Panel
+from data.quotes import Quote
 from data.types import HOUR_MS
 
 LATCHED = {
@@ -78,16 +79,16 @@ class RiskGate:
         self._ratios = QuoteRatios()
 
     def review(
-        self, proposal: Proposal, books: Books, panel: Panel, quotes: Sequence[Quote] = ()
+        self, proposal: Proposal, books: Books, panel: Panel, quotes: Sequence[Quote] = (), now_ms: int = 0
     ) -> ApprovedOrder | Denied:
         """Approve the proposal or name the limit that it breaks. `books` are as they are now, `panel` ends now.
 
-        `quotes` are the legs' order books in their order, where they are known before the order is sent; an executor
-        that reads them later holds the order to its collar itself.
+        `quotes` are the tops of the legs' order books, in their order, where they are known before the order is sent,
+        and `now_ms` is the time by their clock; an executor that reads them later holds the order to its collar itself.
         """
         client_ids = self._client_ids(proposal)
         if proposal.entry:
-            entry = Entry(proposal, books, panel, quotes, self._rules, self._settings)
+            entry = Entry(proposal, books, panel, quotes, now_ms, self._rules, self._settings)
             denial = self._broken_limit(entry, client_ids)
             if denial is not None:
                 return Denied(proposal, denial)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.risk.denial import Denial
-from bot.risk.review import Entry, Quote
+from bot.risk.review import Entry
 from data.panel import Panel
+from data.quotes import Quote
 from data.types import HOUR_MS, Asset, Instrument
 
 MIN_ASSETS = 3
@@ -24,7 +25,7 @@ def stale(entry: Entry) -> Denial | None:
     recent = entry.panel.close[len(entry.panel.close) - hours :] if hours else entry.panel.close[:0]
     if any(np.isnan(recent[:, leg.column]).all() for leg in entry.legs):
         return Denial.STALE_DATA
-    if any(not quote.age_s <= entry.limits.max_quote_age_s for quote in entry.quotes):
+    if any(abs(entry.now_ms - quote.time_ms) > 1000 * entry.limits.max_quote_age_s for quote in entry.quotes):
         return Denial.STALE_DATA
     return None if all(math.isfinite(close) and close > 0 for close in entry.closes) else Denial.NOT_FINITE
 
@@ -32,7 +33,7 @@ def stale(entry: Entry) -> Denial | None:
 def unreasonable(entry: Entry, ratios: "QuoteRatios") -> Denial | None:
     """Prices that are there and cannot be right, or not for long."""
     limits, collar = entry.limits, entry.limits.max_price_collar_pct / 100
-    if not all(map(_sound, entry.quotes)):
+    if len(entry.quotes) not in (0, len(entry.legs)) or not all(map(_sound, entry.quotes)):
         return Denial.UNSOUND_BOOK
     for leg, close in zip(entry.legs, entry.closes, strict=True):
         if not (leg.collar <= collar and abs(leg.reference / close - 1) <= collar):
@@ -70,7 +71,8 @@ class QuoteRatios:
         if (one, other) not in self._columns:
             self._columns[one, other] = _columns(panel.instruments, one, other)
         ones, others = self._columns[one, other]
-        ratios = panel.close[-1, ones] / panel.close[-1, others]
+        with np.errstate(all="ignore"):
+            ratios = panel.close[-1, ones] / panel.close[-1, others]
         ratios = np.sort(ratios[np.isfinite(ratios)])
         return float(ratios[len(ratios) // 2]) if len(ratios) >= MIN_ASSETS else math.nan
 

@@ -9,16 +9,7 @@ from backtest.rules import Rules
 from bot.orders import LegOrder, Proposal
 from bot.risk_settings import RiskSettings
 from data.panel import Panel
-
-
-@dataclass(frozen=True)
-class Quote:
-    """The top of a leg's order book; NaN for a side on which nothing rests."""
-
-    bid: float
-    ask: float
-    age_s: float
-    """Since the venue stamped it."""
+from data.quotes import Quote
 
 
 @dataclass(frozen=True)
@@ -32,6 +23,8 @@ class Entry:
     """It ends now."""
     quotes: Sequence[Quote]
     """Of the legs, in their order; none where order books are read after the review only."""
+    now_ms: int
+    """By the clock that stamped them."""
     rules: Rules
     limits: RiskSettings
 

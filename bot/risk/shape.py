@@ -47,4 +47,4 @@ def _of_this_account(leg: LegOrder, entry: Entry) -> bool:
 
 def _whole_lots(leg: LegOrder) -> bool:
     lots = abs(leg.quantity) / leg.instrument.lot_step
-    return abs(lots - round(lots)) <= max(LOT_TOLERANCE, 1e-12 * lots) and round(lots) >= 1
+    return math.isfinite(lots) and abs(lots - round(lots)) <= max(LOT_TOLERANCE, 1e-12 * lots) and round(lots) >= 1

@@ -20,6 +20,8 @@ from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 from data.venues import venue_profile
 
+pytest.register_assert_rewrite("tests.contract.live_account_contract", "tests.contract.live_account_trouble")
+
 START_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 HOURS = 1300
 GAP = range(700, 703)

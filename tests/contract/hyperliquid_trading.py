@@ -35,6 +35,12 @@ def named(number: int) -> str:
     return f"0x{number:032x}"
 
 
+def ordered(**changed: Any) -> dict[str, Any]:
+    """An action of one order, of 1000 quote currency."""
+    order = {"a": 0, "b": True, "p": "96000", "s": "0.01", "r": False, "t": {"limit": {"tif": "Gtc"}}}
+    return {"type": "order", "orders": [order | changed], "grouping": "na"}
+
+
 @dataclass
 class Trading:
     """A client, the world that it trades in, and the venue's wall clock."""

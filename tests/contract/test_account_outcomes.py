@@ -6,6 +6,7 @@ import json
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -148,6 +149,18 @@ def test_a_quantity_that_fits_no_step_is_not_sent(quantity: float) -> None:
     venue = Scripted((200, json.dumps(PLACED)))
     with pytest.raises(ValueError, match="quantity|number"):
         asked(venue, lambda account: account.place(VenueOrder("a1", BTC, quantity, 95_000.0)))
+    assert [] == venue.asked
+
+
+def test_an_order_in_other_contracts_or_steps_than_the_venues_is_not_sent() -> None:
+    venue = Scripted((200, json.dumps(PLACED)))
+    for changed in ({"contract_size": 10.0}, {"lot_step": 0.0001}):
+        with pytest.raises(ValueError, match="read the instruments anew"):
+            asked(venue, lambda account, old=changed: account.place(replace(ORDER, instrument=replace(BTC, **old))))
+    unlisted = replace(ORDER, instrument=replace(BTC, symbol="GONE/USDT:USDT"))
+    assert OrderState.REJECTED is asked(venue, lambda account: account.place(unlisted)).state
+    with pytest.raises(VenueRefused, match="lists no GONE"):
+        asked(venue, lambda account: account.find(unlisted))
     assert [] == venue.asked
 
 

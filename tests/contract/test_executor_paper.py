@@ -27,6 +27,13 @@ from tests.contract.conftest import GAP, SHOWN, START_MS, WorldAt
 NOON = START_MS + 1000 * HOUR_MS
 TWO_MINUTES_MS = 120_000
 VENUES = {name: VenueSettings(taker_fee_bps=fee) for name, fee in (("binance", 5.0), ("hyperliquid", 4.5))}
+WIDE = RiskSettings(
+    max_leg_notional=1e9,
+    max_asset_notional=1e9,
+    max_venue_notional=1e9,
+    max_gross_notional=1e9,
+    max_price_collar_pct=100.0,
+)
 QUANTITY = {"BTC": 0.01, "DOGE": 1000.0}
 
 Carry = Callable[..., Any]
@@ -41,24 +48,18 @@ class Table:
         self.instruments = tradable(market.listed(tick))
         self.rules = make_rules(self.instruments, VENUES, EnvironmentSettings())
         self.panel = build_panel(self.instruments, market.bars, {}, tick - 5 * HOUR_MS, tick, 60)
-        limits = "leg", "gross", "asset", "venue"
-        wide = RiskSettings.model_validate(
-            {f"max_{name}_notional": 1e9 for name in limits} | {"max_price_collar_pct": 100.0}
-        )
-        self.gate = RiskGate(wide, self.rules, run=1)
+        self.gate = RiskGate(WIDE, self.rules, run=1)
 
-    def order(
-        self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float | None = None
-    ) -> Any:
+    def order(self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float = math.inf) -> Any:
         """An order for both legs of a coin, long on Binance."""
-        legs, within = [], collar or (0.5 if entry else math.inf)
+        legs = []
         for column, one in enumerate(self.instruments):
             if one.asset == Asset(code):
                 leg = LONG if one.venue == "binance" else SHORT
                 size = (quantity or QUANTITY[code]) * (1 if leg == LONG else -1)
                 reference = float(self.market.bars[one.key].close[-1])
                 venue = int(self.rules.instruments[column].venue)
-                legs.append(LegOrder(leg, one, column, venue, size, reference, within))
+                legs.append(LegOrder(leg, one, column, venue, size, reference, collar))
         long, short = sorted(legs, key=lambda leg: leg.leg)
         proposal = Proposal(entry, 0, self.tick, 0, (long, short), (long.column, short.column))
         return self.gate.review(proposal, new_books(2, 3, 1e9), self.panel)
@@ -143,7 +144,7 @@ def test_what_cannot_be_filled_on_both_legs_is_filled_on_neither(carry_out: Carr
 
 @pytest.mark.parametrize("entry", [True, False])
 def test_more_than_the_depth_is_filled_in_equal_parts_and_whole_lots(carry_out: Carry, entry: bool) -> None:
-    table, (long, short) = carry_out(NOON, lambda table: table.order("BTC", quantity=100.0, entry=entry))
+    table, (long, short) = carry_out(NOON, lambda table: table.order("BTC", quantity=100.0, entry=entry, collar=1.0))
 
     held = SHOWN["binance"].level_quote * SHOWN["binance"].levels / max(long.mid, short.mid)
     lots = long.quantity / max(one.lot_step for one in table.instruments if one.asset == Asset("BTC"))

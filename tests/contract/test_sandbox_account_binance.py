@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ccxt.async_support as ccxt
 import pytest
 
-from backtest.sandbox.account_client import happen, true_accounts
-from backtest.sandbox.fault_client import script_faults
+from backtest.sandbox.account_client import happen
 from backtest.sandbox.world import World
 from data.types import HOUR_MS
-from tests.contract.signed import Trade, trading
+from tests.contract.signed import filled, rest, take, traded, trading
 from tests.fakes.account_worlds import AAA, BBB, RATE, STAMP_MS, hour_ms, small_world
 
 ASK, BID = 100.1, 99.9
@@ -28,36 +28,7 @@ def world(tmp_path: Path) -> World:
 @pytest.fixture
 def do(world: World) -> Do:
     """`do(trade)`: what `trade(client, url)` gives in the world."""
-
-    def run(trade: Trade, **options: Any) -> Any:
-        async def talk() -> Any:
-            async with trading(world, **options) as (client, url):
-                return await trade(client, url)
-
-        return asyncio.run(talk())
-
-    return run
-
-
-async def take(client: Any, amount: float, at: float | None = None, name: str = "a1", **params: Any) -> Any:
-    """An IOC order, a sale below zero, at a price that trades at once."""
-    side = "buy" if amount > 0 else "sell"
-    limit = (101.0 if amount > 0 else 99.0) if at is None else at
-    told = {"timeInForce": "IOC", "clientOrderId": name} | params
-    return await client.create_order(AAA, "limit", side, abs(amount), limit, told)
-
-
-async def rest(client: Any, amount: float, price: float, name: str = "r1", **params: Any) -> Any:
-    """A post-only order."""
-    side = "buy" if amount > 0 else "sell"
-    told = {"postOnly": True, "clientOrderId": name} | params
-    return await client.create_order(AAA, "limit", side, abs(amount), price, told)
-
-
-async def filled(url: str) -> list[tuple[str, float]]:
-    """(client id, quantity) of every trade that truly happened."""
-    fills = (await true_accounts(url))["binance"]["fills"]
-    return [(fill["client_id"], float(fill["quantity"])) for fill in fills]
+    return partial(traded, world)
 
 
 def test_a_client_with_keys_loads_its_markets_as_it_comes(do: Do) -> None:
@@ -115,123 +86,6 @@ def test_trades_positions_and_money_agree(do: Do) -> None:
     assert balance["USDT"]["total"] == pytest.approx(wallet + (BID - 100.0), rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("amount", "price", "params", "raised", "code"),
-    [
-        (2000, 101, {}, ccxt.InsufficientFunds, -2019),
-        (0.04, 101, {}, ccxt.InvalidOrder, -4164),
-        (1, 99, {"reduceOnly": True}, ccxt.InvalidOrder, -2022),
-        (1, 106, {}, ccxt.BadRequest, -4016),
-        (-1, 94, {}, ccxt.BadRequest, -4024),
-        (1, 101, {"quantity": "1.0005"}, ccxt.BadRequest, -1111),
-        (1, 101, {"price": "101.001"}, ccxt.BadRequest, -1111),
-        (1, 101, {"quantity": "0"}, ccxt.BadRequest, -4003),
-        (1, 101, {"positionSide": "LONG"}, ccxt.OperationRejected, -4061),
-        (1, 101, {"clientOrderId": "x" * 37}, ccxt.BadRequest, -4015),
-        (1, 101, {"symbol": "NIXUSDT"}, ccxt.BadSymbol, -1121),
-        (1, 100.1, {"timeInForce": "GTX"}, ccxt.OrderNotFillable, -5022),
-        (1, 101, {"timeInForce": "DAY"}, ccxt.BadRequest, -1115),
-        (1, 101, {"side": "HOLD"}, ccxt.BadRequest, -1117),
-    ],
-)
-def test_what_the_venue_refuses_it_refuses_in_its_own_words(
-    do: Do, amount: float, price: float, params: dict[str, Any], raised: type[Exception], code: int
-) -> None:
-    async def refused(client: Any, url: str) -> Any:
-        with pytest.raises(raised, match=f'"code":{code},'):
-            await take(client, amount, price, **params)
-        return (await true_accounts(url))["binance"]["orders"]
-
-    assert [] == do(refused)
-
-
-@pytest.mark.parametrize(
-    ("call", "raised", "code"),
-    [
-        (lambda client: client.fetch_order("", AAA, {"clientOrderId": "none"}), ccxt.OrderNotFound, -2013),
-        (lambda client: client.cancel_order("", AAA, {"clientOrderId": "none"}), ccxt.OrderNotFound, -2011),
-        (lambda client: client.set_leverage(100, AAA), ccxt.BadRequest, -4028),
-        (lambda client: client.set_position_mode(False, AAA), ccxt.OperationRejected, -4059),
-        (lambda client: client.fapiPrivatePostMarginType({"symbol": "AAAUSDT", "marginType": "CROSSED"}), None, -4046),
-    ],
-)
-def test_what_is_not_there_or_cannot_be_set_is_refused(do: Do, call: Any, raised: Any, code: int) -> None:
-    async def refused(client: Any, url: str) -> None:
-        await client.load_markets()
-        with pytest.raises(raised or ccxt.MarginModeAlreadySet, match=f'"code":{code},'):
-            await call(client)
-
-    do(refused)
-
-
-@pytest.mark.parametrize(
-    ("options", "raised", "code"),
-    [
-        ({"apiKey": "another"}, ccxt.AuthenticationError, -2015),
-        ({"secret": "another"}, ccxt.AuthenticationError, -1022),
-        ({"options": {"timeDifference": 10_100}}, ccxt.InvalidNonce, -1021),
-        ({"options": {"timeDifference": -1500}}, ccxt.InvalidNonce, -1021),
-        ({"options": {"timeDifference": 2000, "recvWindow": 1000}}, ccxt.InvalidNonce, -1021),
-    ],
-)
-def test_who_cannot_sign_is_refused_and_nothing_happens(do: Do, options: Any, raised: Any, code: int) -> None:
-    async def refused(client: Any, url: str) -> Any:
-        with pytest.raises(raised, match=f'"code":{code},'):
-            await take(client, 1)
-        return await filled(url)
-
-    assert [] == do(refused, **{"options": {"fetchCurrencies": False}} | options)
-
-
-def test_a_client_id_is_refused_while_its_order_rests_and_executes_twice_after_it_filled(do: Do) -> None:
-    async def again(client: Any, url: str) -> Any:
-        await rest(client, 1, 98.0, name="same")
-        with pytest.raises(ccxt.InvalidOrder, match='"code":-4116,'):
-            await take(client, 1, name="same")
-        await client.cancel_order("", AAA, {"clientOrderId": "same"})
-        await take(client, 1, name="same")
-        await take(client, 1, name="same")
-        return await filled(url)
-
-    assert [("same", 1.0), ("same", 1.0)] == do(again)
-
-
-@pytest.mark.parametrize(
-    ("fault", "raised"),
-    [
-        ({"kind": "timeout"}, ccxt.RequestTimeout),
-        ({"kind": "reset"}, ccxt.ExchangeNotAvailable),
-        ({"kind": "status", "status": 503}, ccxt.OperationFailed),
-        ({"kind": "status", "status": 504}, ccxt.RequestTimeout),
-    ],
-)
-@pytest.mark.parametrize("after", [True, False])
-def test_a_lost_answer_says_nothing_of_what_happened_and_asking_by_id_does(
-    do: Do, fault: dict[str, Any], raised: type[Exception], after: bool
-) -> None:
-    async def lost(client: Any, url: str) -> Any:
-        await client.load_markets()
-        client.timeout = 300
-        await script_faults(url, fault | {"after": after, "method": "POST", "request": "order", "times": 1})
-        with pytest.raises(raised):
-            await take(client, 1)
-        try:
-            return (await client.fetch_order("", AAA, {"clientOrderId": "a1"}))["filled"], await filled(url)
-        except ccxt.OrderNotFound:
-            return None, await filled(url)
-
-    assert ((1.0, [("a1", 1.0)]) if after else (None, [])) == do(lost)
-
-
-def test_half_an_answer_is_an_order_without_an_id_although_it_filled(do: Do) -> None:
-    async def cut(client: Any, url: str) -> Any:
-        await client.load_markets()
-        await script_faults(url, {"kind": "cut_json", "request": "order", "times": 1})
-        return (await take(client, 1))["id"], await filled(url)
-
-    assert (None, [("a1", 1.0)]) == do(cut)
-
-
 def test_a_scripted_order_fills_in_part(do: Do) -> None:
     async def partly(client: Any, url: str) -> Any:
         await happen(url, "binance", "partial", percent="37")
@@ -240,29 +94,6 @@ def test_a_scripted_order_fills_in_part(do: Do) -> None:
     first, second = do(partly)
 
     assert [("expired", 0.37), ("closed", 1.0)] == [(order["status"], order["filled"]) for order in (first, second)]
-
-
-def test_a_hidden_order_is_not_found_and_neither_are_its_trades_but_its_position_is(do: Do) -> None:
-    async def hidden(client: Any, url: str) -> Any:
-        await happen(url, "binance", "hide", seconds=0.4)
-        await take(client, 1)
-        with pytest.raises(ccxt.OrderNotFound):
-            await client.fetch_order("", AAA, {"clientOrderId": "a1"})
-        seen = len(await client.fetch_my_trades(AAA)), len(await client.fetch_positions())
-        await asyncio.sleep(0.45)
-        return seen, (await client.fetch_order("", AAA, {"clientOrderId": "a1"}))["filled"]
-
-    assert ((0, 1), 1.0) == do(hidden)
-
-
-def test_a_scripted_rejection_comes_once_and_with_its_code(do: Do) -> None:
-    async def rejected(client: Any, url: str) -> Any:
-        await happen(url, "binance", "reject", code="-2010", words="NEW_ORDER_REJECTED")
-        with pytest.raises(ccxt.InvalidOrder, match='"code":-2010,"msg":"NEW_ORDER_REJECTED"'):
-            await take(client, 1)
-        return (await take(client, 1))["status"]
-
-    assert "closed" == do(rejected)
 
 
 def test_a_resting_order_fills_at_its_own_price_once_it_is_traded_through(do: Do, world: World) -> None:
@@ -352,19 +183,6 @@ def test_leverage_modes_fees_and_rights_are_as_they_were_set(do: Do) -> None:
     assert (True, True) == (rights["enableFutures"], rights["enableWithdrawals"])
 
 
-def test_a_key_that_may_not_trade_may_still_read(do: Do) -> None:
-    """What ccxt makes of the refusal depends on whether it ever succeeded: then it takes it for a ban."""
-
-    async def revoked(client: Any, url: str) -> Any:
-        await client.load_markets()
-        await happen(url, "binance", "permit", trade=False)
-        with pytest.raises((ccxt.AuthenticationError, ccxt.DDoSProtection), match="-2015"):
-            await take(client, 1)
-        return (await client.fetch_balance())["USDT"]["total"], await filled(url)
-
-    assert (10_000.0, []) == do(revoked)
-
-
 def test_hedge_mode_holds_long_and_short_side_by_side(do: Do) -> None:
     async def hedged(client: Any, url: str) -> Any:
         await client.set_position_mode(True)
@@ -382,7 +200,7 @@ def test_hedge_mode_holds_long_and_short_side_by_side(do: Do) -> None:
 
 def test_trades_come_in_pages_from_a_number_or_a_time_on(do: Do, world: World) -> None:
     async def paged(client: Any, url: str) -> Any:
-        for number in range(5):
+        for _ in range(5):
             await client.create_order(AAA, "market", "buy", 1)
             world.clock.advance_to(world.now_ms() + HOUR_MS)
         newest = await client.fetch_my_trades(AAA, limit=2)

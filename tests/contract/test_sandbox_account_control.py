@@ -3,9 +3,11 @@
 import asyncio
 import os
 import signal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import ccxt.async_support as ccxt
 import pytest
 
 from backtest.sandbox.account_client import distort, happen, true_accounts
@@ -14,8 +16,10 @@ from backtest.sandbox.settings import SandboxSettings
 from backtest.sandbox.world import World, WorldFile
 from data.errors import ConfigurationError
 from data.settings import SyntheticSettings, VenueSettings
-from tests.contract.signed import Trade, binance_at, trading
+from tests.contract.signed import binance_at, traded
 from tests.fakes.account_worlds import AAA, hour_ms, small_world
+
+BTC = "BTC/USDT:USDT"
 
 
 @pytest.fixture
@@ -23,20 +27,12 @@ def world(tmp_path: Path) -> World:
     return small_world(tmp_path)
 
 
-def talk(world: World, trade: Trade) -> Any:
-    async def run() -> Any:
-        async with trading(world) as (client, url):
-            return await trade(client, url)
-
-    return asyncio.run(run())
-
-
 def test_the_truth_is_told_whole_and_without_a_key(world: World) -> None:
     async def told(client: Any, url: str) -> Any:
         await client.create_order(AAA, "limit", "buy", 1, 101, {"timeInForce": "IOC", "clientOrderId": "a1"})
         return (await true_accounts(url))["binance"]
 
-    truth = talk(world, told)
+    truth = traded(world, told)
 
     assert {"cash", "equity", "free", "positions", "orders", "fills", "payments", "dead_man", "hedge"} <= truth.keys()
     assert ("USDT", "1", "a1") == (truth["quote"], truth["positions"][0]["quantity"], truth["fills"][0]["client_id"])
@@ -59,7 +55,7 @@ def test_what_is_not_understood_is_refused_with_a_sentence(
         with pytest.raises(ConfigurationError, match=said):
             await happen(url, venue, kind, **event)
 
-    talk(world, refused)
+    traded(world, refused)
 
 
 def test_modes_and_money_change_by_hand(world: World) -> None:
@@ -68,7 +64,7 @@ def test_modes_and_money_change_by_hand(world: World) -> None:
         await happen(url, "binance", "transfer", amount="-123.25")
         return (await client.fetch_position_mode())["hedged"], (await true_accounts(url))["binance"]
 
-    hedged, truth = talk(world, changed)
+    hedged, truth = traded(world, changed)
 
     assert (True, [AAA], "9876.75") == (hedged, truth["isolated"], truth["cash"].rstrip("0"))
 
@@ -78,7 +74,7 @@ def test_a_liquidation_can_be_ordered(world: World) -> None:
         await client.create_order(AAA, "limit", "buy", 1, 101, {"timeInForce": "IOC"})
         return await happen(url, "binance", "liquidate")
 
-    assert [] == talk(world, liquidated)["positions"]
+    assert [] == traded(world, liquidated)["positions"]
 
 
 def test_distortions_show_in_books_marks_and_timestamps(world: World) -> None:
@@ -91,7 +87,7 @@ def test_distortions_show_in_books_marks_and_timestamps(world: World) -> None:
         await distort(url)
         return book, rate, empty, await client.fetch_order_book(AAA, 5)
 
-    book, rate, empty, healed = talk(world, seen)
+    book, rate, empty, healed = traded(world, seen)
 
     assert (True, hour_ms(0), 50.0) == (book["bids"][0][0] > book["asks"][0][0], book["timestamp"], rate["markPrice"])
     assert ([], []) == (empty["bids"], empty["asks"])
@@ -105,7 +101,7 @@ def test_a_mark_that_is_shocked_liquidates_at_once(world: World) -> None:
         await distort(url, {"kind": "mark", "factor": 0.4})
         return (await true_accounts(url))["binance"]
 
-    truth = talk(world, shocked)
+    truth = traded(world, shocked)
 
     assert ([], "liquidation") == (truth["positions"], truth["fills"][-1]["origin"])
 
@@ -117,33 +113,41 @@ def test_a_distortion_that_is_not_understood_is_refused(world: World) -> None:
         with pytest.raises(ConfigurationError, match="kraken"):
             await distort(url, {"kind": "empty", "venue": "kraken"})
 
-    talk(world, refused)
+    traded(world, refused)
 
 
-def test_an_account_goes_on_after_its_sandbox_was_killed(tmp_path: Path) -> None:
+def test_nothing_that_was_answered_is_lost_when_the_sandbox_is_killed(tmp_path: Path) -> None:
+    """The market runs a thousand times as fast, and the kill comes while orders are on their way."""
     synthetic = SyntheticSettings(days=20, assets=("BTC",), episode=False)
-    told = WorldFile(settings=SandboxSettings(synthetic=synthetic, past_days=0), venues={"binance": VenueSettings()})
-    symbol = "BTC/USDT:USDT"
+    settings = SandboxSettings(synthetic=synthetic, past_days=0, speed=1000.0)
+    told, answered = WorldFile(settings=settings, venues={"binance": VenueSettings()}), list[str]()
 
-    async def buys(url: str) -> Any:
+    async def trade_until_killed(url: str, pid: int) -> None:
         client = binance_at(url)
         try:
-            await client.create_order(symbol, "market", "buy", 0.01, None, {"clientOrderId": "a1"})
-            price = (await client.fetch_ticker(symbol))["last"]
-            await client.create_order(symbol, "limit", "buy", 0.01, price * 0.97, {"clientOrderId": "a2"})
+            await client.load_markets()
+            asyncio.get_running_loop().call_later(0.4, os.kill, pid, signal.SIGKILL)
+            with pytest.raises(ccxt.NetworkError):
+                while True:
+                    name = f"k{pid}n{len(answered)}"
+                    side = "sell" if len(answered) % 2 else "buy"
+                    await client.create_order(BTC, "market", side, 0.01, None, {"clientOrderId": name})
+                    answered.append(name)
         finally:
             await client.close()
-        return await true_accounts(url)
 
-    with SandboxProcess(told, tmp_path / "world.json") as first:
-        before = asyncio.run(buys(first.url))
-        assert first.pid is not None
-        os.kill(first.pid, signal.SIGKILL)
-    with SandboxProcess(told, tmp_path / "world.json") as second:
-        after = asyncio.run(true_accounts(second.url))
+    for _ in range(2):
+        with SandboxProcess(told, tmp_path / "world.json") as sandbox:
+            assert sandbox.pid is not None
+            asyncio.run(trade_until_killed(sandbox.url, sandbox.pid))
+    with SandboxProcess(told, tmp_path / "world.json") as last:
+        truth = asyncio.run(true_accounts(last.url))["binance"]
 
-    assert before == after
-    assert (["a1", "a2"], 1) == (
-        [order["ticket"]["client_id"] for order in after["binance"]["orders"]],
-        len(after["binance"]["fills"]),
-    )
+    kept = {order["ticket"]["client_id"]: Decimal(order["filled"]) for order in truth["orders"]}
+    assert len(answered) > 2
+    assert set(answered) <= kept.keys()
+    assert len(kept) <= len(answered) + 2
+    held = [Decimal(position["quantity"]) for position in truth["positions"]]
+    assert sum(kept.values()) == sum(held)
+    gained = sum(Decimal(fill["realised"]) - Decimal(fill["fee"]) for fill in truth["fills"])
+    assert 10_000 + gained + sum(Decimal(paid["amount"]) for paid in truth["payments"]) == Decimal(truth["cash"])

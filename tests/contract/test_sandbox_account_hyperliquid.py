@@ -16,6 +16,7 @@ from tests.contract.hyperliquid_trading import (
     MAKER,
     NOON,
     TAKER,
+    WALLET,
     Trading,
     named,
     refusal,
@@ -116,6 +117,44 @@ def test_a_resting_order_fills_as_maker_at_its_own_price_once_the_market_trades_
     )
     assert (fill["price"], fill["amount"], fill["takerOrMaker"], fill["order"]) == (limit, 0.05, "maker", placed["id"])
     assert fill["fee"]["cost"] == pytest.approx(0.05 * limit * MAKER, rel=1e-12)
+
+
+def test_an_order_that_may_rest_is_answered_as_resting_though_it_has_filled_in_part(do: Do) -> None:
+    async def talk(trading: Trading) -> Any:
+        ask, depth = (await trading.client.fetch_order_book(BTC))["asks"][0]
+        placed = await trading.order(BTC, round(depth + 0.01, 5), ask, "GTC")
+        fills = await trading.client.fetch_my_trades(BTC)
+        return depth, placed, [fill["amount"] for fill in fills if fill["takerOrMaker"] == "taker"]
+
+    depth, placed, taken = do(talk)
+
+    assert (list(placed["info"]), placed["filled"], placed["status"]) == (["resting"], None, None)
+    assert taken == [depth]
+
+
+def test_an_order_of_the_account_s_own_is_cancelled_rather_than_traded_with(do: Do) -> None:
+    async def talk(trading: Trading) -> Any:
+        (first, depth), (second, _) = (await trading.client.fetch_order_book(BTC))["asks"][:2]
+        await trading.order(BTC, -0.01, second, "GTC", clientOrderId=named(1))
+        await trading.order(BTC, depth, second)
+        own = await trading.client.publicPostInfo({"type": "orderStatus", "user": WALLET, "oid": named(1)})
+        return first, own["order"]["status"], [fill["price"] for fill in await trading.client.fetch_my_trades(BTC)]
+
+    first, status, prices = do(talk)
+
+    assert (status, prices) == ("selfTradeCanceled", [first])
+
+
+def test_the_history_of_orders_tells_how_each_of_them_ended(do: Do) -> None:
+    async def talk(trading: Trading) -> Any:
+        client = trading.client
+        await rested(trading, 1, 2)
+        await client.cancel_order("", BTC, {"clientOrderId": named(1)})
+        await trading.take(0.05, clientOrderId=named(3))
+        await refusal(trading.take(0.0001, clientOrderId=named(4)))
+        return {order["clientOrderId"]: order["status"] for order in await client.fetch_orders(BTC)}
+
+    assert do(talk) == {named(1): "canceled", named(2): "open", named(3): "closed", named(4): "rejected"}
 
 
 async def rested(trading: Trading, *numbers: int) -> None:

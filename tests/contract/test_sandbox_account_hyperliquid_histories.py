@@ -25,10 +25,15 @@ def test_a_position_may_be_turned_over_and_each_fill_tells_what_was_held_before(
     async def talk(trading: Trading) -> Any:
         for quantity in (0.05, 0.02, -0.03, -0.1, 0.06):
             await trading.take(quantity)
-        rows = await trading.client.publicPostInfo({"type": "userFillsByTime", "user": WALLET, "startTime": 0})
-        return [(row["dir"], row["startPosition"]) for row in rows]
+        asked = {"user": WALLET, "startTime": 0}
+        oldest_first = await trading.client.publicPostInfo({"type": "userFillsByTime"} | asked)
+        newest_first = await trading.client.publicPostInfo({"type": "userFills"} | asked)
+        return oldest_first, newest_first
 
-    assert do(talk) == [
+    oldest_first, newest_first = do(talk)
+
+    assert newest_first == oldest_first[::-1]
+    assert [(row["dir"], row["startPosition"]) for row in oldest_first] == [
         ("Open Long", "0.0"),
         ("Open Long", "0.05"),
         ("Close Long", "0.07"),

@@ -16,16 +16,18 @@ from backtest.settings import EnvironmentSettings
 from backtest.tape import make_rules
 from bot.latch import LatchFile
 from bot.orders import LegOrder, Proposal
-from bot.risk import ApprovedOrder, Denied, Quote, RiskGate
+from bot.risk import ApprovedOrder, Denied, RiskGate
 from bot.risk.history import NoHistory
 from bot.risk_settings import RiskSettings
 from data.panel import Panel, build_panel
+from data.quotes import Quote
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 
 TICK = 24 * 41_667 * HOUR_MS + 10 * HOUR_MS
 """10:00 UTC of some day."""
 MIDNIGHT = TICK - 10 * HOUR_MS
+MINUTE_MS = 60_000
 PRICE = 100.0
 LEGS = (
     Instrument("binance", "X/USDT:USDT", Asset("X"), "USDT", 1.0, 0.01, 5.0, 8),
@@ -129,4 +131,4 @@ class Case:
         return RiskGate(RiskSettings(**self.limits), self.rules, 7, self.latch, self.past)
 
     def review(self) -> ApprovedOrder | Denied:
-        return self.gate().review(self.wanted, self.books, self.panel, self.quotes)
+        return self.gate().review(self.wanted, self.books, self.panel, self.quotes, TICK + MINUTE_MS)

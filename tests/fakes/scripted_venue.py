@@ -57,4 +57,5 @@ async def scripted(venue: Scripted, *, timeout_s: float = 2.0) -> AsyncIterator[
         async with LiveAccount(
             "binance", settings, KEYS, timeout_s=timeout_s, backoff_s=0.001, loopback=True
         ) as account:
+            account._client.timeout_on_exit = 0  # ms; ccxt waits for encrypted connections
             yield account

@@ -5,6 +5,7 @@ its histories whole, for all time. One event loop; not thread-safe.
 """
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -170,6 +171,17 @@ class Account:
         """All trades, oldest first, without those of hidden orders."""
         hidden = {order.number for order in self.histories.orders.values() if self._is_hidden(order)}
         return [fill for fill in self.histories.fills if fill.order not in hidden]
+
+    def fills_of(self, order: Order) -> list[Fill]:
+        """The trades of one order, oldest first."""
+        every, found, left = self.histories.fills, [], abs(order.filled)
+        at = bisect_right(every, order.number, key=lambda fill: fill.number)
+        while left:
+            if every[at].order == order.number:
+                found.append(every[at])
+                left -= abs(every[at].quantity)
+            at += 1
+        return found
 
     def payments(self, kind: Kind = Kind.FUNDING) -> list[Payment]:
         """All payments of a kind, oldest first."""

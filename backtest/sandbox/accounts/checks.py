@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from backtest.sandbox.accounts.account import Account
-from backtest.sandbox.accounts.records import Force, Side, Ticket, money
+from backtest.sandbox.accounts.records import Side, Ticket, money
 from backtest.sandbox.accounts.refusals import OrderRefused, Refusal
-from backtest.sandbox.accounts.trades import reducible, within
+from backtest.sandbox.accounts.trades import reducible, within, would_take
 
 
 def check(account: Account, ticket: Ticket) -> None:
@@ -21,7 +21,7 @@ def check(account: Account, ticket: Ticket) -> None:
         return
     _check_reduces(account, ticket)
     _check_notional(account, ticket)
-    if ticket.force is Force.POST_ONLY and within(account, ticket):
+    if would_take(account, ticket) and not account.conventions.post_only_recorded:
         raise OrderRefused(Refusal.WOULD_TAKE, str(ticket.limit))
     _check_margin(account, ticket)
 
@@ -91,5 +91,5 @@ def _price(account: Account, ticket: Ticket) -> Decimal:
     """The price that an order is valued at before it trades."""
     if ticket.limit is not None:
         return ticket.limit
-    levels = within(account, ticket)
-    return levels[-1][0] if levels and ticket.quantity > 0 else account.mark(ticket.symbol)
+    dearest = max((price for price, _ in within(account, ticket)), default=None) if ticket.quantity > 0 else None
+    return account.mark(ticket.symbol) if dearest is None else dearest

@@ -18,6 +18,8 @@ class Conventions:
     """Whether a client id may never come back; else only not while an order of that name is live."""
     leverage: int
     """Before any is set; less where the maintenance margin does not allow it."""
+    post_only_recorded: bool = False
+    """Whether a post-only order that would trade at once is taken and expires; else it is refused."""
     reduce_only_below_minimum: bool = True
     """Whether a reduce-only order may be smaller than the least notional."""
     names: Mapping[Origin, str] = field(default_factory=dict)
@@ -35,8 +37,8 @@ CONVENTIONS: Mapping[str, Conventions] = {
             Origin.DELISTING: "settlement_autoclose-",
         },
     ),
-    "bybit": Conventions(ids_for_ever=True, leverage=10),
+    "bybit": Conventions(ids_for_ever=True, leverage=10, post_only_recorded=True),
     "hyperliquid": Conventions(ids_for_ever=False, leverage=20),
-    "okx": Conventions(ids_for_ever=True, leverage=3),
+    "okx": Conventions(ids_for_ever=True, leverage=3, post_only_recorded=True),
 }
 """By venue."""

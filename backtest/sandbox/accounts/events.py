@@ -21,11 +21,13 @@ class Trade(Frozen):
     kind: Literal["trade"]
     symbol: str
     quantity: Decimal
-    price: Decimal | None = None
+    price: Decimal | None = Field(None, gt=0)
     side: Side = Side.BOTH
 
     def happen(self, account: Account) -> None:
-        """Trade. Raises OrderRefused for a contract that does not trade."""
+        """Trade. Raises OrderRefused for nothing, and for a contract that does not trade."""
+        if not self.quantity:
+            raise OrderRefused(Refusal.QUANTITY_ZERO)
         if not account.prices.is_listed(self.symbol, account.now_ms):
             raise OrderRefused(Refusal.UNKNOWN_SYMBOL, self.symbol)
         ticket = Ticket(self.symbol, self.quantity, self.price, Force.IOC, side=self.side)

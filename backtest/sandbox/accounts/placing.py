@@ -6,7 +6,7 @@ from decimal import Decimal
 from backtest.sandbox.accounts.account import Account
 from backtest.sandbox.accounts.checks import check
 from backtest.sandbox.accounts.records import ZERO, Force, Order, Status, Ticket
-from backtest.sandbox.accounts.trades import settle_rest, take, within
+from backtest.sandbox.accounts.trades import settle_rest, take, within, would_take
 
 
 def place(account: Account, ticket: Ticket) -> Order:
@@ -25,9 +25,11 @@ def place(account: Account, ticket: Ticket) -> Order:
 
 def execute(account: Account, order: Order) -> None:
     """Let an order meet the book."""
+    if would_take(account, order.ticket):
+        account.end(order, Status.EXPIRED)
+        return
     _expire_own(account, order)
-    enough = sum((size for _, size in within(account, order.ticket)), ZERO) >= abs(order.left)
-    if order.ticket.force is not Force.POST_ONLY and (order.ticket.force is not Force.FOK or enough):
+    if order.ticket.force is not Force.FOK or _is_enough(account, order):
         take(account, order)
     settle_rest(account, order)
 
@@ -44,6 +46,10 @@ def trigger(account: Account, order: Order) -> None:
         execute(account, order)
     else:
         account.end(order, Status.EXPIRED)
+
+
+def _is_enough(account: Account, order: Order) -> bool:
+    return sum((size for _, size in within(account, order.ticket)), ZERO) >= abs(order.left)
 
 
 def _hide(account: Account, order: Order) -> None:

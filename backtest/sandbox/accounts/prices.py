@@ -1,18 +1,21 @@
 """What an account sees of its venue's market, in decimals: marks, books, the path between two instants, settlements."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
-from backtest.sandbox.accounts.records import exact
+from backtest.sandbox.accounts.records import ZERO, exact
 from backtest.sandbox.candles import BENDS_MS
 from backtest.sandbox.world import World
 from data.types import HOUR_MS, Instrument
 
 TURNS_MS = (0, *BENDS_MS, HOUR_MS - 1)
 """Where within an hour a price may turn or jump; the last is the close."""
+
+
 Levels = list[tuple[Decimal, Decimal]]
 """(price, quantity), best first."""
 
@@ -67,20 +70,24 @@ class Prices:
         return symbol in self._by_symbol and self._world.is_listed(self._by_symbol[symbol], now_ms)
 
     def mark(self, symbol: str, now_ms: int) -> Decimal:
-        """The mark price, which is the last price; the last close in a gap."""
-        return exact(self._world.mark(self._by_symbol[symbol], now_ms))
+        """The mark price, which is the last price; the last close in a gap, 0 before the first bar."""
+        mark = self._world.mark(self._by_symbol[symbol], now_ms)
+        return ZERO if math.isnan(mark) else exact(mark)
 
     def book(self, symbol: str, now_ms: int) -> tuple[Levels, Levels]:
         """(bids, asks); both empty while nothing trades."""
+        return list(self.offers(symbol, now_ms, buying=False)), list(self.offers(symbol, now_ms, buying=True))
+
+    def offers(self, symbol: str, now_ms: int, *, buying: bool) -> Iterator[tuple[Decimal, Decimal]]:
+        """(price, quantity) of what a taker meets, best first: asks where it buys; nothing while nothing trades."""
         book = self._world.book(self._by_symbol[symbol], now_ms)
-        bids, asks = ([(exact(price), exact(size)) for price, size in side] for side in (book.bids, book.asks))
-        return bids, asks
+        return ((exact(price), exact(size)) for price, size in (book.asks if buying else book.bids))
 
     def span(self, symbol: str, begin_ms: int, end_ms: int) -> tuple[Decimal, Decimal] | None:
         """Prices traded at both ends of a stretch without a turn in it; None in a gap."""
         instrument = self._by_symbol[symbol]
         first, last = (self._world.traded(instrument, when) for when in (begin_ms, end_ms))
-        return None if np.isnan(first) or np.isnan(last) else (exact(first), exact(last))
+        return None if math.isnan(first) or math.isnan(last) else (exact(first), exact(last))
 
     def turns(self, after_ms: int, until_ms: int) -> Iterator[int]:
         """Instants in (after, until] at which prices may turn or jump."""

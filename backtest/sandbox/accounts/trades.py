@@ -1,6 +1,8 @@
 """How orders become trades: fills at prices, walks through the book, the venue's own closing of positions."""
 
+from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
+from itertools import takewhile
 
 from backtest.sandbox.accounts.account import Account
 from backtest.sandbox.accounts.positions import trade
@@ -69,13 +71,27 @@ def take(account: Account, order: Order) -> None:
         wanted -= size
 
 
-def within(account: Account, ticket: Ticket) -> list[tuple[Decimal, Decimal]]:
-    """Levels of the book that a ticket trades with, best first."""
-    bids, asks = account.prices.book(ticket.symbol, account.now_ms)
-    limit = ticket.limit
-    if ticket.quantity > 0:
-        return [level for level in asks if limit is None or level[0] <= limit]
-    return [level for level in bids if limit is None or level[0] >= limit]
+def within(account: Account, ticket: Ticket) -> Iterator[tuple[Decimal, Decimal]]:
+    """(price, quantity) of the levels of the book that a ticket trades with, best first."""
+    offers = account.prices.offers(ticket.symbol, account.now_ms, buying=ticket.quantity > 0)
+    return takewhile(lambda level: _reaches(ticket, level[0]), offers)
+
+
+def _reaches(ticket: Ticket, price: Decimal) -> bool:
+    if ticket.limit is None:
+        return True
+    return price <= ticket.limit if ticket.quantity > 0 else price >= ticket.limit
+
+
+def adds(account: Account, ticket: Ticket) -> bool:
+    """Whether something is held already the way that the order goes."""
+    position = account.position(ticket.symbol, ticket.side)
+    return position is not None and position.quantity * ticket.quantity > 0
+
+
+def would_take(account: Account, ticket: Ticket) -> bool:
+    """Whether a post-only order would trade at once."""
+    return ticket.force is Force.POST_ONLY and any(within(account, ticket))
 
 
 def settle_rest(account: Account, order: Order) -> None:

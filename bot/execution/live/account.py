@@ -26,6 +26,7 @@ from bot.venue_orders import (
 from data.connection import NONSENSE, Connection
 from data.credentials import Credentials
 from data.errors import ConfigurationError, OutcomeUnknown, VenueError, VenueRefused, VenueThrottled
+from data.readings import tradable
 from data.settings import VenueSettings
 from data.types import Instrument
 from data.venues import venue_profile
@@ -55,9 +56,9 @@ class LiveAccount:
         if name not in DIALECTS:
             raise ConfigurationError(f"no orders can be sent to {name} yet: choose from {', '.join(sorted(DIALECTS))}")
         self.name = name
-        profile = venue_profile(name)
+        self._profile = venue_profile(name)
         self._connection = Connection(
-            profile,
+            self._profile,
             settings,
             timeout_s=timeout_s,
             concurrency=concurrency,
@@ -68,8 +69,7 @@ class LiveAccount:
         if loopback:
             for address in _addresses(self._client.urls["api"]):
                 loopback_only(address)
-        self._dialect: Dialect = DIALECTS[name](self._connection)
-        self._dialect.quote = profile.quote
+        self._dialect: Dialect = DIALECTS[name](self._connection, self._profile.quote)
         self._prepared: tuple[Instrument, ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -88,7 +88,10 @@ class LiveAccount:
 
     async def place(self, order: VenueOrder) -> OrderReport:
         """See `VenueAccount.place`. The limit is rounded inward to the tick."""
-        ticket = self._ticket(order)
+        try:
+            ticket = self._ticket(order)
+        except VenueRefused as unlisted:
+            return OrderReport(OrderState.REJECTED, reason=str(unlisted))
         try:
             report = self._dialect.created(ticket, await self._dialect.create(ticket))
         except (VenueRefused, VenueThrottled) as refusal:
@@ -172,8 +175,8 @@ class LiveAccount:
 
     async def standing(self) -> Standing:
         """See `VenueAccount.standing`; the fees are those of the first contract that was prepared, or is listed."""
-        market = self._markets(self._prepared[:1]) or [m for m in self._client.markets.values() if m["swap"]]
-        return await self._dialect.standing(market[0])
+        listed = [market for market in self._client.markets.values() if tradable(market, self._profile)]
+        return await self._dialect.standing((self._markets(self._prepared) + listed)[0])
 
     async def prepare(self, instruments: Sequence[Instrument], leverage: float) -> None:
         """See `VenueAccount.prepare`. Leverage is cut to a whole number, at least 1."""
@@ -185,7 +188,7 @@ class LiveAccount:
         return await self._dialect.dead_man(self._markets(self._prepared), seconds)
 
     def recognise(self, client_ids: Iterable[str]) -> None:
-        """Tell which client ids are ours, for venues that write them in a way that cannot be read back."""
+        """See `VenueAccount.recognise`."""
         for client_id in client_ids:
             self._dialect.client_id(client_id)
 
@@ -205,10 +208,11 @@ class LiveAccount:
 
     def _ticket(self, order: VenueOrder) -> Ticket:
         instrument, market = order.instrument, self._market(order.instrument)
-        if exact(str(market["contractSize"])) != exact(instrument.contract_size):
+        size, lot = exact(str(market["contractSize"])), exact(str(market["precision"]["amount"]))
+        if (size, size * lot) != (exact(instrument.contract_size), exact(instrument.lot_step)):
             raise ValueError(
-                f"{self.name} counts {instrument.symbol} in contracts of {market['contractSize']}, not "
-                f"{instrument.contract_size}: read the instruments anew"
+                f"{self.name} counts {instrument.symbol} in contracts of {size} and steps of {size * lot}, not "
+                f"{instrument.contract_size} and {instrument.lot_step}: read the instruments anew"
             )
         units = whole(order.quantity, instrument.lot_step)
         step = self._dialect.price_step(instrument, order.limit)
@@ -223,7 +227,7 @@ class LiveAccount:
     def _market(self, instrument: Instrument) -> Mapping[str, Any]:
         market: Mapping[str, Any] | None = (self._client.markets or {}).get(instrument.symbol)
         if market is None:
-            raise ValueError(f"{self.name} lists no {instrument.symbol}: read the instruments anew")
+            raise VenueRefused(f"{self.name} lists no {instrument.symbol}: read the instruments anew")
         return market
 
     def _markets(self, instruments: Iterable[Instrument]) -> list[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
+from data.connection import Connection
 
 PAGE = 1000
 WEEK_MS = 7 * 24 * 3_600_000
@@ -35,8 +36,8 @@ class Binance(Dialect):
     already_so = frozenset({"-4046", "-4059"})
     options = {"fetchMargins": False, "fetchCurrencies": False}  # noqa: RUF012 - read only
 
-    def __init__(self, connection: Any) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, quote: str) -> None:
+        super().__init__(connection, quote)
         self._client_ids: dict[str, str] = {}
         """By the venue's id; trades name that one alone."""
 
@@ -136,16 +137,17 @@ class Binance(Dialect):
 
     async def prepare(self, markets: Sequence[Mapping[str, Any]], leverage: int) -> None:
         if await self._hedged():
-            await self.set_once(self.client.fapiPrivatePostPositionSideDual, {"dualSidePosition": "false"})
+            one_way = {"dualSidePosition": "false"}
+            await self.send_unless(self.client.fapiPrivatePostPositionSideDual, one_way, self.already_so)
         for market in markets:
             mode = {"symbol": market["id"], "marginType": "CROSSED"}
-            await self.set_once(self.client.fapiPrivatePostMarginType, mode)
-            await self.set_once(self.client.fapiPrivatePostLeverage, {"symbol": market["id"], "leverage": leverage})
+            await self.send_unless(self.client.fapiPrivatePostMarginType, mode, self.already_so)
+            await self.send(self.client.fapiPrivatePostLeverage, {"symbol": market["id"], "leverage": leverage})
 
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
         call, wait = self.client.fapiPrivatePostCountdownCancelAll, round(1000 * seconds)
         await asyncio.gather(*(self.send(call, {"symbol": m["id"], "countdownTime": wait}) for m in markets))
-        return True
+        return bool(markets)
 
     async def _hedged(self) -> bool:
         return await self.ask(

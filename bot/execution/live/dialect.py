@@ -58,6 +58,8 @@ class Dialect(ABC):
 
     proves_nothing: ClassVar[frozenset[str]] = frozenset()
     """Codes of refusals after which the order may be there all the same: failures inside, and duplicate ids."""
+    says_no: ClassVar[frozenset[str]] = frozenset()
+    """Codes of refusals that are certain, although ccxt has no class for them."""
     absent: ClassVar[frozenset[str]] = frozenset()
     """Codes of "no such order"."""
     already_so: ClassVar[frozenset[str]] = frozenset()
@@ -67,13 +69,12 @@ class Dialect(ABC):
     options: ClassVar[Mapping[str, object]] = {}
     """Of the ccxt class."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Nothing is sent yet."""
+    def __init__(self, connection: Connection, quote: str) -> None:
+        """Nothing is sent yet. `quote` is the currency that positions settle in."""
         self.connection = connection
         self.client = connection.client
         self.client.options.update(self.options)
-        self.quote = ""
-        """The currency that positions settle in; `account` knows it."""
+        self.quote = quote
 
     @abstractmethod
     def code(self, answer: object) -> str:
@@ -149,14 +150,19 @@ class Dialect(ABC):
 
     async def send(self, call: Callable[..., Awaitable[Any]], params: Json) -> Json:
         """A change, sent once."""
-        return await self.connection.send(partial(call, params), self._doubtful)
+        return await self.connection.send(partial(call, params), self.proves)
 
-    async def set_once(self, call: Callable[..., Awaitable[Any]], params: Json) -> None:
-        """A setting, which may be so already."""
+    def proves(self, answer: object) -> bool | None:
+        """Whether a refusal proves that nothing was done; None where its class says."""
+        code = self.code(answer)
+        return True if code in self.says_no else False if code in self.proves_nothing else None
+
+    async def send_unless(self, call: Callable[..., Awaitable[Any]], params: Json, harmless: frozenset[str]) -> None:
+        """A change, sent once, of which some refusals mean that it is so already."""
         try:
             await self.send(call, params)
         except VenueRefused as refusal:
-            if self.code(refusal.answer) not in self.already_so:
+            if self.code(refusal.answer) not in harmless:
                 raise
 
     async def find_by(
@@ -188,9 +194,6 @@ class Dialect(ABC):
                 "ledger of this one by hand"
             )
         return float(exact(fee))
-
-    def _doubtful(self, answer: object) -> bool:
-        return self.code(answer) in self.proves_nothing
 
 
 def json_list(answer: Json) -> list[Json]:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
+from bot.execution.live.hyperliquid_words import NO_SUCH, TOO_LITTLE_TRADED, code, price_step, state_of
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
@@ -22,23 +23,19 @@ from data.types import Instrument
 Result = TypeVar("Result")
 FILLS_PAGE = 2000
 FUNDING_PAGE = 500
-DIGITS, DECIMALS = 5, 6
-"""A price has at most so many significant digits, and so many decimals less those of the quantity; whole is always
-allowed."""
 SHORTEST_S = 5.0
 """Orders can be cancelled no sooner than so much later."""
-NO_SUCH = ("unknownOid", "Order was never placed, already canceled, or filled")
-TOO_LITTLE_TRADED = "Cannot set scheduled cancel time until enough volume traded"
 
 
 class Hyperliquid(Dialect):
     """One-way and cross; the key is the wallet's own or that of an API wallet, which cannot withdraw."""
 
+    says_no = frozenset({TOO_LITTLE_TRADED})
     absent = frozenset(NO_SUCH)
     options = {"builderFee": False, "refSet": True}  # noqa: RUF012 - read only
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, quote: str) -> None:
+        super().__init__(connection, quote)
         self._wallet = {"user": self.client.walletAddress}
         self._ours: dict[str, str] = {}
         """By what the venue calls them."""
@@ -46,11 +43,7 @@ class Hyperliquid(Dialect):
         """As the venue writes them, by the venue's id."""
 
     def code(self, answer: object) -> str:
-        """Errors are sentences; those that we know are cut to what is always the same in them."""
-        if not isinstance(answer, Mapping):
-            return ""
-        words = str(_error(answer) or answer.get("status", ""))
-        return next((known for known in (*NO_SUCH, TOO_LITTLE_TRADED) if known in words), words)
+        return code(answer)
 
     def client_id(self, ours: str) -> str:
         written = "0x" + hashlib.sha256(ours.encode()).hexdigest()[:32]
@@ -62,9 +55,7 @@ class Hyperliquid(Dialect):
         return self._ours.get(told, told) if told else ""
 
     def price_step(self, instrument: Instrument, limit: float) -> Decimal:
-        decimals = DECIMALS + exact(instrument.lot_step).adjusted()
-        digits = Decimal(1).scaleb(exact(limit).adjusted() - DIGITS + 1)
-        return max(min(digits, Decimal(1)), Decimal(1).scaleb(-decimals))
+        return price_step(instrument.lot_step, limit)
 
     async def create(self, ticket: Ticket) -> Json:
         params = {
@@ -80,7 +71,7 @@ class Hyperliquid(Dialect):
             "price": ticket.price,
             "params": params,
         }
-        return await self.send(self.client.privatePostExchange, self.client.create_orders_request([order]))
+        return await self.send(self._signed, lambda: self.client.create_orders_request([order]))
 
     def created(self, ticket: Ticket, answer: Json) -> OrderReport:
         (told,) = answer["response"]["data"]["statuses"]
@@ -100,12 +91,14 @@ class Hyperliquid(Dialect):
         told = await self.find_by(self.client.publicPostInfo, params, partial(self._status, ticket))
         if told is None:
             return OrderReport(OrderState.ABSENT)
+        if state_of(told[0]) is OrderState.REJECTED:
+            told = await self._taken(ticket) or told
         status, order = told
-        state, venue_id = _state(status), str(order["oid"])
+        state, venue_id = state_of(status), str(order["oid"])
         if state is OrderState.REJECTED:
             return ticket.report(state, "0", None, venue_id, f"{self.connection.name} refused ({status})")
         # What it filled, and at which price, is told by its fills; sizes only say how much of that must be there.
-        least = Decimal(0) if status.endswith("anceled") else exact(order["origSz"]) - exact(order["sz"])
+        least = Decimal(0) if state is OrderState.ENDED else exact(order["origSz"]) - exact(order["sz"])
         filled, average = await self._filled(venue_id, int(order["timestamp"]), least)
         if state is OrderState.FILLED and filled < exact(ticket.contracts):
             state = OrderState.ENDED
@@ -113,13 +106,15 @@ class Hyperliquid(Dialect):
 
     async def cancel(self, ticket: Ticket) -> None:
         named = {"clientOrderId": [ticket.client_id]}
-        await self._act(self.client.cancel_orders_request([], ticket.market["symbol"], named))
+        symbol = ticket.market["symbol"]
+        await self.send(self._signed, lambda: self.client.cancel_orders_request([], symbol, named))
 
     async def cancel_all(self, markets: Sequence[Mapping[str, Any]]) -> None:
         rows = await self._resting()
         for market in markets:
             if ids := [str(row["oid"]) for row in rows if row["coin"] == market["baseName"]]:
-                await self._act(self.client.cancel_orders_request(ids, market["symbol"]))
+                cancel = partial(self.client.cancel_orders_request, ids, market["symbol"])
+                await self.send_unless(self._signed, cancel, self.absent)
 
     async def open_orders(self) -> list[tuple[str, str]]:
         return [(self._symbol_of(row["coin"]), self.ours(row.get("cloid"))) for row in await self._resting()]
@@ -182,24 +177,26 @@ class Hyperliquid(Dialect):
         for market in markets:
             most = int(market["limits"]["leverage"]["max"] or leverage)
             call = partial(self.client.set_leverage, min(leverage, most), market["symbol"])
-            await self.connection.send(call, self._doubtful)
+            await self.connection.send(call, self.proves)
 
     async def dead_man(self, markets: Sequence[Mapping[str, Any]], seconds: float) -> bool:
-        nonce = self.client.incrementing_nonce()
-        action: dict[str, Any] = {"type": "scheduleCancel"}
-        if seconds > 0:
-            action["time"] = nonce + round(1000 * max(seconds, SHORTEST_S))
-        signature = self.client.sign_l1_action(action, nonce)
+        def schedule() -> Json:
+            nonce, action = self.client.incrementing_nonce(), {"type": "scheduleCancel"}
+            if seconds > 0:
+                action["time"] = nonce + round(1000 * max(seconds, SHORTEST_S))
+            return {"action": action, "nonce": nonce, "signature": self.client.sign_l1_action(action, nonce)}
+
         try:
-            await self._act({"action": action, "nonce": nonce, "signature": signature})
+            await self.send(self._signed, schedule)
         except VenueRefused as refusal:
             if self.code(refusal.answer) != TOO_LITTLE_TRADED:
                 raise
             return False
         return True
 
-    async def _act(self, request: Json) -> Json:
-        return await self.send(self.client.privatePostExchange, request)
+    async def _signed(self, sign: Callable[[], Json]) -> Json:
+        """Sign an action and send it."""
+        return await self.client.privatePostExchange(sign())
 
     def _status(self, ticket: Ticket, answer: Json) -> tuple[str, Json]:
         """Where an order stands, in the venue's word, and its row."""
@@ -207,6 +204,16 @@ class Hyperliquid(Dialect):
         ticket.compare(order["cloid"])
         self._client_ids[str(order["oid"])] = ticket.client_id
         return status, order
+
+    async def _taken(self, ticket: Ticket) -> tuple[str, Json] | None:
+        """Where an order stands whose id was sent again: the venue tells of the last of that name, which it refused."""
+
+        def read(rows: Json) -> tuple[str, Json] | None:
+            mine = [(str(row["status"]), row["order"]) for row in json_list(rows)]
+            taken = [one for one in mine if one[1]["cloid"] == ticket.client_id and not one[0].endswith("ejected")]
+            return taken[0] if taken else None
+
+        return await self.ask(self.client.publicPostInfo, {"type": "historicalOrders", **self._wallet}, read)
 
     async def _filled(self, venue_id: str, since_ms: int, least: Decimal) -> tuple[Decimal, str]:
         """What an order filled, and its average price; asked again while that is less than the venue says elsewhere."""
@@ -289,26 +296,3 @@ class Hyperliquid(Dialect):
         """ccxt's symbol of a coin's perpetual; the venue's own name of anything else."""
         markets = self.client.markets.values()
         return next((str(m["symbol"]) for m in markets if m["swap"] and m["baseName"] == coin), coin)
-
-
-def _state(status: str) -> OrderState:
-    """Statuses other than these end with Rejected or Canceled; the venue adds some now and then."""
-    if status in ("open", "triggered"):
-        return OrderState.OPEN
-    if status == "filled":
-        return OrderState.FILLED
-    if status.endswith("ejected"):
-        return OrderState.REJECTED
-    if status.endswith("anceled"):
-        return OrderState.ENDED
-    raise ValueError(f"an order that is {status!r}")
-
-
-def _error(answer: Mapping[str, Any]) -> object:
-    """The sentence in an answer that refuses."""
-    said = answer.get("response")
-    if not isinstance(said, Mapping):
-        return said
-    data = said.get("data")
-    statuses = data.get("statuses", []) if isinstance(data, Mapping) else []
-    return next((one["error"] for one in statuses if isinstance(one, Mapping) and "error" in one), None)

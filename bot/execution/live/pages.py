@@ -43,17 +43,17 @@ async def forward(
 async def chained(
     read: Callable[[str], Awaitable[tuple[Sequence[Row[Entry]], str]]], since_ms: int, what: str
 ) -> list[Row[Entry]]:
-    """Rows from `since_ms` on, oldest first, where `read(cursor)` gives a page and the cursor of the next one: empty
-    at first, and empty or with an empty page at the end. Raises VenueRefused where a page is followed by itself."""
+    """Rows from `since_ms` on, oldest first, where `read(cursor)` gives a page, newest first, and the cursor of the
+    next: empty at first, and empty or with an empty page at the end. Raises VenueRefused where pages go in a circle."""
     rows: dict[str, Row[Entry]] = {}
     cursor, passed = "", {""}
     while True:
         answer, cursor = await read(cursor)
         rows |= {row.key: row for row in answer}
         if not answer or not cursor:
-            return _in_order(rows, since_ms)
+            return _in_order(dict(reversed(rows.items())), since_ms)
         if cursor in passed:
-            raise VenueRefused(f"{what}: a page of the history is followed by itself: read it by hand")
+            raise VenueRefused(f"{what}: the pages of the history go in a circle: read it by hand")
         passed.add(cursor)
 
 

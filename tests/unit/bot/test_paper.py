@@ -51,6 +51,12 @@ def test_a_one_sided_or_empty_book_takes_nothing(book: OrderBook, quantity: floa
     assert 0.0 == depth(book, order(quantity))
 
 
+@pytest.mark.parametrize(("collar", "taken"), [(0.5, 0.0), (math.inf, 3.0)], ids=["entry", "exit"])
+def test_a_crossed_book_takes_no_entry_and_lets_an_exit_out(collar: float, taken: float) -> None:
+    crossed = OrderBook(bids=BOOK.asks, asks=BOOK.bids)
+    assert taken == depth(crossed, order(3.0, collar))
+
+
 @given(st.floats(0.01, 30.0), st.booleans())
 def test_the_average_lies_within_the_levels_that_were_touched(size: float, buys: bool) -> None:
     taken = depth(BOOK, order(size if buys else -size))

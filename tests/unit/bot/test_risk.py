@@ -10,9 +10,10 @@ import pytest
 from backtest.accounting import SHORT, Books
 from backtest.events import Fill, apply
 from bot.latch import LatchFile
-from bot.risk import ApprovedOrder, Denial, Denied, Quote
+from bot.risk import ApprovedOrder, Denial, Denied
 from bot.risk_settings import RiskSettings
 from data.panel import Panel
+from data.quotes import Quote
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset
 from tests.fakes.pair_entry import (
@@ -31,7 +32,10 @@ from tests.fakes.pair_entry import (
     turned,
 )
 
-GOOD, NAN = Quote(99.99, 100.01, 1.0), float("nan")
+NAN = float("nan")
+READ_MS = TICK + 59_000
+"""A second before the review."""
+GOOD = Quote(99.99, 100.01, READ_MS)
 PAIR = (LEGS[0].key, LEGS[1].key)
 SIX = tuple(
     replace(leg, symbol=leg.symbol.replace("X", code), asset=Asset(code)) for code in ("X", "Y", "Z") for leg in LEGS
@@ -76,8 +80,14 @@ def worthless() -> Panel:
 
 LIMITS = {
     Denial.LOT_STEP: (Case(wanted=proposal(30.5)), Case(wanted=proposal(31.0))),
-    Denial.STALE_DATA: (Case({"max_quote_age_s": 0.9}, quotes=(GOOD, GOOD)), Case({"max_quote_age_s": 1.0})),
-    Denial.UNSOUND_BOOK: (Case(quotes=(GOOD, Quote(100, 100, 1))), Case(quotes=(GOOD, Quote(100, 100.01, 1)))),
+    Denial.STALE_DATA: (
+        Case({"max_quote_age_s": 0.999}, quotes=(GOOD, GOOD)),
+        Case({"max_quote_age_s": 1.0}, quotes=(GOOD, GOOD)),
+    ),
+    Denial.UNSOUND_BOOK: (
+        Case(quotes=(GOOD, Quote(100, 100, READ_MS))),
+        Case(quotes=(GOOD, Quote(100, 100.01, READ_MS))),
+    ),
     Denial.PRICE_COLLAR: (Case({"max_price_collar_pct": 2.99}), Case({"max_price_collar_pct": 3.0})),
     Denial.VENUES_APART: (priced(104.0, max_venue_gap_pct=3.99), priced(104.0, max_venue_gap_pct=4.01)),
     Denial.QUOTE_GAP: (quoted(1.01, max_quote_gap_pct=0.99), quoted(1.01, max_quote_gap_pct=1.01)),
@@ -135,13 +145,14 @@ BROKEN = {
     "a thousandfold quantity": (Denial.LEG_NOTIONAL, Case(wanted=proposal(30_000.0))),
     "prices of three hours ago": (Denial.STALE_DATA, Case(panel=market(2))),
     "a panel of two hours ago": (Denial.STALE_DATA, Case(wanted=replace(proposal(), tick=TICK + 2 * HOUR_MS))),
-    "an order book without an age": (Denial.STALE_DATA, Case(quotes=(GOOD, replace(GOOD, age_s=NAN)))),
-    "an order book without bids": (Denial.UNSOUND_BOOK, Case(quotes=(GOOD, Quote(NAN, 100.01, 1.0)))),
-    "a crossed order book": (Denial.UNSOUND_BOOK, Case(quotes=(Quote(100.01, 99.99, 1.0), GOOD))),
-    "an order book far from the close": (Denial.PRICE_COLLAR, Case(quotes=(GOOD, Quote(105.9, 106.1, 1.0)))),
+    "an order book of tomorrow": (Denial.STALE_DATA, Case(quotes=(GOOD, replace(GOOD, time_ms=TICK + 24 * HOUR_MS)))),
+    "the order book of one leg only": (Denial.UNSOUND_BOOK, Case(quotes=(GOOD,))),
+    "an order book without bids": (Denial.UNSOUND_BOOK, Case(quotes=(GOOD, Quote(NAN, 100.01, READ_MS)))),
+    "a crossed order book": (Denial.UNSOUND_BOOK, Case(quotes=(Quote(100.01, 99.99, READ_MS), GOOD))),
+    "an order book far from the close": (Denial.PRICE_COLLAR, Case(quotes=(GOOD, Quote(105.9, 106.1, READ_MS)))),
     "order books 5 % apart": (
         Denial.VENUES_APART,
-        Case(quotes=(Quote(97.39, 97.41, 1.0), Quote(102.59, 102.61, 1.0))),
+        Case(quotes=(Quote(97.39, 97.41, READ_MS), Quote(102.59, 102.61, READ_MS))),
     ),
     "a tenfold price on one venue": (Denial.VENUES_APART, priced(10 * PRICE)),
     "a reference of another market": (Denial.PRICE_COLLAR, Case(wanted=proposal(reference=10 * PRICE))),

@@ -205,6 +205,9 @@ def test_the_file_that_is_named_is_the_one_that_is_read(tmp_path: Path) -> None:
             {"environment": {"initial_capital": 15_000.0}, "risk": {"max_gross_notional": 29_999.0}},
             "max_gross_notional",
         ),
+        ({"risk": {"max_asset_notional": 6_666.0}}, "risk.max_asset_notional (6,666)"),
+        ({"risk": {"max_venue_notional": 9_999.0}}, "risk.max_venue_notional (9,999)"),
+        ({"risk": {"max_price_collar_pct": 2.9}}, "risk.max_price_collar_pct (2.9 %)"),
     ],
 )
 def test_limits_that_would_deny_every_entry_are_refused_at_once(

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import ConfigurationError, MissingData
-from data.market import Market, lot_step, tick_size, touch, without_hours
-from data.settings import Outage
+from data.market import Market, lot_step, tick_size, touch, with_shocks, without_hours
+from data.settings import Outage, Shock
 from data.types import HOUR_MS, Asset, Bars, Instrument, Settlements
 
 START = 1_736_121_600_000
@@ -30,6 +30,10 @@ def market(*parts: Bars) -> Market:
     whole = Bars(*(np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])))
     none = np.array([], dtype=np.int64)
     return Market((BTC,), {BTC.key: whole}, {BTC.key: Settlements(none, none, np.array([]))})
+
+
+def at(hour: int) -> datetime:
+    return datetime.fromtimestamp(START / 1000, UTC) + timedelta(hours=hour)
 
 
 def rising() -> Market:
@@ -265,3 +269,22 @@ def test_without_outages_nothing_changes() -> None:
 def test_an_outage_of_a_venue_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="an outage names mtgox.*choose from binance, hyperliquid"):
         without_hours(two_venues(), [outage(1, 2, "mtgox")])
+
+
+def test_a_shock_moves_the_candles_of_its_hours_and_no_others() -> None:
+    shocked = with_shocks(market(bars(0, FLAT, FLAT, FLAT)), [Shock(asset="BTC", percent=-30, begin=at(1), end=at(2))])
+
+    assert [100.0, 70.0, 100.0] == shocked.bars[BTC.key].close.tolist()
+    assert [100.0, 70.0, 100.0] == [shocked.mid(BTC.key, START + hour * HOUR_MS) for hour in range(3)]
+
+
+def test_a_shock_without_an_end_lasts() -> None:
+    shocked = with_shocks(market(bars(0, FLAT, FLAT, FLAT)), [Shock(asset="BTC", percent=50, begin=at(1))])
+
+    assert [100.0, 150.0, 150.0] == shocked.bars[BTC.key].low.tolist()
+
+
+@pytest.mark.parametrize("shock", [{"asset": "ETH"}, {"asset": "BTC", "venue": "okx"}])
+def test_a_shock_of_what_the_market_does_not_have_is_refused(shock: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="does not have"):
+        with_shocks(rising(), [Shock(percent=1, begin=at(0), **shock)])
