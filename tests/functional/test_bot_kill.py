@@ -26,6 +26,7 @@ from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
 from tests.functional.commands import BOT, bot, eventually
 
+VENUES = ("binance", "bybit", "hyperliquid", "okx")
 HOLD = """\
 import sys, time
 from pathlib import Path
@@ -41,7 +42,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One sandbox for all; each test leaves it flat."""
     with (
         pytest.MonkeyPatch.context() as patched,
-        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0) as one,
+        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0, venues=VENUES) as one,
     ):
         yield one
 
@@ -70,10 +71,23 @@ def enter(rehearsal: Rehearsal) -> None:
     rehearsal.trade(SHORT, -40)
 
 
+def enter_everywhere(rehearsal: Rehearsal) -> dict[str, dict[str, float]]:
+    """A pair more, on the other two venues; what has to be traded to be flat, by venue."""
+    enter(rehearsal)
+    rehearsal.trade(("bybit", "XRP/USDT:USDT"), 300)
+    rehearsal.trade(("okx", "XRP/USDT:USDT"), -300)
+    return {
+        "binance": {LONG[1]: -40.0},
+        "bybit": {"XRP/USDT:USDT": -300.0},
+        "hyperliquid": {SHORT[1]: 40.0},
+        "okx": {"XRP/USDT:USDT": 300.0},
+    }
+
+
 def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     rehearsal: Rehearsal, hanging: subprocess.Popen
 ) -> None:
-    enter(rehearsal)
+    expected = enter_everywhere(rehearsal)
     rest(rehearsal)
     with closing(sqlite3.connect(ledger_path(rehearsal.settings), isolation_level=None)) as ledger:
         ledger.execute("CREATE TABLE IF NOT EXISTS held (x)")
@@ -85,9 +99,7 @@ def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     assert told["complete"]
     assert f"the bot (process {hanging.pid}) was ended by SIGKILL" == told["bot"]
     assert -signal.SIGKILL == hanging.wait(5)
-    assert {"binance": {LONG[1]: -40.0}, "hyperliquid": {SHORT[1]: 40.0}} == {
-        one["venue"]: one["closed"] for one in told["venues"]
-    }
+    assert expected == {one["venue"]: one["closed"] for one in told["venues"]}
     assert LatchState.KILLED is LatchFile(rehearsal.var / LATCH).read().state
     assert took < 30
 
@@ -128,8 +140,8 @@ def test_a_venue_that_cannot_be_asked_is_not_called_flat_and_the_other_one_is_cl
     finally:
         os.environ["HYPERLIQUID_PRIVATE_KEY"] = kept
     assert (3, {SHORT: -40.0}) == (code, rehearsal.held())
-    assert [True, False] == [one["flat"] for one in told["venues"]]
-    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][1]["trouble"]
+    assert [True, True, False, True] == [one["flat"] for one in told["venues"]]
+    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][2]["trouble"]
     assert (0, {}) == (killed(rehearsal)[0], rehearsal.held())
 
 
