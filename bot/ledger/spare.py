@@ -15,16 +15,17 @@ class SpareJournal:
     """Lines of JSON in a file of fixed size. One writing process."""
 
     def __init__(self, path: Path) -> None:
-        """Reserves the room, where it is not reserved yet."""
+        """Reserves the room, where it is not reserved yet, and cuts off a line that a crash left half written."""
         self._path = path
-        if not path.exists() or path.stat().st_size < ROOM:
-            rows = self.rows() if path.exists() else []
-            self._fill(rows)
+        rows = self.rows() if path.exists() else []
+        whole = "".join(_line(row) for row in rows)
+        if not path.exists() or path.read_text() != whole.ljust(ROOM):
+            self._fill(whole)
         self._end = len(self._text().encode())
 
     def append(self, row: Mapping[str, Any]) -> None:
         """On the disk when it returns; raises OSError where even this file cannot be written."""
-        line = (json.dumps(row) + "\n").encode()
+        line = _line(row).encode()
         with self._path.open("r+b") as file:
             file.seek(self._end)
             file.write(line)
@@ -38,17 +39,20 @@ class SpareJournal:
 
     def clear(self) -> None:
         """Everything in it is in the ledger now."""
-        self._fill([])
+        self._fill("")
         self._end = 0
 
     def _text(self) -> str:
         return self._path.read_text().rstrip(" ")
 
-    def _fill(self, rows: list[dict[str, Any]]) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+    def _fill(self, text: str) -> None:
         new = self._path.with_name(self._path.name + ".new")
         with new.open("w") as file:
             file.write(text.ljust(ROOM))
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row) + "\n"
