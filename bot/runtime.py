@@ -17,7 +17,7 @@ from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord
 from bot.retraining import Plan, Retraining
-from bot.run_folder import latch_file, ledger_path, registry_of
+from bot.run_folder import latches, ledger_path, registry_of
 from bot.settings import Settings
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Trader
