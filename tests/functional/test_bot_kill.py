@@ -1,6 +1,7 @@
 """`bot kill` over real HTTP: whatever hangs, fails or lies, it ends flat by the venues' own word, or says that it did
 not."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from backtest.sandbox.fault_client import script_faults
 from backtest.schema import schema_of
 from bot.kill_journal import KillJournal
 from bot.latch import HALT, LATCH, LatchFile, LatchState
@@ -26,6 +28,12 @@ from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
 from tests.functional.commands import BOT, bot, eventually
 
+LOST = (
+    {"kind": "reset", "venue": "binance", "method": "POST", "request": "order", "after": True, "times": 1},
+    {"kind": "status", "status": 503, "venue": "bybit", "method": "POST", "request": "order/create", "times": 1},
+    {"kind": "reset", "venue": "okx", "method": "POST", "request": "trade/batch-orders", "after": True, "times": 1},
+)
+"""Orders that take effect, or do not, and nobody is told."""
 VENUES = ("binance", "bybit", "hyperliquid", "okx")
 HOLD = """\
 import sys, time
@@ -116,7 +124,8 @@ def rest(rehearsal: Rehearsal) -> None:
 
 
 def test_lost_answers_and_partial_fills_end_flat_and_are_in_the_journal(rehearsal: Rehearsal) -> None:
-    enter(rehearsal)
+    enter_everywhere(rehearsal)
+    asyncio.run(script_faults(rehearsal.url, *LOST))
     rehearsal.happen("binance", "partial", percent=30, orders=2)
     rehearsal.happen("hyperliquid", "reject", code="-1", words="Price too far from oracle", orders=1)
     before = len(list(KillJournal(rehearsal.var / "kill-journal.jsonl").lines()))
