@@ -198,7 +198,7 @@ async def guarded(guard: Guard | None, stop: asyncio.Event) -> AsyncIterator[Non
         return
     await guard.minute()
     task = asyncio.create_task(guard.run())
-    task.add_done_callback(lambda _: stop.set())
+    task.add_done_callback(lambda ended: None if ended.cancelled() else stop.set())
     try:
         yield
     finally:

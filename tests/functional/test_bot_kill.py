@@ -1,6 +1,7 @@
 """`bot kill` over real HTTP: whatever hangs, fails or lies, it ends flat by the venues' own word, or says that it did
 not."""
 
+import asyncio
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from backtest.sandbox.fault_client import script_faults
 from backtest.schema import schema_of
 from bot.kill_journal import KillJournal
 from bot.latch import HALT, LATCH, LatchFile, LatchState
@@ -26,6 +28,13 @@ from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
 from tests.functional.commands import BOT, bot, eventually
 
+LOST = (
+    {"kind": "reset", "venue": "binance", "method": "POST", "request": "order", "after": True, "times": 1},
+    {"kind": "status", "status": 503, "venue": "bybit", "method": "POST", "request": "order/create", "times": 1},
+    {"kind": "reset", "venue": "okx", "method": "POST", "request": "trade/batch-orders", "after": True, "times": 1},
+)
+"""Orders that take effect, or do not, and nobody is told."""
+VENUES = ("binance", "bybit", "hyperliquid", "okx")
 HOLD = """\
 import sys, time
 from pathlib import Path
@@ -41,7 +50,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One sandbox for all; each test leaves it flat."""
     with (
         pytest.MonkeyPatch.context() as patched,
-        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0) as one,
+        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0, venues=VENUES) as one,
     ):
         yield one
 
@@ -70,10 +79,23 @@ def enter(rehearsal: Rehearsal) -> None:
     rehearsal.trade(SHORT, -40)
 
 
+def enter_everywhere(rehearsal: Rehearsal) -> dict[str, dict[str, float]]:
+    """A pair more, on the other two venues; what has to be traded to be flat, by venue."""
+    enter(rehearsal)
+    rehearsal.trade(("bybit", "XRP/USDT:USDT"), 300)
+    rehearsal.trade(("okx", "XRP/USDT:USDT"), -300)
+    return {
+        "binance": {LONG[1]: -40.0},
+        "bybit": {"XRP/USDT:USDT": -300.0},
+        "hyperliquid": {SHORT[1]: 40.0},
+        "okx": {"XRP/USDT:USDT": 300.0},
+    }
+
+
 def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     rehearsal: Rehearsal, hanging: subprocess.Popen
 ) -> None:
-    enter(rehearsal)
+    expected = enter_everywhere(rehearsal)
     rest(rehearsal)
     with closing(sqlite3.connect(ledger_path(rehearsal.settings), isolation_level=None)) as ledger:
         ledger.execute("CREATE TABLE IF NOT EXISTS held (x)")
@@ -85,9 +107,7 @@ def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     assert told["complete"]
     assert f"the bot (process {hanging.pid}) was ended by SIGKILL" == told["bot"]
     assert -signal.SIGKILL == hanging.wait(5)
-    assert {"binance": {LONG[1]: -40.0}, "hyperliquid": {SHORT[1]: 40.0}} == {
-        one["venue"]: one["closed"] for one in told["venues"]
-    }
+    assert expected == {one["venue"]: one["closed"] for one in told["venues"]}
     assert LatchState.KILLED is LatchFile(rehearsal.var / LATCH).read().state
     assert took < 30
 
@@ -104,7 +124,8 @@ def rest(rehearsal: Rehearsal) -> None:
 
 
 def test_lost_answers_and_partial_fills_end_flat_and_are_in_the_journal(rehearsal: Rehearsal) -> None:
-    enter(rehearsal)
+    enter_everywhere(rehearsal)
+    asyncio.run(script_faults(rehearsal.url, *LOST))
     rehearsal.happen("binance", "partial", percent=30, orders=2)
     rehearsal.happen("hyperliquid", "reject", code="-1", words="Price too far from oracle", orders=1)
     before = len(list(KillJournal(rehearsal.var / "kill-journal.jsonl").lines()))
@@ -128,8 +149,8 @@ def test_a_venue_that_cannot_be_asked_is_not_called_flat_and_the_other_one_is_cl
     finally:
         os.environ["HYPERLIQUID_PRIVATE_KEY"] = kept
     assert (3, {SHORT: -40.0}) == (code, rehearsal.held())
-    assert [True, False] == [one["flat"] for one in told["venues"]]
-    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][1]["trouble"]
+    assert [True, True, False, True] == [one["flat"] for one in told["venues"]]
+    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][2]["trouble"]
     assert (0, {}) == (killed(rehearsal)[0], rehearsal.held())
 
 
