@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
 from bot.access import open_access
+from bot.cli.doctor import examine_all
 from bot.doctor.examination import examine
 from bot.doctor.finding import Finding, Verdict
 from bot.doctor.record import passed
@@ -90,3 +92,13 @@ def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
     assert {"configuration", "disk", "ledger", "single instance", "latch", "champion", "accounts"} == {
         check for check, _ in findings
     }
+
+
+def test_a_fault_is_an_exit_code_and_a_line_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LatchFile(tmp_path / LATCH).kill("a test")
+    with pytest.raises(typer.Exit) as ended:
+        examine_all(Settings(var=tmp_path), as_json=False)
+    assert 2 == ended.value.exit_code
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not fit to trade" in told
+    assert "find the cause, then `bot resume`" in told
