@@ -5,6 +5,8 @@ import json
 import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
@@ -24,13 +26,18 @@ LOOK_S = 0.5
 
 def kill_bot(settings: Settings, reason: str, *, deadline_s: float, grace_s: float, as_json: bool) -> None:
     """Everything that the kill switch does; ends with NOT_FLAT unless all of it came about."""
-    from bot.killer import Killer  # light: what speaks to venues is loaded once the bot has ended
+    from bot.killer import Killer
 
     killer = Killer(settings.var, LatchFile(settings.var / LATCH))
     if settings.profile != "live":
         _kill_paper(killer, settings, reason, deadline_s, as_json=as_json)
         return
-    bot = killer.stop(reason, grace_s)
+    killer.latch(reason)
+    # What speaks to venues takes seconds to load: meanwhile the bot has its grace.
+    loading = Thread(target=import_module, args=("bot.access",), daemon=True)
+    loading.start()
+    bot = killer.stop(grace_s)
+    loading.join()
     typer.secho(f"latched; {bot}; closing everything on {', '.join(settings.data.venues)}", err=True)
     killed = asyncio.run(_flatten(killer, settings, bot, deadline_s))
     _show(killed, as_json=as_json)
