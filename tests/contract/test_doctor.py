@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from backtest.sandbox.account_client import distort
 from bot.access import open_access
 from bot.cli.doctor import examine_all
 from bot.doctor.examination import examine
@@ -83,6 +84,17 @@ def test_fees_that_are_dearer_than_configured_are_found(rehearsal: Rehearsal) ->
     cheap = {"binance": VenueSettings(taker_fee_bps=1.0)}
     data = rehearsal.settings.data.model_copy(update={"venues": rehearsal.settings.data.venues | cheap})
     assert {("fees", "binance")} == faults(examined(rehearsal.settings.model_copy(update={"data": data})))
+
+
+def test_a_contract_of_another_multiple_is_found_by_its_price(rehearsal: Rehearsal) -> None:
+    far = {"kind": "price", "venue": "okx", "symbol": "XRP/USDT:USDT", "factor": 1000.0}
+    asyncio.run(distort(rehearsal.url, far))
+    try:
+        findings = examined(rehearsal.settings)
+    finally:
+        asyncio.run(distort(rehearsal.url))
+    assert ("contracts", "") in faults(findings)
+    assert "XRP is" in findings["contracts", ""].text
 
 
 def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
