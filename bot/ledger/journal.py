@@ -135,6 +135,8 @@ class Journal:
 
     def note_fills(self, fills: Sequence[VenueFill]) -> None:
         """Trades that no leg of the books had a part in: known from now on, and booked nowhere."""
+        if not fills:
+            return
         with self._ledger.connection(writing=True) as connection:
             self._put_fills(connection, fills)
 
@@ -142,6 +144,12 @@ class Journal:
         """Of every order that was ever written."""
         with self._ledger.connection() as connection:
             return list(connection.scalars(select(OrderRow.client_id).where(OrderRow.run_id == self._run)))
+
+    def filled(self) -> set[str]:
+        """Client ids of the orders that are known to have filled something."""
+        query = select(OrderRow.client_id, OrderRow.filled).where(OrderRow.run_id == self._run)
+        with self._ledger.connection() as connection:
+            return {client_id for client_id, filled in connection.execute(query) if filled}
 
     def unbooked(self) -> list[Completed]:
         """The outcomes that no snapshot contains, in order."""
