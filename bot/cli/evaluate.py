@@ -1,7 +1,6 @@
 """`bot evaluate`: saved versions, or plain policies, judged on the market that `bot backtest` plays."""
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from bot.cli.tables import comparison_table, kpis_table, print_json, score_table
 from bot.histories import past
 from bot.identity import Bounds, describe
 from bot.settings import Settings
-from bot.status import Kpi, iso, key_figures, trade_as_json
+from bot.status import iso, key_figures, kpi_as_json, trade_as_json
 from data.errors import FundingBotError, MissingData, StateError
 from data.types import HOUR_MS
 from pbt_online.cycle import examine_again
@@ -179,7 +178,7 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
         "steps": result.steps,
         "hours": done.hours,
         "equity": float(result.equity[-1]),
-        "kpis": [_kpi_as_json(one) for one in key_figures(result.metrics)],
+        "kpis": [kpi_as_json(one) for one in key_figures(result.metrics)],
         "metrics": asdict(result.metrics),
         "trades": {"total": len(result.trades), "won": won, "lost": lost},
         "best": [trade_as_json(trade) for trade in done.best],
@@ -187,9 +186,3 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
         "examined_again": None if done.row is None else done.row.as_dict(),
         "seen_before": done.learned_here,
     }
-
-
-def _kpi_as_json(kpi: Kpi) -> dict[str, Any]:
-    """JSON knows no infinity."""
-    finite = kpi.value is not None and math.isfinite(kpi.value)
-    return asdict(kpi) | {"value": kpi.value if finite else None, "met": kpi.met}

@@ -89,8 +89,23 @@ def test_a_walk_forward_lives_through_what_the_bot_did(done: Path, walked: Any, 
     judged = [(cycle["challenger"], cycle["verdict"]) for cycle in walked["cycles"]]
     assert [(cycle["challenger"], cycle["verdict"]) for cycle in verdicts(done)] == judged
     assert [line.partition(" ")[2] for line in told(done)] == [one["text"] for one in walked["happened"]]
+    assert lived["pnl"] == pytest.approx(product["pnl"])
     difference = 100 * (product["equity"] - rule["equity"]) / lived["initial_capital"]
     assert difference == pytest.approx(product["against_rule"]["pnl_pct"])
+
+
+def test_a_walk_forward_says_what_its_pnl_is_made_of_and_what_there_was_to_earn(walked: Any) -> None:
+    product, _, flat = walked["lines"]
+    for parts in walked["breakdown"].values():
+        assert product["pnl"]["total"] == pytest.approx(sum(part["total"] for part in parts))
+    assert product["pnl"]["total"] <= walked["hindsight"]["all"]["pnl"]
+    assert (0.0, 0.0) == (flat["share_of_carry_pct"], flat["figures"]["turnover"])
+    assert {len(curve) for line in walked["curves"].values() for curve in line.values()} == {HOURS + 1}
+    assert product["equity"] == walked["curves"]["product"]["equity"][-1]
+    ranked = [one for one in walked["rounds"] if one["score"] is not None]
+    assert len(ranked) == walked["selection"]["trials"] == 3 * 2
+    assert len(walked["cycles"]) == len(walked["selection"]["overfitting_by_cycle"])
+    assert all(one["formula"] for one in walked["key_figures"])
 
 
 def test_a_walk_forward_that_was_killed_goes_on_to_the_same_end(walked: Any, config: Path, tmp_path: Path) -> None:
