@@ -14,6 +14,7 @@ from backtest.metrics import HOURS_PER_YEAR
 from backtest.sharpe import deflated_sharpe_of
 from backtest.track import CAUSES, Track
 from backtest.windows import Window
+from bot.arms import Compared
 from bot.identity import describe
 from bot.settings import Settings
 from bot.status import iso, key_figures, kpi_as_json, trade_as_json
@@ -36,9 +37,12 @@ class Beside:
     """The same by carry alone."""
 
 
-def document(settings: Settings, window: Window, walked: Walked, beside: Beside) -> Json:
+def document(
+    settings: Settings, window: Window, walked: Walked, beside: Beside, compared: Compared | None = None
+) -> Json:
     """Everything that is known of a walk, as plain data; `docs/walk_forward.md` says what each figure is."""
-    product, tracks = walked.track, (walked.track, beside.rule, beside.flat)
+    product, arms = walked.track, () if compared is None else compared.arms
+    tracks = (product, beside.rule, beside.flat, *(arm.track for arm in arms))
     gate = settings.learning.gate
     how = Resampling(gate.block_hours, gate.resamples, settings.seed)
     told = {track.name: figures(track, how) for track in tracks}
@@ -52,6 +56,9 @@ def document(settings: Settings, window: Window, walked: Walked, beside: Beside)
         "lines": [_line(track, told[track.name], beside, how) for track in tracks],
         "hindsight": {"carry": _bound(beside.carry_bound), "all": _bound(beside.bound)},
         "key_figures": [kpi_as_json(one) for one in key_figures(told[product.name].metrics)],
+        "arms": {arm.track.name: arm.about for arm in arms},
+        "gate": None if compared is None else _apart(product, compared.ungated, how),
+        "costs": [] if compared is None else [{"factor": factor, "pnl_pct": pnl} for factor, pnl in compared.costs],
         "selection": _selection(walked),
         "breakdown": {
             "asset": _parts(by_asset(product)),
@@ -72,22 +79,23 @@ def document(settings: Settings, window: Window, walked: Walked, beside: Beside)
 
 
 def _line(track: Track, told: Figures, beside: Beside, how: Resampling) -> Json:
-    split, apart = track.split, difference(track, beside.rule, how)
+    split = track.split
     return {
         "name": track.name,
         "equity": float(track.equity[-1]),
         "pnl": split,
         "metrics": asdict(told.metrics),
         "figures": {name: value for name, value in asdict(told).items() if name != "metrics"},
-        "against_rule": {
-            "pnl_pct": apart.pnl_pct,
-            "per_30_days": apart.per_30_days.value,
-            "low": apart.per_30_days.low,
-            "high": apart.per_30_days.high,
-        },
+        "against_rule": _apart(track, beside.rule, how),
         "share_of_hindsight_pct": _share(split["total"], beside.bound),
         "share_of_carry_pct": _share(split["total"] - split["basis"], beside.carry_bound),
     }
+
+
+def _apart(track: Track, other: Track, how: Resampling) -> Json:
+    apart = difference(track, other, how)
+    monthly = apart.per_30_days
+    return {"pnl_pct": apart.pnl_pct, "per_30_days": monthly.value, "low": monthly.low, "high": monthly.high}
 
 
 def _share(pnl: float, bound: Bound) -> float | None:

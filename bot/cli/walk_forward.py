@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from shutil import rmtree
@@ -13,25 +15,30 @@ from rich.progress import Progress as Bar
 from backtest.hindsight import hindsight_bound
 from backtest.history import History
 from backtest.policies import plain_policy
+from backtest.report.page import page
+from backtest.report.trades import write_trades
 from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
 from backtest.schema import schema_of
 from backtest.walk_forward import walk_along
 from backtest.windows import Window
+from bot.arms import compare
 from bot.cli.tables import print_json, show, waiting
 from bot.cli.walk_tables import summary
 from bot.identity import Bounds, market_name
 from bot.run_folder import single_instance
 from bot.settings import Settings
-from bot.walk_forward import Walked, Watching, known_at, tapes, walk_forward
-from bot.walk_report import Beside, document
+from bot.walk_forward import Watching, known_at, tapes, walk_forward
+from bot.walk_report import Beside, Json, document
+from data.durable import write_whole
 from data.errors import ConfigurationError
 from data.market import Market
 from data.types import HOUR_MS
 from pbt_online.cycle import Watch
 
 
-def walk(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> None:
-    """Walk, compare, print. A walk that was broken off is gone on with unless `fresh`."""
+def walk(settings: Settings, bounds: Bounds, *, fresh: bool, arms: bool, as_json: bool) -> None:
+    """Walk, compare (with the `arms` too, where they are asked for), print, and leave a report. A walk that was broken
+    off is gone on with unless `fresh`."""
     if settings.profile != "sandbox":
         raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
     market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
@@ -39,14 +46,29 @@ def walk(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> N
     folder = walk_folder(settings, window)
     with single_instance(folder):
         if fresh:
-            rmtree(folder / "population", ignore_errors=True)
-        walked = _walked(settings, market, window, folder / "population")
+            for learnt in ("population", "arms"):
+                rmtree(folder / learnt, ignore_errors=True)
+        with _watching(window) as watch:
+            walked = asyncio.run(walk_forward(settings, market, window, folder / "population", watch))
+            compared = None
+            if arms:
+                compared = asyncio.run(compare(settings, market, window, folder / "arms", walked, watch))
         with waiting("playing the plain policies, and looking for what hindsight would have earned"):
-            told = document(settings, window, walked, beside(settings, market, window))
+            told = document(settings, window, walked, beside(settings, market, window), compared)
+        written = write_report(folder, told)
     if as_json:
         print_json(told)
     else:
         show(*summary(told))
+    Console(stderr=as_json).print(f"report: {written}", soft_wrap=True, markup=False, highlight=False)
+
+
+def write_report(folder: Path, told: Json) -> Path:
+    """`report.html` in `folder`, and its trades as CSV and parquet; the path of the first."""
+    path = folder / "report.html"
+    write_whole(path, page(told).encode())
+    write_trades(folder, told["trades"])
+    return path
 
 
 def window_of(settings: Settings, bounds: Bounds, market: Market) -> Window:
@@ -84,7 +106,9 @@ def beside(settings: Settings, market: Market, window: Window) -> Beside:
     return Beside(rule, flat, hindsight_bound(tape), hindsight_bound(tape, basis=False))
 
 
-def _walked(settings: Settings, market: Market, window: Window, folder: Path) -> Walked:
+@contextmanager
+def _watching(window: Window) -> Iterator[Watching]:
+    """A bar on the terminal; nothing where the output is a file or a pipe."""
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
@@ -103,4 +127,4 @@ def _walked(settings: Settings, market: Market, window: Window, folder: Path) ->
             bar.update(task, completed=(tick - window.first_tick) // HOUR_MS)
 
         learning = Watch(round=lambda done: bar.update(task, description=f"cycle {done.cycle}, round {done.number}"))
-        return asyncio.run(walk_forward(settings, market, window, folder, Watching(cycle, learning, walked)))
+        yield Watching(cycle, learning, walked)

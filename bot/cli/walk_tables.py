@@ -1,35 +1,13 @@
 """A walk forward's document in the terminal."""
 
-from collections.abc import Callable
 from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
 
+from backtest.report.rows import ROWS
 from bot.cli.tables import money_table
 from bot.walk_report import Json
-
-FIGURES: tuple[tuple[str, str, Callable[[Json], Any]], ...] = (
-    ("P&L, %", "+.3f", lambda line: line["metrics"]["pnl_pct"]),
-    ("APR, %", "+.2f", lambda line: line["figures"]["apr_pct"]),
-    ("minus the rule, % per 30 days", "+.3f", lambda line: line["against_rule"]["per_30_days"]),
-    ("  95 % from", "+.3f", lambda line: line["against_rule"]["low"]),
-    ("  to", "+.3f", lambda line: line["against_rule"]["high"]),
-    ("Sharpe ratio, annual", ".2f", lambda line: line["figures"]["sharpe"]["value"]),
-    ("  95 % from", ".2f", lambda line: line["figures"]["sharpe"]["low"]),
-    ("  to", ".2f", lambda line: line["figures"]["sharpe"]["high"]),
-    ("largest drawdown, %", ".3f", lambda line: line["metrics"]["max_drawdown_pct"]),
-    ("longest drawdown, h", "d", lambda line: line["figures"]["longest_drawdown_hours"]),
-    ("% of best carry", ".1f", lambda line: line["share_of_carry_pct"]),
-    ("% of best of all", ".1f", lambda line: line["share_of_hindsight_pct"]),
-    ("trades closed", "d", lambda line: line["metrics"]["trades"]),
-    ("won, %", ".1f", lambda line: line["metrics"]["win_rate_pct"]),
-    ("profit factor", ".2f", lambda line: line["metrics"]["profit_factor"]),
-    ("held on average, h", ".1f", lambda line: line["metrics"]["average_hours"]),
-    ("turnover, x capital a year", ".1f", lambda line: line["figures"]["turnover"]),
-    ("exposure, x equity", ".2f", lambda line: line["figures"]["exposure"]),
-)
-"""What is told of every line: heading, format, where it stands."""
 
 
 def summary(told: Json) -> list[Any]:
@@ -39,6 +17,7 @@ def summary(told: Json) -> list[Any]:
         lines_table(told),
         f"In hindsight no policy could have earned more than {told['hindsight']['carry']['pnl']:,.2f} by carry, or "
         f"{told['hindsight']['all']['pnl']:,.2f} with prices.",
+        *([] if told["gate"] is None else [arms_table(told), _gate(told["gate"]), costs_table(told)]),
         _selection(told["selection"]),
         cycles_line(told),
         f"{told['market']}, {told['from']} to {told['to']}",
@@ -46,14 +25,39 @@ def summary(told: Json) -> list[Any]:
 
 
 def lines_table(told: Json) -> Table:
-    """A column per line, a row per figure."""
+    """A row per figure; columns are the bot and the plain policies."""
+    lines = [line for line in told["lines"] if line["name"] not in told["arms"]]
     table = Table(title="beside the plain policies", title_justify="left", box=SIMPLE)
     table.add_column("figure", no_wrap=True)
-    for line in told["lines"]:
+    for line in lines:
         table.add_column(line["name"], justify="right")
-    for heading, shape, figure in FIGURES:
-        values = (figure(line) for line in told["lines"])
-        table.add_row(heading, *("-" if value is None else f"{value:{shape}}" for value in values))
+    for row in ROWS:
+        table.add_row(row.heading, *(row.told(line) for line in lines))
+    return table
+
+
+def arms_table(told: Json) -> Table:
+    """A row per line, with the figures that decide."""
+    table = Table(title="beside other ways to learn and to choose", title_justify="left", box=SIMPLE)
+    table.add_column("who", no_wrap=True)
+    for heading in ("P&L %", "largest fall %", "trades", "minus the rule, % per 30 days", "95 % from", "to"):
+        table.add_column(heading, justify="right")
+    for line in told["lines"]:
+        metrics, beside = line["metrics"], line["against_rule"]
+        bounds = ("–" if beside[end] is None else f"{beside[end]:+.3f}" for end in ("low", "high"))
+        figures = (f"{metrics['pnl_pct']:+.3f}", f"{metrics['max_drawdown_pct']:.3f}", str(metrics["trades"]))
+        table.add_row(line["name"], *figures, f"{beside['per_30_days']:+.3f}", *bounds)
+    return table
+
+
+def costs_table(told: Json) -> Table:
+    """P&L where venues charge more or less than policies are told."""
+    table = Table(title="P&L, %, where fees and spreads are", title_justify="left", box=SIMPLE)
+    table.add_column("who", no_wrap=True)
+    for one in told["costs"]:
+        table.add_column(f"{one['factor']:g} x", justify="right")
+    for name in told["costs"][0]["pnl_pct"]:
+        table.add_row(name, *(f"{one['pnl_pct'][name]:+.3f}" for one in told["costs"]))
     return table
 
 
@@ -65,6 +69,14 @@ def cycles_line(told: Json) -> str:
     if not promoted:
         line += "; learning has added nothing here, and the rule went on trading"
     return line
+
+
+def _gate(told: Json) -> str:
+    saved = told["per_30_days"]
+    interval = (
+        "" if told["low"] is None or told["high"] is None else f" (95 %: {told['low']:+.3f} to {told['high']:+.3f})"
+    )
+    return f"The gate {'saved' if saved >= 0 else 'cost'} {abs(saved):.3f} % per 30 days{interval}."
 
 
 def _selection(told: Json) -> str:
