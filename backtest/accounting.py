@@ -164,6 +164,16 @@ def pay_funding(books: Books, slot: int, leg: int, venue: int, rate: float, pric
 
 
 @compiled
+def receive_funding(books: Books, slot: int, venue: int, amount: float) -> None:
+    """Funding as a venue has paid it (negative: taken), whatever it made it of; slot -1: of a position that is closed
+    since."""
+    books.cash[venue] += amount
+    if slot >= 0:
+        books.slot_pnl[slot, FUNDING] += amount
+    books.pnl[FUNDING] += amount
+
+
+@compiled
 def liquidate(
     books: Books, slot: int, leg: int, venue: int, fee_rate: float, equity_share: float, leverage: float
 ) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backtest.accounting import Books, arrive, clear_slot, fill, liquidate, pay_funding, transfer
+from backtest.accounting import Books, arrive, clear_slot, fill, liquidate, pay_funding, receive_funding, transfer
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ class FundingPayment:
     venue: int
     rate: float
     price: float
+
+
+@dataclass(frozen=True)
+class FundingReceived:
+    """Funding as the venue has paid it; see `receive_funding`."""
+
+    slot: int
+    venue: int
+    amount: float
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class SlotCleared:
     slot: int
 
 
-Event = Fill | FundingPayment | Mark | Liquidation | Transfer | Arrival | Closing | SlotCleared
+Event = Fill | FundingPayment | FundingReceived | Mark | Liquidation | Transfer | Arrival | Closing | SlotCleared
 
 
 def apply(books: Books, event: Event) -> Books:
@@ -105,6 +114,8 @@ def apply(books: Books, event: Event) -> Books:
             fill(after, *vars(event).values())
         case FundingPayment():
             pay_funding(after, *vars(event).values())
+        case FundingReceived():
+            receive_funding(after, *vars(event).values())
         case Mark(slot, leg, price):
             after.mark[slot, leg] = price
         case Liquidation():

@@ -25,9 +25,10 @@ from backtest.rules import ENTRY_MARGIN, EXIT_MARGIN, Rules
 from data.compiled import compiled, inlined, record
 from data.panel import Panel
 
-POLICY, STOP_LOSS, LIQUIDATED, MARGIN, DELISTED, UNWOUND = range(6)
-"""Why a position was closed; UNWOUND: its second leg was not filled at the entry."""
-REASONS = ("policy", "stop_loss", "liquidated", "margin", "delisted", "unwound")
+POLICY, STOP_LOSS, LIQUIDATED, MARGIN, DELISTED, UNWOUND, KILLED, LOST = range(8)
+"""Why a position was closed; UNWOUND: its second leg was not filled at the entry; KILLED: by the kill switch; LOST: a
+real venue, or a person there, took a leg of it."""
+REASONS = ("policy", "stop_loss", "liquidated", "margin", "delisted", "unwound", "killed", "lost")
 
 
 HOUR = record(

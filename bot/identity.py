@@ -21,13 +21,16 @@ class Bounds:
 
 def identity(settings: Settings, bounds: Bounds) -> str:
     """Names the account: a restart with the same identity continues it. Real venues: the account's shape. Sandbox: also
-    the market and the bounds, so that another window or seed is another account; faults on the way to it are not."""
+    the market and the bounds, so that another window or seed is another account; faults on the way to it are not. A
+    rehearsal: also where its sandbox is."""
     shape: dict[str, object] = {
         "profile": settings.profile,
         "venues": sorted(settings.data.venues),
         "capital": settings.environment.initial_capital,
         "slots": settings.environment.max_positions,
     }
+    if settings.rehearsal:
+        shape["sandbox"] = settings.sandbox.url
     if settings.profile == "sandbox":
         shape |= {
             "world": world_file(settings, bounds).model_dump_json(exclude={"settings": set(DISTURBANCES)}),
@@ -41,6 +44,8 @@ def describe(settings: Settings) -> str:
     """The market in a few words, for people."""
     if settings.profile == "paper":
         return f"real venues {', '.join(settings.data.venues)}, public data, paper orders"
+    if settings.profile == "live" and not settings.rehearsal:
+        return f"real venues {', '.join(settings.data.venues)}, real orders"
     if settings.sandbox.url is not None:
         return f"sandbox at {settings.sandbox.url}, {', '.join(settings.data.venues)}"
     if settings.sandbox.replay is not None:
@@ -60,7 +65,7 @@ def world_file(settings: Settings, bounds: Bounds) -> WorldFile:
 
 def market_name(settings: Settings) -> str:
     """Names the market whose rows a lake holds: real venues, or a simulated market wherever a run begins in it."""
-    if settings.profile != "sandbox":
+    if settings.profile != "sandbox" and not settings.rehearsal:
         return "venues"
     shown = settings.sandbox.model_dump_json(include={"synthetic", "replay", "url"})
     return hashlib.sha256(shown.encode()).hexdigest()[:12]

@@ -6,17 +6,22 @@ them is a process of its own, so that the file is all they share: it is there wh
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 from data.durable import write_whole
 from data.errors import StateError
 
+LATCH, HALT = "kill.json", "halt.json"
+"""Names of the files: of people and the kill switch, and of the guard, below the run-time folder."""
+
 
 class LatchState(StrEnum):
-    """What entries may do. Exits may go on in all of them."""
+    """What entries may do, from mild to strict. Exits may go on in all of them."""
 
     NONE = "none"
     PAUSED = "paused"
@@ -111,6 +116,24 @@ class LatchFile:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class Holding(Protocol):
+    """What the risk gate asks."""
+
+    def read(self) -> Latch:
+        """What holds now."""
+
+
+class Latches:
+    """Several latches read as one: the strictest holds."""
+
+    def __init__(self, files: Sequence[LatchFile]) -> None:
+        self.files = tuple(files)
+
+    def read(self) -> Latch:
+        """What holds now."""
+        return max((file.read() for file in self.files), key=lambda latch: list(LatchState).index(latch.state))
 
 
 def _understood(content: bytes) -> Latch:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.venue_orders import VenueFill, VenueFunding
 from data.types import Instrument
 
 
@@ -20,6 +21,8 @@ class LegOrder:
     """Last known price, quote currency."""
     collar: float
     """Largest distance from it, as a fraction; infinite for exits."""
+    held: float = 0.0
+    """Signed, what the leg holds before."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Proposal:
     slot: int
     tick: int
     reason: int
-    """Of an exit, as in `backtest.settlement.REASONS`."""
+    """Of an exit, as in `backtest.settlement.REASONS`; OPEN reduces a position that is to stay."""
     legs: tuple[LegOrder, ...]
     columns: tuple[int, int]
     """Of the pair's long and short leg, open or not."""
@@ -38,9 +41,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class LegFill:
-    """How one leg's order was filled: average price, the mid before it, fee as a fraction of notional."""
+    """How one order of a leg was filled: average price, the mid before it, fee as a fraction of notional."""
 
     client_id: str
+    leg: int
     quantity: float
     """Signed; less than ordered where the order book held no more."""
     price: float
@@ -51,10 +55,37 @@ class LegFill:
 
 
 @dataclass(frozen=True)
+class Executed:
+    """What was traded for a proposal: everything that it will ever trade."""
+
+    fills: tuple[LegFill, ...]
+    number: int = 0
+    """Of the execution in the ledger; 0 on paper, where nothing is sent."""
+    naked: float = 0.0
+    """What stood without its other leg: quote currency x seconds."""
+    remarks: tuple[str, ...] = ()
+    """What people should know of it."""
+    venue_fills: tuple[VenueFill, ...] = ()
+    """The same trades, as the venues' histories have them."""
+
+
+@dataclass(frozen=True)
 class Unfilled:
     """Nothing was traded on either leg, and why."""
 
     cause: str
+    number: int = 0
+    """Of the execution in the ledger; 0 where no order was written."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Orders were sent, and what became of them is not known yet: it is asked for again before anything is decided."""
+
+    cause: str
+
+
+Outcome = Executed | Unfilled | Pending
 
 
 @dataclass(frozen=True)
@@ -67,3 +98,5 @@ class Payment:
     column: int
     rate: float
     amount: float
+    source: VenueFunding | None = None
+    """What the venue booked, perhaps for several slots together; None on paper."""

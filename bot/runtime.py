@@ -12,19 +12,24 @@ from backtest.policies import Policy
 from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
+from bot.bans import BANS, BanList
 from bot.execution.paper import PaperExecutor
+from bot.guard import Guard, guarded
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
+from bot.instance import single_instance
 from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
+from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
 from bot.retraining import Plan, Retraining
 from bot.risk import RiskGate
-from bot.run_folder import latch_file, ledger_path, registry_of, single_instance
+from bot.run_folder import halt_file, latch_file, latches, ledger_path, registry_of
 from bot.settings import Settings
 from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Account, Trader
+from bot.watching import Watched
 from bot.worlds import World, make_collector, open_streams, open_world
 from data.errors import ConfigurationError, StateError, VenueError
 from data.lake import Lake
@@ -69,11 +74,12 @@ async def run(
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
             async with open_world(settings, bounds, fresh=known is None) as world:
                 registry = registry_of(settings)
-                account, trader = await _assemble(settings, bounds, known, world, ledger, registry, policy)
+                account, trader, guard = await _assemble(settings, bounds, known, world, ledger, registry, policy)
                 trades_champion = policy is None
-                async with _succession(
-                    settings, account, world, registry, trader, ledger, fresh=known is None
-                ) as succession:
+                async with (
+                    guarded(guard, stop),
+                    _succession(settings, account, world, registry, trader, ledger, fresh=known is None) as succession,
+                ):
                     heirs = succession if trades_champion else None
                     await _drive(settings, bounds, account, trader, world, ledger, heirs, stop, watch)
                 return account.id
@@ -89,36 +95,50 @@ async def _assemble(
     ledger: Ledger,
     registry: Registry,
     policy: Policy | None,
-) -> tuple[Run, Trader]:
+) -> tuple[Run, Trader, Guard | None]:
     environment = settings.environment
     champion = await _champion(settings, known, world, registry)
+    accounts = await open_accounts(settings, world) if settings.profile == "live" else {}
     listed = await _instruments(world, settings)
+    if accounts and known is None:
+        await check_new_account(settings, accounts, listed)
     account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
     instruments = instruments_from_json(account.instruments)
     if settings.data.assets and {i.asset for i in instruments} != {Asset.parse(code) for code in settings.data.assets}:
         traded = ", ".join(sorted({str(i.asset) for i in instruments}))
         raise StateError(f"this account trades {traded}: restore data.assets, or begin a new account by --fresh")
     rules = make_rules(instruments, settings.data.venues, environment)
-    ledger.expire_pending(account.id)
+    stamp = stamps(settings, registry, lambda: trader.champion)
+    live = go_live(settings, world, accounts, account, instruments, rules, ledger, stamp) if accounts else None
+    if live is None:
+        ledger.expire_pending(account.id)
     saved = ledger.snapshot(account.id)
     streams = await open_streams(settings, world, instruments)
     fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
-    lake = Lake(world.lake)
+    lake, bans = Lake(world.lake), BanList(settings.var / BANS)
     trader = Trader(
         account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
         policy=policy or registry.policy(champion, environment, settings.seed),
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
-        executor=PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
-        gate=RiskGate(settings.risk, rules, account.id, latch_file(settings), ledger.history(account.id)),
+        executor=live.executor
+        if live is not None
+        else PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
+        gate=RiskGate(settings.risk, rules, account.id, latches(settings), ledger.history(account.id), bans),
         ledger=ledger,
         settings=settings,
         rules=rules,
         clock=world.clock,
         publish=log_event,
+        journal=None if live is None else live.journal,
     )
-    return account, trader
+    if live is None:
+        return account, trader, None
+    await prepare(settings, live.accounts, instruments)
+    await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
+    watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, account.from_ms)
+    return account, trader, Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
 
 
 async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:

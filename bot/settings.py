@@ -10,6 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
+from bot.execution_settings import ExecutionSettings
+from bot.guard_settings import GuardSettings
 from bot.risk_settings import RiskSettings
 from data.errors import ConfigurationError
 from data.fees import fees
@@ -20,8 +22,10 @@ from pbt_online.settings import LearningSettings
 class Settings(Frozen):
     """Everything a user can set."""
 
-    profile: Literal["sandbox", "paper"] = Field(
-        "sandbox", description="sandbox: simulated venues on this machine; paper: real venues, public data, no orders."
+    profile: Literal["sandbox", "paper", "live"] = Field(
+        "sandbox",
+        description="sandbox: simulated venues on this machine; paper: real venues, public data, no orders; live: real "
+        "orders, or, with sandbox.url, a rehearsal.",
     )
     var: Path = Field(Path("var"), description="Where everything written at run time goes.")
     seed: int = Field(0, ge=0, description="Seed of the bot's own random numbers.")
@@ -30,6 +34,13 @@ class Settings(Frozen):
         default_factory=EnvironmentSettings, description="Capital, slots, stop-loss, reward."
     )
     risk: RiskSettings = Field(default_factory=RiskSettings, description="Limits on orders.")
+    guard: GuardSettings = Field(
+        default_factory=GuardSettings,
+        description="What is watched at the venues between the hours, where orders are real.",
+    )
+    execution: ExecutionSettings = Field(
+        default_factory=ExecutionSettings, description="How live orders are carried out."
+    )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="The population, what it is judged by, when it trains."
     )
@@ -45,6 +56,21 @@ class Settings(Frozen):
             except ConfigurationError as error:
                 raise ValueError(str(error)) from error
         return self
+
+    @model_validator(mode="after")
+    def _live_accounts_are_plain(self) -> Self:
+        if self.profile != "live":
+            return self
+        if self.environment.rebalance_below > 0:
+            raise ValueError("no money is moved between real venues: set environment.rebalance_below to 0")
+        if isolated := [name for name, venue in self.data.venues.items() if venue.margin_mode == "isolated"]:
+            raise ValueError(f"live trading uses cross margin: set margin_mode of {', '.join(isolated)} to cross")
+        return self
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether live trading is rehearsed against a sandbox that is served."""
+        return self.profile == "live" and self.sandbox.url is not None
 
     @model_validator(mode="after")
     def _limits_fit_the_slots(self) -> Self:
@@ -119,9 +145,23 @@ def paper_settings() -> Settings:
     )
 
 
+def live_settings() -> Settings:
+    """What `config/live.example.yaml` ships: the venues with a measured edge, a few large assets, little money."""
+    return Settings(
+        profile="live",
+        data=DataSettings(assets=("BTC", "ETH", "SOL", "XRP", "DOGE")),
+        environment=EnvironmentSettings(initial_capital=1_000.0, rebalance_below=0.0),
+        risk=RiskSettings(max_leg_notional=500.0, max_gross_notional=2_500.0),
+    )
+
+
+UNUSED: Mapping[str, tuple[str, ...]] = {"sandbox": (), "paper": ("sandbox", "execution"), "live": ("sandbox",)}
+"""Parts of the configuration that a profile does not use."""
+
+
 def to_yaml(settings: Settings, title: str) -> str:
-    """Commented YAML of `settings`, every key with its description; without the sandbox where that is not used."""
-    unused = () if settings.profile == "sandbox" else ("sandbox",)
+    """Commented YAML of `settings`, every key with its description; without what the profile does not use."""
+    unused = UNUSED[settings.profile]
     return f"# {title}\n" + "".join(f"{line}\n" for line in _lines(settings, 0, unused))
 
 

@@ -1,44 +1,43 @@
 """The trader: one tick is snapshot -> observation -> policy -> risk -> executor -> ledger -> events.
 
-Paper and live differ in the executor alone. Everything that a tick changes is written in one transaction at its end, so
-a process that dies in the middle of a tick does the whole tick again.
+Paper and live differ in the executor and the journal alone. Everything that a tick changes is written in one
+transaction at its end, so a process that dies in the middle of a tick does the whole tick again; what was traded at a
+venue by then is in the journal, and is not decided a second time.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.accounting import LONG, OPEN, SHORT, Books, equity
-from backtest.events import Closing, Fill, SlotCleared, apply
+from backtest.accounting import OPEN, Books, equity
+from backtest.events import Closing, SlotCleared, apply
 from backtest.observation import Features, make_features, observe
 from backtest.policies import Policy
-from backtest.rules import Rules, pair_quantity
+from backtest.rules import Rules
 from backtest.schema import settings_for
-from backtest.settlement import POLICY, REASONS, mark_forced_exits
-from backtest.simulated_venue import (
-    FLAT,
-    IN,
-    KEEP,
-    closings_layout,
-    free_slot,
-    holds,
-    note_closed,
-    pair_held,
-    write_plan,
-)
-from backtest.trades import closed_trades
+from backtest.settlement import KILLED, POLICY, REASONS, mark_forced_exits
+from backtest.simulated_venue import FLAT, IN, KEEP, pair_held, write_plan
 from bot.alerts import Event, Kind
+from bot.bookkeeper import Bookkeeper
+from bot.execution.mending import Share
 from bot.execution.port import Executor
+from bot.hourly import Hourly
+from bot.ledger.journal import Journal
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import LegOrder, Proposal, Unfilled
+from bot.orders import LegFill, Pending, Proposal, Unfilled
+from bot.proposals import Proposals
 from bot.risk import Denied, RiskGate
 from bot.settings import Settings
+from bot.venue_orders import VenueFill
 from data.clock import Clock
+from data.errors import StateError
 from data.ingest import Collector
 from data.lake import Lake
-from data.panel import Panel, build_panel
+from data.panel import Panel
 from data.types import HOUR_MS, Instrument
 
 
@@ -70,24 +69,30 @@ class Trader:
         rules: Rules,
         clock: Clock,
         publish: Callable[[Event], None],
+        journal: Journal | None = None,
     ) -> None:
+        """`journal` keeps what cannot be undone, where orders are real."""
         self.books = books
         self.champion = account.champion
         self._account = account
         self._policy = policy
         self._news: list[tuple[Kind, str]] = []
         """What no tick has told yet."""
-        self._collector = collector
-        self._lake = lake
+        self._hourly = Hourly(collector, lake, account.instruments, settings.data)
         self._executor = executor
         self._gate = gate
         self._ledger = ledger
         self._settings = settings
         self._rules = rules
         self._clock = clock
-        self._troubles: set[str] = set()
-        """What was wrong with instruments at the last tick: said once, not every hour."""
         self._publish = publish
+        self._journal = journal
+        self._proposals = Proposals(account.instruments, rules)
+        self._keeper = Bookkeeper(account.instruments, self._proposals, journal)
+        self._between: TickRecord | None = None
+        """What happened since the last tick."""
+        self._panel_now: Panel | None = None
+        self._busy = asyncio.Lock()
         settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
     def set_policy(self, policy: Policy, champion: str, why: str) -> None:
@@ -106,68 +111,130 @@ class Trader:
         """Have the next tick tell the ledger."""
         self._news.append((kind, text))
 
+    async def resume(self, tick: int) -> None:
+        """Go on where a process ended whose last complete tick was `tick`: what it had traded is booked, what it had
+        sent is asked for, and completed or unwound. Once, before the first tick."""
+        record = TickRecord(tick, equity=0.0)
+        self.books = self._keeper.resumed(self.books, record)
+        self.books = await self._recovered(self.books, record)
+        self._between = record
+
     async def tick(self, tick: int, *, decide: bool) -> TickRecord:
         """Bring the account to `tick`; with `decide`, also trade unless that hour is over. Raises VenueError with the
         account as it was."""
-        record = await self._collect(tick)
-        panel = self._panel(tick)
-        books = self._settle(self.books, panel, record)
+        async with self._busy:
+            return await self._tick(tick, decide=decide)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the hour that a process died in is still to be settled: what it traded then is not in `books` yet."""
+        return self._between is not None and self._keeper.behind(self._between.tick)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[int]:
+        """Between two ticks, for whoever watches over the account: within the block nothing else trades, and what was
+        sent before is asked for first. Gives the tick that the books are settled to; raises StateError before the
+        first one."""
+        async with self._busy:
+            if self._between is None:
+                if self._panel_now is None:
+                    raise StateError("the account has not finished its first hour: watch over it afterwards")
+                self._between = TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
+            self.books = await self._recovered(self.books, self._between)
+            yield self._between.tick
+
+    async def leave(self, slot: int, reason: int, shares: Sequence[Share] = ()) -> None:
+        """Close a position, or trade those `shares` of it alone. Within `alone`."""
+        record = self._record_between()
+        whole = self._proposals.exit(self.books, slot, reason, record.tick)
+        parts = {share.leg: share.quantity for share in shares}
+        legs = tuple(replace(leg, quantity=parts.get(leg.leg, leg.quantity)) for leg in whole.legs)
+        proposal = replace(whole, legs=tuple(leg for leg in legs if not parts or leg.leg in parts))
+        panel = self._panel_now or self._hourly.panel(record.tick)
+        if proposal.legs:
+            self.books = await self._carry_out(proposal, self.books, panel, record)
+        else:
+            self.books = await self._leave(self.books, slot, reason, panel, record)
+
+    def adopt(self, share: Share, reason: int, fill: VenueFill, remark: str) -> None:
+        """Book what somebody else traded in a leg, as the venue's history has it. Within `alone`."""
+        record = self._record_between()
+        whole = self._proposals.exit(self.books, share.slot, reason, record.tick)
+        proposal = replace(whole, legs=tuple(leg for leg in whole.legs if leg.leg == share.leg))
+        leverage = float(self._rules.venues[proposal.legs[0].venue].leverage)
+        fee_rate = fill.fee / abs(fill.quantity * fill.price)
+        traded = LegFill(fill.client_id, share.leg, share.quantity, fill.price, fill.price, fee_rate, leverage)
+        self.books = self._keeper.adopt(proposal, traded, fill, remark, self.books, record)
+
+    def _record_between(self) -> TickRecord:
+        if self._between is None or not self._busy.locked():
+            raise RuntimeError("ask for the account alone before you act on it")
+        return self._between
+
+    async def _tick(self, tick: int, *, decide: bool) -> TickRecord:
+        record = self._record(tick, await self._hourly.collect(tick))
+        panel = self._hourly.panel(tick)
+        books = await self._settle(self.books, panel, record)
         record.equity = float(equity(books))
+        done = self._keeper.pairs_of(tick)
+        books = self._keeper.resumed(books, record)
+        books = await self._recovered(books, record)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
-            books = await self._trade(books, panel, record)
+            books = await self._trade(books, panel, record, done)
+        record.executions = self._keeper.numbers
         self._ledger.record_tick(self._account.run_id, record, books)
-        self.books = books
+        self.books, self._panel_now = books, panel
         self._news.clear()
+        self._keeper.snapshot_taken()
+        self._between = None
         for event in record.events:
             self._publish(event)
         return record
 
-    async def _collect(self, tick: int) -> TickRecord:
-        collected = await self._collector.collect(tick)
+    async def _recovered(self, books: Books, record: TickRecord) -> Books:
+        """The books with what has become known of earlier orders."""
+        known = self._keeper.later(books, record.tick)
+        for proposal, outcome in await self._executor.recover(known):
+            if proposal.tick > record.tick:  # the tick that its process died in: booked once that is settled
+                self._keeper.complete(proposal, outcome, known, TickRecord(proposal.tick, equity=0.0))
+            else:
+                books = self._keeper.book(proposal, outcome, books, record)
+        return books
+
+    def _record(self, tick: int, told: Sequence[Event]) -> TickRecord:
+        """Of a tick that begins: what is told of the market, and what happened since the one before."""
         record = TickRecord(tick, equity=0.0, champion=self.champion if self._news else None)
+        if self._between is not None:
+            record.events += self._between.events
+            record.trades += self._between.trades
         record.events += [Event(tick, kind, text) for kind, text in self._news]
-        if collected.rows.conflicting:
-            note = f"{collected.rows.conflicting} rows came back with other values; the first ones were kept"
-            record.events.append(Event(tick, Kind.DATA, note))
-        if collected.rows.rejected:
-            note = f"{collected.rows.rejected} rows with impossible numbers were left out"
-            record.events.append(Event(tick, Kind.DATA, note))
-        fresh = [trouble for trouble in collected.troubles if trouble not in self._troubles]
-        self._troubles = set(collected.troubles)
-        record.events += [Event(tick, Kind.TROUBLE, trouble) for trouble in fresh]
+        record.events += told
         return record
 
-    def _panel(self, tick: int) -> Panel:
-        data = self._settings.data
-        first = tick - data.history_hours * HOUR_MS
-        instruments = self._account.instruments
-        return build_panel(
-            instruments,
-            self._lake.bars(instruments, first - HOUR_MS, tick),
-            self._lake.settlements(instruments, first - HOUR_MS, tick),
-            first,
-            tick,
-            data.decision_delay_s,
-        )
-
-    def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
-        books, payments = self._executor.settle(before, panel, record.tick)
+    async def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
+        books, payments = await self._executor.settle(before, panel, record.tick)
         record.payments = [(self._account.instruments[payment.column], payment) for payment in payments]
         lost = (before.quantity != 0) & (books.quantity == 0)
         for slot, leg in np.argwhere(lost).tolist():
-            name = self._name(int(before.instrument[slot, leg]))
+            name = self._proposals.name(int(before.instrument[slot, leg]))
             what = REASONS[books.closing[slot]]
             text = f"{name} was {what} by the venue; what is left of the position is closed next"
             record.events.append(Event(record.tick, Kind.LIQUIDATED, text))
         return books
 
-    async def _trade(self, books: Books, panel: Panel, record: TickRecord) -> Books:
+    async def _trade(self, books: Books, panel: Panel, record: TickRecord, done: set[tuple[int, int]]) -> Books:
+        """Forced exits, then what the policy wants, but for pairs that are `done`: they were traded at this tick by a
+        process that died in it."""
         features = make_features(panel, self._settings.data.venues, self._settings.environment)
         plan = np.zeros(len(features.legs), dtype=np.int64)
         if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
             self._decide(plan, books, features, record)
+            for columns in done:
+                plan[features.pair_of[columns]] = KEEP
         marked = books.copy()
+        if self._gate.reducing:
+            marked.closing[(books.opened_at != 0) & (books.closing == OPEN)] = KILLED
         if mark_forced_exits(marked, self._rules):
             for slot in np.flatnonzero(marked.closing != OPEN).tolist():
                 plan[pair_held(books, slot, features.pair_of)] = KEEP
@@ -178,7 +245,7 @@ class Trader:
                 books = await self._leave(books, slot, POLICY, panel, record)
         for pair in features.order[-1]:
             if pair >= 0 and plan[pair] == IN:
-                wanted = self._entry(int(pair), books, panel, features, record.tick)
+                wanted = self._proposals.entry(int(pair), books, panel, features, record.tick)
                 books = books if wanted is None else await self._carry_out(wanted, books, panel, record)
         return books
 
@@ -192,91 +259,29 @@ class Trader:
         record.action = " ".join(map(str, actions[0].tolist()))
         write_plan(plan, actions, 0, books, features.ranked, newest, features.pair_of, by_pair)
 
-    def _entry(self, pair: int, books: Books, panel: Panel, features: Features, tick: int) -> Proposal | None:
-        """An entry into the pair; None where it cannot be carried out."""
-        slot = free_slot(books)
-        if slot < 0 or holds(books, *features.legs[pair]):
-            return None
-        long, short = (int(column) for column in features.legs[pair][:: int(features.direction[-1, pair])])
-        closes = float(panel.close[-1, long]), float(panel.close[-1, short])
-        quantity = pair_quantity(long, short, *closes, self._rules)
-        if quantity == 0:
-            return None
-        collar = self._rules.price_collar
-        legs = (
-            self._leg(LONG, long, quantity, closes[0], collar),
-            self._leg(SHORT, short, -quantity, closes[1], collar),
-        )
-        return Proposal(entry=True, slot=slot, tick=tick, reason=OPEN, legs=legs, columns=(long, short))
-
     async def _leave(self, books: Books, slot: int, reason: int, panel: Panel, record: TickRecord) -> Books:
         """Close a position, as far as it can be; one whose legs are both gone is only cleared away."""
-        proposal = self._exit(books, slot, reason, record.tick)
+        proposal = self._proposals.exit(books, slot, reason, record.tick)
         if proposal.legs:
             return await self._carry_out(proposal, books, panel, record)
-        return self._closed(proposal, apply(books, Closing(slot, reason)), record)
-
-    def _exit(self, books: Books, slot: int, reason: int, tick: int) -> Proposal:
-        legs = tuple(
-            self._leg(leg, int(books.instrument[slot, leg]), -quantity, float(books.mark[slot, leg]), np.inf)
-            for leg, quantity in enumerate(books.quantity[slot].tolist())
-            if quantity != 0
-        )
-        long, short = books.instrument[slot].tolist()
-        return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
-
-    def _leg(self, leg: int, column: int, quantity: float, reference: float, collar: float) -> LegOrder:
-        instrument = self._account.instruments[column]
-        return LegOrder(
-            leg, instrument, column, int(self._rules.instruments[column].venue), quantity, reference, collar
-        )
+        for event in (Closing(slot, reason), SlotCleared(slot)):
+            books = self._keeper.apply(event, books, record)
+        return books
 
     async def _carry_out(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> Books:
         """Through risk and the executor into the books; the books as they were where nothing was traded."""
         verdict = self._gate.review(proposal, books, panel)
         if isinstance(verdict, Denied):
-            text = f"entry of {self._title(proposal)} denied: {verdict.denial.value}"
+            text = f"entry of {self._proposals.title(proposal)} denied: {verdict.denial.value}"
             record.events.append(Event(record.tick, Kind.DENIED, text))
             return books
-        self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
+        if self._journal is None:
+            self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
         outcome = await self._executor.execute(verdict)
+        if isinstance(outcome, Pending):
+            title = self._proposals.title(proposal)
+            record.events.append(Event(record.tick, Kind.TROUBLE, f"{title}: {outcome.cause}"))
+            return books
         if isinstance(outcome, Unfilled):
             record.unfilled += verdict.client_ids
-            record.events.append(Event(record.tick, Kind.UNFILLED, f"{self._title(proposal)}: {outcome.cause}"))
-            return books
-        record.fills += outcome
-        after = books
-        for leg, fill in zip(proposal.legs, outcome, strict=True):
-            after = apply(
-                after,
-                Fill(
-                    proposal.slot, leg.leg, leg.column, leg.venue, fill.quantity, fill.price, fill.mid, fill.fee_rate,
-                    fill.leverage, proposal.tick,
-                ),
-            )  # fmt: skip
-        if proposal.entry:
-            record.events.append(Event(record.tick, Kind.ENTERED, f"entered {self._title(proposal)}"))
-            return after
-        return self._closed(proposal, apply(after, Closing(proposal.slot, proposal.reason)), record)
-
-    def _closed(self, proposal: Proposal, books: Books, record: TickRecord) -> Books:
-        """Note the closed position and free its slot; one that is closed in part stays, and is gone on with."""
-        if np.any(books.quantity[proposal.slot] != 0):
-            return books
-        closings = np.zeros(1, dtype=closings_layout(1))[0]
-        note_closed(books, proposal.slot, record.tick, closings)
-        (trade,) = closed_trades(closings, self._account.instruments)
-        record.trades.append(trade)
-        text = f"exited {trade.asset} after {trade.hours:g} h: {trade.pnl:+.2f} ({trade.reason})"
-        record.events.append(Event(record.tick, Kind.EXITED, text))
-        return apply(books, SlotCleared(proposal.slot))
-
-    def _title(self, proposal: Proposal) -> str:
-        sides = " and ".join(
-            f"{'long' if leg.leg == LONG else 'short'} {self._name(leg.column)}" for leg in proposal.legs
-        )
-        return f"slot {proposal.slot}, {sides}"
-
-    def _name(self, column: int) -> str:
-        instrument = self._account.instruments[column]
-        return f"{instrument.asset} on {instrument.venue}"
+        return self._keeper.book(proposal, outcome, books, record)

@@ -66,6 +66,9 @@ class OrderReport:
     """The venue's own name of the order, once it gave one."""
     reason: str = ""
     """The venue's words where it refused, or why nothing is known; without secrets."""
+    contradicted: bool = False
+    """The venue said things of it that cannot all be true, such as a fill after the end: trade nothing on it until a
+    person has looked. Set by `bot.order_state` alone."""
 
 
 @dataclass(frozen=True)

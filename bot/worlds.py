@@ -1,8 +1,11 @@
-"""Which market the bot meets: the embedded sandbox or the real venues, opened and closed as one block."""
+"""Which market the bot meets: the embedded sandbox or the real venues, opened and closed as one block.
+
+A rehearsal of live trading meets a sandbox that is served: its clock and its addresses, as if they were real.
+"""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backtest.sandbox.client import SandboxClock, SandboxProcess, loopback_only
 from bot.identity import Bounds, identity, world_file
@@ -34,6 +37,8 @@ class World:
     """When a simulated market ends; None for real venues."""
     episode: str = ""
     """What is unusual in a simulated market."""
+    told: Mapping[str, VenueSettings] = field(default_factory=dict)
+    """The venues with the addresses at which they are reached."""
 
 
 @asynccontextmanager
@@ -49,13 +54,21 @@ async def open_world(settings: Settings, bounds: Bounds, *, fresh: bool) -> Asyn
             url = settings.sandbox.url or stack.enter_context(_embedded(settings, bounds, name, fresh)).url
             clock = sandbox = await stack.enter_async_context(SandboxClock(url))
             end_ms, episode = await sandbox.end_ms(), await sandbox.episode()
-            venues = {v: told.model_copy(update={"base_url": f"{url.rstrip('/')}/{v}"}) for v, told in venues.items()}
+            venues = at(url, venues)
         elif bounds.from_ms is not None or bounds.to_ms is not None:
             raise ConfigurationError(
                 "--from and --to belong to the sandbox: real venues are traded from now on, bounded by --hours"
             )
+        elif settings.rehearsal:
+            url = settings.sandbox.url or ""
+            clock, venues = await stack.enter_async_context(SandboxClock(url)), at(url, venues)
         opened = {v: await stack.enter_async_context(_venue(v, told, settings)) for v, told in venues.items()}
-        yield World(clock, opened, lake_place(settings), stack, end_ms, episode)
+        yield World(clock, opened, lake_place(settings), stack, end_ms, episode, told=venues)
+
+
+def at(url: str, venues: Mapping[str, VenueSettings]) -> dict[str, VenueSettings]:
+    """The venues as the sandbox at `url` serves them."""
+    return {v: told.model_copy(update={"base_url": f"{url.rstrip('/')}/{v}"}) for v, told in venues.items()}
 
 
 def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> SandboxProcess:
@@ -66,7 +79,7 @@ def _embedded(settings: Settings, bounds: Bounds, name: str, fresh: bool) -> San
 
 
 def _venue(name: str, told: VenueSettings, settings: Settings) -> Venue:
-    if settings.profile == "sandbox":
+    if settings.profile == "sandbox" or settings.rehearsal:
         loopback_only(told.base_url or "")
     return Venue(name, told, timeout_s=settings.data.timeout_s, concurrency=settings.data.concurrency)
 

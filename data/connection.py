@@ -1,20 +1,31 @@
 """One ccxt client per venue, made gentle: where it sends to, when it may, and what its failures are called here.
 
-Used by the gateway alone, `data/exchange.py`.
+Used by the gateways alone: `data/exchange.py` for public data, `bot/execution/live` with the keys of an account.
 """
 
 import asyncio
 import ipaddress
+import logging
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt.async_support as ccxt
 
-from data.errors import ConfigurationError, VenueError, VenueRefused, VenueUnreachable
+from data.credentials import Credentials
+from data.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    VenueError,
+    VenueRefused,
+    VenueThrottled,
+    VenueUnreachable,
+)
 from data.profile import VenueProfile
 from data.settings import VenueSettings
 from data.throttle import Gate, pause_s
@@ -23,6 +34,18 @@ Result = TypeVar("Result")
 ATTEMPTS = 3
 """A venue that is down is reported after the third failure."""
 _SLOW_DOWN = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
+_SAYS_NO = (
+    ccxt.InsufficientFunds,
+    ccxt.InvalidOrder,
+    ccxt.AuthenticationError,
+    ccxt.BadRequest,
+    ccxt.OperationRejected,
+)
+"""Of an answer to a request that was to change something: it did not. Other classes, as the bare ExchangeError, also
+stand for failures inside the venue."""
+NONSENSE = (TypeError, ValueError, LookupError, AttributeError)
+"""An answer of status 200 that is empty, cut off or of another kind ends so somewhere inside ccxt."""
+_QUERY = re.compile(r"(https?://[^\s?]+)\?\S*")
 
 
 class Connection:
@@ -33,10 +56,20 @@ class Connection:
     """
 
     def __init__(
-        self, profile: VenueProfile, settings: VenueSettings, *, timeout_s: float, concurrency: int, backoff_s: float
+        self,
+        profile: VenueProfile,
+        settings: VenueSettings,
+        *,
+        timeout_s: float,
+        concurrency: int,
+        backoff_s: float,
+        credentials: Credentials | None = None,
     ) -> None:
         self.name = profile.name
         self.client = _client(ccxt, profile, settings, timeout_s)
+        self._secrets: tuple[str, ...] = ()
+        if credentials is not None:
+            self._sign_with(credentials)
         self.timeout_s = timeout_s
         self._profile, self._settings = profile, settings
         self.gate = Gate(profile.name, 2 * backoff_s, settings.patience_s)
@@ -45,6 +78,8 @@ class Connection:
         self._slots = asyncio.Semaphore(concurrency)
         self._send, self._judge = self.client.fetch, self.client.handle_errors
         self.client.fetch, self.client.handle_errors = self._gated, self._judged
+        self._dated: tuple[str, float] | None = None
+        """The Date of the last answer, and when it came, wall clock, s."""
         self._weights, self._weigh = profile.weights, self.client.calculate_rate_limiter_cost
         self.client.calculate_rate_limiter_cost = self._weighed
 
@@ -79,14 +114,72 @@ class Connection:
                 self.gate.within_patience(slowed_at)
                 continue
             except ccxt.BaseError as error:
+                self._mend_clock(error)
                 failure, cause = self._translated(error), error
-            except (TypeError, ValueError, LookupError, AttributeError) as error:
-                # An answer of status 200 that is empty, cut off or of another kind ends somewhere inside ccxt.
+            except NONSENSE as error:
                 failure, cause = self._nonsense(error), error
             failures += 1
             if failures == ATTEMPTS or not isinstance(failure, VenueUnreachable):
-                raise failure from cause
+                raise failure from (None if self._secrets else cause)  # ccxt's own words show the signed address
             await asyncio.sleep(self._backoff_s * 2 ** (failures - 1))
+
+    async def send(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+        """The answer to what changes something at the venue. It is sent once; a second time only where the venue did
+        not let it in because of our clock, which is mended first.
+
+        Raises VenueRefused where it certainly had no effect, VenueThrottled where it was not sent or not let in, and
+        OutcomeUnknown otherwise; `doubtful(answer)` names the refusals that prove nothing.
+        """
+        self.gate.at_once()
+        try:
+            return await self._sent(call, doubtful)
+        except _ClockRefused:
+            return await self._sent(call, doubtful)
+
+    def ahead_ms(self) -> int:
+        """The venue's wall clock minus ours, from the Date header (RFC 9110, whole seconds) of its last answer; 0
+        before the first one."""
+        if self._dated is None:
+            return 0
+        date, received_s = self._dated
+        # Half a second: seconds are cut, not rounded.
+        return round(1000 * (parsedate_to_datetime(date).timestamp() + 0.5 - received_s))
+
+    async def _sent(self, call: Callable[[], Awaitable[Any]], doubtful: Callable[[object], bool]) -> Any:
+        try:
+            return await call()
+        except ccxt.BaseError as error:
+            failure = self._outcome(error, doubtful)
+            if self._mend_clock(error):
+                failure = _ClockRefused(str(failure), getattr(error, "answer", None))
+        except NONSENSE as error:
+            failure = OutcomeUnknown(str(self._nonsense(error)))
+        raise failure from None
+
+    def _outcome(self, error: ccxt.BaseError, doubtful: Callable[[object], bool]) -> VenueError:
+        """What an error proves about a request that was to change something."""
+        words, answer, status = self._words(error), getattr(error, "answer", None), getattr(error, "status", None)
+        if isinstance(error, _SLOW_DOWN):
+            return VenueThrottled(f"{self.name} asks to slow down and took nothing ({words}): wait, then send again")
+        # Without a status, ccxt itself has found the fault before anything was sent.
+        proven = status is None or (status < 500 and isinstance(answer, Mapping))
+        if isinstance(error, _SAYS_NO) and proven and not doubtful(answer):
+            return VenueRefused(f"{self.name} refused ({words})", answer)
+        return OutcomeUnknown(f"{self.name} gave no answer that proves anything ({words}): ask what became of it")
+
+    def _mend_clock(self, error: ccxt.BaseError) -> bool:
+        """True where the venue did not let a request in because of its time stamp; the next one fits."""
+        if not isinstance(error, ccxt.InvalidNonce) or not self._secrets:
+            return False
+        self.client.options["timeDifference"] = -self.ahead_ms()
+        return True
+
+    def _sign_with(self, credentials: Credentials) -> None:
+        for part, value in credentials.parts.items():
+            setattr(self.client, part, value)
+        self._secrets = credentials.secrets
+        # At the debug level ccxt would write headers with keys, and addresses with signatures.
+        self.client.logger = logging.Logger("ccxt.signed", logging.WARNING)
 
     async def charge(self, weight: float) -> None:
         """Count an answer that cost more than its request foretold."""
@@ -108,30 +201,50 @@ class Connection:
     ) -> Any:
         """ccxt's `handle_errors`, which sees each answer with its own headers: what asks us to slow down shuts the
         gate, and an answer of status 200 must be JSON, since ccxt's parsers read other text as "no rows"."""
-        if code == 200 and response is None:
-            raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
+        if "Date" in headers:
+            self._dated = headers["Date"], time.time()
         try:
+            if code == 200 and response is None:
+                raise ccxt.BadResponse(f"{method} {url} answered with something that is not JSON")
             handled = self._judge(code, reason, url, method, headers, body, response, *rest)
             self.client.handle_http_status_code(code, reason, url, method, body)
-        except _SLOW_DOWN:
-            self.gate.shut(pause_s(headers, body))
+        except ccxt.BaseError as error:
+            error.status, error.answer = code, response
+            if isinstance(error, _SLOW_DOWN):
+                self.gate.shut(pause_s(headers, body))
             raise
         return handled
 
     def _nonsense(self, error: Exception) -> VenueUnreachable:
         return VenueUnreachable(
-            f"{self.name} gave an answer that makes no sense ({error!r:.150}): try again in a minute"
+            f"{self.name} gave an answer that makes no sense ({self._hidden(repr(error))[:150]}): try again in a minute"
         )
 
+    def _words(self, error: Exception) -> str:
+        """The first line of what an error says."""
+        return self._hidden((str(error).splitlines() or [type(error).__name__])[0])[:200]
+
+    def _hidden(self, text: str) -> str:
+        """`text` without what must be known to nobody: keys, and the signatures in addresses."""
+        if self._secrets:
+            text = _QUERY.sub(r"\1", text)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
     def _translated(self, error: ccxt.BaseError) -> VenueError:
-        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        detail = self._words(error)
         broken = isinstance(error.__cause__, aiohttp.ClientError)  # a cut body is a bare ExchangeError to ccxt
         if broken or isinstance(error, ccxt.NetworkError | ccxt.OperationFailed | ccxt.BadResponse):
             return VenueUnreachable(
                 f"{self.name} cannot be reached ({detail}): check the network, "
                 "or try the bot without one by `bot run --paper`"
             )
-        return VenueRefused(f"{self.name} refused a request ({detail})")
+        return VenueRefused(f"{self.name} refused a request ({detail})", getattr(error, "answer", None))
+
+
+class _ClockRefused(VenueRefused):
+    """The venue did not let a request in because of its time stamp."""
 
 
 def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeout_s: float) -> Any:
@@ -150,6 +263,8 @@ def _client(library: Any, profile: VenueProfile, settings: VenueSettings, timeou
     client.init_rest_rate_limiter()
     if base is not None:
         client.urls["api"] = _moved(client.urls["api"], base)
+        # Binance's class knows the errors of futures by the real address alone.
+        client.exceptions["exact"].update(client.exceptions.get("linear", {}).get("exact", {}))
     return client
 
 

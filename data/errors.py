@@ -5,7 +5,8 @@
     ├── VenueError           3   a venue cannot be used now
     │   ├── VenueUnreachable     no answer: network, DNS, timeout, maintenance
     │   ├── VenueThrottled       an answer that says: slow down
-    │   └── VenueRefused         an answer that says no: unknown or delisted symbol
+    │   ├── VenueRefused         an answer that says no: unknown or delisted symbol
+    │   └── OutcomeUnknown       no answer to something that may have taken effect
     ├── DataError            4   market data cannot be trusted
     │   ├── MissingData          rows that are needed are not there
     │   └── CorruptData          rows that are there contradict each other or are not numbers
@@ -44,7 +45,15 @@ class VenueThrottled(VenueError):
 
 
 class VenueRefused(VenueError):
-    """An answer that says no."""
+    """An answer that says no. `answer`: what it said, as parsed JSON, for those who know its codes; None if nothing."""
+
+    def __init__(self, message: str, answer: object = None) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class OutcomeUnknown(VenueError):
+    """Something was sent that may have taken effect or not: ask the venue, and do not send it again."""
 
 
 class DataError(FundingBotError):

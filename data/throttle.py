@@ -40,6 +40,14 @@ class Gate:
         if time.monotonic() >= self._opens_at:
             self._strikes = 0
 
+    def at_once(self) -> None:
+        """Return if the gate is open; raises VenueThrottled if not, however short the pause."""
+        now = time.monotonic()
+        if self._opens_at > now:
+            raise VenueThrottled(
+                f"{self._venue} asks to slow down for {self._opens_at - now:.1f} s more: nothing was sent, wait for it"
+            )
+
     async def passage(self) -> None:
         """Return once the gate is open. Raises VenueThrottled at once if that takes longer than our patience."""
         while (left := self._opens_at - time.monotonic()) > 0:

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from backtest.sandbox.accounts.files import accounts_file
+from backtest.sandbox.accounts.held import Accounts
 from backtest.sandbox.network import Network
 from backtest.sandbox.server import listening
 from backtest.sandbox.world import World, WorldFile, build_world
@@ -31,7 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         file = _world_file(told.world)
         world = build_world(file, told.state)
-        asyncio.run(_serve(world, Network(world, file.settings), told.port, child=told.child))
+        accounts = Accounts(world, file.settings.accounts, accounts_file(told.state))
+        asyncio.run(_serve(world, Network(world, file.settings), accounts, told.port, child=told.child))
     except FundingBotError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -40,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-async def _serve(world: World, network: Network, port: int, *, child: bool) -> None:
+async def _serve(world: World, network: Network, accounts: Accounts, port: int, *, child: bool) -> None:
     """Serve until a signal or the end of stdin, saving the clock as it runs."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -48,7 +51,7 @@ async def _serve(world: World, network: Network, port: int, *, child: bool) -> N
         loop.add_signal_handler(number, stop.set)
     if child:
         _when_stdin_closes(lambda: loop.call_soon_threadsafe(stop.set))
-    async with listening(world, port, network=network) as url:
+    async with listening(world, port, network=network, accounts=accounts) as url:
         print(json.dumps({"url": url}), flush=True)
         while not stop.is_set():
             with suppress(TimeoutError):

@@ -142,7 +142,8 @@ class BinanceMarket:
             raise RefusedError(-4021, f"{limit} is not valid depth limit.")
         book = self._world.book(instrument, now)
         sides = {"bids": levels(book.bids[:limit]), "asks": levels(book.asks[:limit])}
-        return json_text({"lastUpdateId": now, "E": now, "T": now} | sides)
+        stamp = self._world.stamp(instrument, now)
+        return json_text({"lastUpdateId": stamp, "E": stamp, "T": stamp} | sides)
 
     def _instrument(self, query: Query, name: str, now: int) -> Instrument:
         instrument = self._by_id.get(required(query, name))
@@ -169,7 +170,7 @@ class BinanceMarket:
 
     def _premium(self, instrument: Instrument, now: int) -> dict[str, Any]:
         funding = self._funding[instrument.key]
-        price = decimal(self._klines[instrument.key].price(now))
+        price = decimal(self._world.mark(instrument, now))
         return {
             "symbol": symbol_id(instrument),
             "markPrice": price,
@@ -188,7 +189,7 @@ class BinanceMarket:
             "priceChange": decimal(day.last - day.open),
             "priceChangePercent": decimal(round((day.last / day.open - 1) * 100, 3)),
             "weightedAvgPrice": decimal(day.quote_volume / day.volume if day.volume else day.last),
-            "lastPrice": decimal(day.last),
+            "lastPrice": decimal(self._world.last(instrument, now)),
             "lastQty": decimal(instrument.lot_step),
             "openPrice": decimal(day.open),
             "highPrice": decimal(day.high),
@@ -211,8 +212,8 @@ class BinanceMarket:
             "bidQty": decimal(bid[1]),
             "askPrice": decimal(ask[0]),
             "askQty": decimal(ask[1]),
-            "time": now,
-            "lastUpdateId": now,
+            "time": self._world.stamp(instrument, now),
+            "lastUpdateId": self._world.stamp(instrument, now),
         }
 
 

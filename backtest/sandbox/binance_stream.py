@@ -64,7 +64,8 @@ class BinanceStream:
     def _row(self, instrument: Instrument, now_ms: int) -> str:
         book = self._world.book(instrument, now_ms)
         bid, ask = (levels(side[:1] or ((0.0, 0.0),))[0] for side in (book.bids, book.asks))
-        row = {"e": CHANNEL, "u": now_ms, "E": now_ms, "T": now_ms, "s": symbol_id(instrument)}
+        stamp = self._world.stamp(instrument, now_ms)
+        row = {"e": CHANNEL, "u": stamp, "E": stamp, "T": stamp, "s": symbol_id(instrument)}
         return json_text(row | {"b": bid[0], "B": bid[1], "a": ask[0], "A": ask[1]})
 
 

@@ -144,7 +144,8 @@ class BybitMarket:
         limit = page_size(query, default=25, most=MAX_LEVELS)
         book = self._world.book(instrument, now)
         sides = {"a": levels(book.asks[:limit]), "b": levels(book.bids[:limit])}
-        return json_text({"s": symbol_id(instrument)} | sides | {"ts": now, "u": now, "seq": now, "cts": now})
+        stamps = dict.fromkeys(("ts", "u", "seq", "cts"), self._world.stamp(instrument, now))
+        return json_text({"s": symbol_id(instrument)} | sides | stamps)
 
     def open_interest(self, query: Query, now: int) -> str:
         """Open interest at each full interval up to endTime and now, in pages; a startTime alone is ignored."""
@@ -203,12 +204,12 @@ class BybitMarket:
 
     def _ticker(self, instrument: Instrument, now: int) -> dict[str, str]:
         candles, funding = self._klines[instrument.key], self._funding[instrument.key]
-        price = decimal(candles.price(now))
+        mark = decimal(self._world.mark(instrument, now))
         return {
             "symbol": symbol_id(instrument),
-            "lastPrice": price,
-            "indexPrice": price,
-            "markPrice": price,
+            "lastPrice": decimal(self._world.last(instrument, now)),
+            "indexPrice": mark,
+            "markPrice": mark,
             "prevPrice1h": decimal(candles.price(now - HOUR_MS)),
             **day_fields(candles.day(now)),
             "fundingRate": decimal(funding.last_rate(now)),

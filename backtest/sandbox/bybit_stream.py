@@ -60,8 +60,9 @@ class BybitStream:
     def _book(self, topic: str, instrument: Instrument, now_ms: int) -> str:
         book = self._world.book(instrument, now_ms)
         sides = {"b": levels(book.bids[:1]), "a": levels(book.asks[:1])}
-        data = {"s": symbol_id(instrument)} | sides | {"u": now_ms, "seq": now_ms}
-        return json_text({"topic": topic, "type": "snapshot", "ts": now_ms, "data": data, "cts": now_ms})
+        stamp = self._world.stamp(instrument, now_ms)
+        data = {"s": symbol_id(instrument)} | sides | {"u": stamp, "seq": stamp}
+        return json_text({"topic": topic, "type": "snapshot", "ts": stamp, "data": data, "cts": stamp})
 
 
 def _told(success: bool, message: str, number: Any, kind: str) -> str:

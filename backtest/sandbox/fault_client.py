@@ -4,7 +4,7 @@ Each function takes the sandbox's URL. All raise ConfigurationError with the san
 for a URL that is not on this machine, and VenueUnreachable where it does not answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -17,26 +17,27 @@ from data.errors import ConfigurationError, VenueUnreachable
 async def script_faults(url: str, *faults: Fault | Mapping[str, Any], add: bool = False) -> dict[str, Any]:
     """Script `faults` instead of those that are there, or behind them. Gives what `faults_met` gives."""
     told = [dict(fault) if isinstance(fault, Mapping) else fault.model_dump(mode="json") for fault in faults]
-    return await _ask(url, "POST", "faults", {"add" if add else "replace": told})
+    return await ask(url, "POST", "faults", {"add" if add else "replace": told})
 
 
 async def clear_faults(url: str) -> dict[str, Any]:
     """Script none; the counts stay. Gives what `faults_met` gives."""
-    return await _ask(url, "DELETE", "faults")
+    return await ask(url, "DELETE", "faults")
 
 
 async def faults_met(url: str) -> dict[str, Any]:
     """{"script": [each fault with `matched` and `struck`], "injected": {venue: {kind: requests}}}."""
-    return await _ask(url, "GET", "faults")
+    return await ask(url, "GET", "faults")
 
 
 async def requests_asked(url: str) -> dict[str, Any]:
     """{venue: {"requests", "endpoints": {name: requests}, "refused": {status: requests}, "most_used": {limit: {"used",
     "limit", "seconds"}}}}, since the sandbox started."""
-    return await _ask(url, "GET", "requests")
+    return await ask(url, "GET", "requests")
 
 
-async def _ask(url: str, method: str, path: str, body: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Any]:
+async def ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the sandbox's control answers at `/sandbox/PATH`."""
     loopback_only(url)
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
     try:

@@ -3,7 +3,6 @@
 Left out: spot pairs and builder-deployed venues (both lists are empty), trades, and candles other than hourly ones.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,33 +11,32 @@ from aiohttp import web
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.book import Level
 from backtest.sandbox.candles import Candle, CandleFeed, FundingFeed
+from backtest.sandbox.hyperliquid_request import (
+    MalformedError,
+    Request,
+    UnknownCoinError,
+    optional_time,
+    parsed,
+    text,
+    time_of,
+)
+from backtest.sandbox.hyperliquid_universe import MAX_LEVERAGE, NAME, Universe, coin_of
 from backtest.sandbox.text import decimal, decimals, json_text
 from backtest.sandbox.world import World
 from data.types import HOUR_MS, Instrument
 
 PATH = "/hyperliquid/info"
-NAME = "hyperliquid"
 FUNDING_PAGE = 500
 CANDLE_PAGE = 5000
 BOOK_LEVELS = 20
-MAX_LEVERAGE = 20
 USDC = {"name": "USDC", "szDecimals": 8, "weiDecimals": 8, "index": 0, "isCanonical": True, "fullName": None}
 
-Request = Mapping[str, Any]
 Answer = Callable[[Request, int], str]
 """(request, market time) -> JSON text; raises MalformedError or UnknownCoinError."""
 
 
-class MalformedError(Exception):
-    """A request that the venue cannot parse; it answers 422."""
-
-
-class UnknownCoinError(Exception):
-    """A coin that the venue does not have; it answers 500 and null."""
-
-
-def routes(world: World) -> list[web.RouteDef]:
-    """The one endpoint."""
+def routes(world: World, account: Mapping[str, Answer] | None = None) -> list[web.RouteDef]:
+    """The one endpoint; `account` are the answers by type that are about an account."""
     venue = HyperliquidMarket(world)
     answers: dict[str, Answer] = {
         "meta": venue.meta,
@@ -51,12 +49,12 @@ def routes(world: World) -> list[web.RouteDef]:
         "spotMeta": lambda asked, now: json_text({"universe": [], "tokens": [USDC]}),
         "spotMetaAndAssetCtxs": lambda asked, now: json_text([{"universe": [], "tokens": [USDC]}, []]),
         "perpDexs": lambda asked, now: "[null]",
-    }
+    } | dict(account or {})
 
     async def info(request: web.Request) -> web.Response:
         try:
-            asked = _parsed(await request.read())
-            answer = answers.get(_text(asked, "type"), _no_such_type)
+            asked = parsed(await request.read())
+            answer = answers.get(text(asked, "type"), _no_such_type)
             return json_response(answer(asked, world.now_ms()))
         except MalformedError:
             return web.Response(status=422, text="Failed to deserialize the JSON body into the target type")
@@ -74,35 +72,32 @@ class HyperliquidMarket:
         """Over what `world` has of this venue."""
         self._world = world
         market = world.market
-        ours = [i for i in market.instruments if i.venue == NAME and len(market.bars[i.key])]
-        # A contract keeps its place in the universe for good, since orders name it by that: the eldest come first.
-        self._listed_at = {i.key: int(market.bars[i.key].open_time[0]) + HOUR_MS for i in ours}
-        self._universe = sorted(ours, key=lambda i: self._listed_at[i.key])
-        self._by_coin = {coin_of(i): i for i in ours}
-        self._candles = {i.key: CandleFeed(market, i, _candle_of(i)) for i in ours}
-        self._funding = {i.key: FundingFeed(market, i, _settlement_of(i)) for i in ours}
+        self._universe = Universe(world)
+        self._candles = {i.key: CandleFeed(market, i, _candle_of(i)) for i in self._universe.contracts}
+        self._funding = {i.key: FundingFeed(market, i, _settlement_of(i)) for i in self._universe.contracts}
 
     def meta(self, asked: Request, now: int) -> str:
         """The universe of contracts; what is no longer listed stays in it, marked."""
-        self._check_dex(asked)
+        check_dex(asked)
         return json_text(self._meta(now))
 
     def meta_and_contexts(self, asked: Request, now: int) -> str:
         """The universe, and for each contract its prices and the running funding rate, for which the last settled one
         stands in."""
-        self._check_dex(asked)
-        return json_text([self._meta(now), [self._context(instrument, now) for instrument in self._known(now)]])
+        check_dex(asked)
+        contexts = [self._context(instrument, now) for instrument in self._universe.known(now)]
+        return json_text([self._meta(now), contexts])
 
     def all_mids(self, asked: Request, now: int) -> str:
         """Mid prices by coin, of those that have one."""
-        self._check_dex(asked)
+        check_dex(asked)
         books = {coin_of(i): self._world.book(i, now) for i in self._world.listed(NAME, now)}
         return json_text({coin: _mid(book.bids[0], book.asks[0]) for coin, book in books.items() if book.bids})
 
     def funding_history(self, asked: Request, now: int) -> str:
         """Settlements stamped in startTime..endTime and by now: the first 500, oldest first."""
         feed = self._funding[self._instrument(asked, now).key]
-        first, stop = feed.between(_time(asked, "startTime"), _optional_time(asked, "endTime"), now)
+        first, stop = feed.between(time_of(asked, "startTime"), optional_time(asked, "endTime"), now)
         return feed.page(first, min(stop, first + FUNDING_PAGE))
 
     def candle_snapshot(self, asked: Request, now: int) -> str:
@@ -111,7 +106,7 @@ class HyperliquidMarket:
         if not isinstance(wanted, dict) or wanted.get("interval") != "1h":
             raise MalformedError
         feed = self._candles[self._instrument(wanted, now).key]
-        first, stop = feed.between(_time(wanted, "startTime"), _optional_time(wanted, "endTime"), now)
+        first, stop = feed.between(time_of(wanted, "startTime"), optional_time(wanted, "endTime"), now)
         oldest = feed.between(None, None, now)[1] - CANDLE_PAGE
         return feed.page(max(first, oldest), stop, now)
 
@@ -121,25 +116,17 @@ class HyperliquidMarket:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
         sides = [_levels(book.bids), _levels(book.asks)] if book else [[], []]
-        return json_text({"coin": coin_of(instrument), "time": now, "levels": sides})
+        return json_text({"coin": coin_of(instrument), "time": self._world.stamp(instrument, now), "levels": sides})
 
     def _instrument(self, asked: Request, now: int) -> Instrument:
-        instrument = self._by_coin.get(_text(asked, "coin"))
-        if instrument is None or self._listed_at[instrument.key] > now:
+        instrument = self._universe.named(text(asked, "coin"), now)
+        if instrument is None:
             raise UnknownCoinError
         return instrument
 
-    def _check_dex(self, asked: Request) -> None:
-        """Only the venue's own contracts are here, so any other `dex` is unknown."""
-        if asked.get("dex"):
-            raise UnknownCoinError
-
-    def _known(self, now: int) -> list[Instrument]:
-        return [instrument for instrument in self._universe if self._listed_at[instrument.key] <= now]
-
     def _meta(self, now: int) -> dict[str, Any]:
         universe = []
-        for instrument in self._known(now):
+        for instrument in self._universe.known(now):
             row = {
                 "szDecimals": decimals(instrument.lot_step),
                 "name": coin_of(instrument),
@@ -152,7 +139,7 @@ class HyperliquidMarket:
     def _context(self, instrument: Instrument, now: int) -> dict[str, Any]:
         listed = self._world.is_listed(instrument, now)
         book = self._world.book(instrument, now) if listed else None
-        day, price = self._candles[instrument.key].day(now), decimal(self._candles[instrument.key].price(now))
+        day, price = self._candles[instrument.key].day(now), decimal(self._world.mark(instrument, now))
         context: dict[str, Any] = {
             "funding": decimal(self._funding[instrument.key].last_rate(now) if listed else 0.0),
             "openInterest": decimal(day.volume),
@@ -171,9 +158,10 @@ class HyperliquidMarket:
         return context
 
 
-def coin_of(instrument: Instrument) -> str:
-    """The venue's name of a contract: BTC/USDC:USDC is BTC, KPEPE/USDC:USDC is kPEPE."""
-    return f"k{instrument.asset.base}" if instrument.asset.multiplier == 1000 else instrument.symbol.partition("/")[0]
+def check_dex(asked: Request) -> None:
+    """Only the venue's own contracts are here, so any other `dex` is unknown; raises UnknownCoinError."""
+    if asked.get("dex"):
+        raise UnknownCoinError
 
 
 def _no_such_type(asked: Request, now: int) -> str:
@@ -208,30 +196,3 @@ def _mid(bid: Level, ask: Level) -> str:
 
 def _levels(side: tuple[Level, ...]) -> list[dict[str, Any]]:
     return [{"px": decimal(price), "sz": decimal(size), "n": 1} for price, size in side[:BOOK_LEVELS]]
-
-
-def _parsed(body: bytes) -> Request:
-    try:
-        asked = json.loads(body)
-    except ValueError as error:
-        raise MalformedError from error
-    if not isinstance(asked, dict):
-        raise MalformedError
-    return asked
-
-
-def _text(asked: Request, name: str) -> str:
-    if not isinstance(value := asked.get(name), str):
-        raise MalformedError
-    return value
-
-
-def _time(asked: Request, name: str) -> int:
-    # bool is an int in Python, but not in JSON.
-    if type(value := asked.get(name)) is not int or not 0 <= value < 2**63:
-        raise MalformedError
-    return value
-
-
-def _optional_time(asked: Request, name: str) -> int | None:
-    return None if asked.get(name) is None else _time(asked, name)

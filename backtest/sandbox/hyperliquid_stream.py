@@ -6,7 +6,8 @@ Source: hyperliquid.gitbook.io, API, websocket; ccxt 4.5.90. Left out: the other
 import json
 from typing import Any
 
-from backtest.sandbox.hyperliquid import HyperliquidMarket, UnknownCoinError
+from backtest.sandbox.hyperliquid import HyperliquidMarket
+from backtest.sandbox.hyperliquid_request import UnknownCoinError
 from backtest.sandbox.streams import Speaker
 from backtest.sandbox.text import json_text
 from backtest.sandbox.world import World

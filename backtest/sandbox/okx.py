@@ -165,7 +165,8 @@ class OkxMarket:
         book, exponent = self._world.book(instrument, now), self._exponent[instrument.key]
         sides = {"asks": book.asks, "bids": book.bids}
         shown = {name: levels(side[: size or 1], exponent) for name, side in sides.items()}
-        return json_text([shown | {"ts": str(now), "seqId": now}])
+        stamp = self._world.stamp(instrument, now)
+        return json_text([shown | {"ts": str(stamp), "seqId": stamp}])
 
     def candles(self, price: Literal["last", "mark", "index"], *, history: bool = False) -> Answer:
         """Hourly candles of a price, the newest of which may be forming; mark and index are the last price here and
@@ -204,7 +205,7 @@ class OkxMarket:
         return [instrument for instrument in listed if family in (None, index_id(instrument))]
 
     def _price(self, instrument: Instrument, now: int) -> str:
-        return decimal(self._candles[instrument.key].price(now))
+        return decimal(self._world.mark(instrument, now))
 
     def _rate(self, instrument: Instrument, now: int) -> dict[str, str]:
         funding = self._funding[instrument.key]
@@ -226,7 +227,8 @@ class OkxMarket:
     def _ticker(self, instrument: Instrument, now: int) -> dict[str, str]:
         feed, exponent = self._candles[instrument.key], self._exponent[instrument.key]
         midnight, eastern = now // DAY_MS * DAY_MS, (now + EAST_MS) // DAY_MS * DAY_MS - EAST_MS
-        names = {"instType": "SWAP", "instId": instrument_id(instrument), "ts": str(now)}
+        stamp = self._world.stamp(instrument, now)
+        names = {"instType": "SWAP", "instId": instrument_id(instrument), "ts": str(stamp)}
         starts = {"sodUtc0": price_text(feed.price(midnight)), "sodUtc8": price_text(feed.price(eastern))}
         last = {"lastSz": contracts(instrument.lot_step, exponent)}
         return (

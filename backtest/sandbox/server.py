@@ -2,7 +2,8 @@
 
 `/sandbox/clock` GET answers {"now_ms", "speed", "end_ms"}; POST {"advance_to": ms} moves a stepped clock and answers
 the same (409 if the clock runs by itself, 400 if it is not understood). `/sandbox/world` GET says which world this is.
-What `network` adds: `/sandbox/faults`, `/sandbox/requests` and the venues' websockets.
+What `network` adds: `/sandbox/faults`, `/sandbox/requests` and the venues' websockets; what `accounts.control` adds:
+`/sandbox/accounts` and `/sandbox/distortions`.
 """
 
 import ipaddress
@@ -12,7 +13,19 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from backtest.sandbox import binance, binance_stream, bybit, bybit_stream, hyperliquid, hyperliquid_stream, okx
+from backtest.sandbox import (
+    binance,
+    binance_account,
+    binance_stream,
+    bybit,
+    bybit_stream,
+    hyperliquid_account,
+    hyperliquid_stream,
+    hyperliquid_universe,
+    okx,
+)
+from backtest.sandbox.accounts.control import AccountControl
+from backtest.sandbox.accounts.held import Accounts
 from backtest.sandbox.answers import json_response
 from backtest.sandbox.network import Network
 from backtest.sandbox.settings import SandboxSettings
@@ -25,29 +38,39 @@ LOOPBACK = "127.0.0.1"
 SPEAKERS: dict[str, Callable[[World], list[web.RouteDef]]] = {
     binance.NAME: binance.routes,
     bybit.NAME: bybit.routes,
-    hyperliquid.NAME: hyperliquid.routes,
     okx.NAME: okx.routes,
 }
-"""Venue -> its endpoints."""
+"""Venue -> its public endpoints; those of Hyperliquid, which has one path for both, are below."""
+ACCOUNT_SPEAKERS: dict[str, Callable[[Accounts], list[web.RouteDef]]] = {
+    binance.NAME: binance_account.routes,
+    hyperliquid_universe.NAME: hyperliquid_account.routes,
+}
+"""Venue -> its signed endpoints."""
 STREAMS: dict[str, tuple[tuple[str, ...], Callable[[World], Speaker]]] = {
     binance.NAME: (binance_stream.PATHS, binance_stream.speaker),
     bybit.NAME: (bybit_stream.PATHS, bybit_stream.speaker),
-    hyperliquid.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
+    hyperliquid_universe.NAME: (hyperliquid_stream.PATHS, hyperliquid_stream.speaker),
 }
 """Venue -> where its websockets are, and what speaks there."""
 
 
-def application(world: World, network: Network | None = None) -> web.Application:
-    """The application that serves `world` by way of `network`, by default an undisturbed one; raises ConfigurationError
-    for a venue that the sandbox does not speak."""
-    if unknown := [venue for venue in world.venues if venue not in SPEAKERS]:
-        raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(sorted(SPEAKERS))}")
+def application(world: World, network: Network | None = None, accounts: Accounts | None = None) -> web.Application:
+    """The application that serves `world` by way of `network`, by default an undisturbed one, with `accounts`, by
+    default new ones in memory. Raises ConfigurationError for a venue that the sandbox does not speak."""
+    spoken = sorted(SPEAKERS.keys() | ACCOUNT_SPEAKERS.keys())
+    if unknown := [venue for venue in world.venues if venue not in spoken]:
+        raise ConfigurationError(f"the sandbox has no {', '.join(unknown)}: choose from {', '.join(spoken)}")
     network = network or Network(world, SandboxSettings())
+    accounts = accounts or Accounts(world)
     app = web.Application(middlewares=[network.middleware()])
     app.add_routes(_clock_routes(world, network.streams.moved))
     app.add_routes(network.routes())
+    app.add_routes(AccountControl(accounts).routes())
     for venue in world.venues:
-        app.add_routes(SPEAKERS[venue](world))
+        if venue in SPEAKERS:
+            app.add_routes(SPEAKERS[venue](world))
+        if venue in ACCOUNT_SPEAKERS:
+            app.add_routes(ACCOUNT_SPEAKERS[venue](accounts))
         if venue in STREAMS:
             paths, speaker_over = STREAMS[venue]
             app.add_routes(network.streams.routes(venue, paths, speaker_over(world)))
@@ -57,7 +80,11 @@ def application(world: World, network: Network | None = None) -> web.Application
 
 @asynccontextmanager
 async def listening(
-    world: World, port: int = 0, host: str = LOOPBACK, network: Network | None = None
+    world: World,
+    port: int = 0,
+    host: str = LOOPBACK,
+    network: Network | None = None,
+    accounts: Accounts | None = None,
 ) -> AsyncIterator[str]:
     """Serve `world` inside the block and give its URL; port 0 is any free one. Raises ConfigurationError for a host
     that is not a loopback address and for a port that cannot be had."""
@@ -65,7 +92,7 @@ async def listening(
         raise ConfigurationError(
             f"the sandbox serves this machine only: {host} is not a loopback address, use {LOOPBACK}"
         )
-    runner = web.AppRunner(application(world, network), access_log=None, shutdown_timeout=1.0)
+    runner = web.AppRunner(application(world, network, accounts), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
         try:

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from pydantic import Field
 
+from backtest.sandbox.accounts.settings import AccountSettings
+from backtest.sandbox.distortions import Distortion
 from backtest.sandbox.stream_faults import AnyFault
 from data.settings import Frozen, Outage, SyntheticSettings
 
-DISTURBANCES = frozenset({"faults", "latency_ms", "limits", "stream_ms"})
-"""Settings that change how the world is reached and not what it is: a restart may change them at will."""
+DISTURBANCES = frozenset({"accounts", "distortions", "faults", "latency_ms", "limits", "stream_ms"})
+"""Settings that change how the world is reached, shown or accounted for, and not what it is: a restart may change them
+at will. Accounts that exist go on with the money that they have."""
 
 
 class SandboxSettings(Frozen):
@@ -47,4 +50,10 @@ class SandboxSettings(Frozen):
     )
     faults: tuple[AnyFault, ...] = Field(
         (), description="What goes wrong on the way to the venues, each with a `kind` (docs/sandbox.md)."
+    )
+    distortions: tuple[Distortion, ...] = Field(
+        (), description="What the venues show wrongly, each with a `kind` (docs/sandbox.md)."
+    )
+    accounts: AccountSettings = Field(
+        default_factory=AccountSettings, description="The account at each venue, for orders over signed requests."
     )

@@ -1,15 +1,19 @@
 """The world that the sandbox's servers show: one market, one clock, and how deep and wide its books are."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 from pydantic import Field
 
+from backtest.sandbox.accounts.files import forget_accounts
 from backtest.sandbox.book import Book, book_around
 from backtest.sandbox.clock import MarketClock, WorldIdentity
+from backtest.sandbox.distortions import Distortions
 from backtest.sandbox.settings import SandboxSettings
 from data.errors import ConfigurationError
 from data.market import Market, without_hours
@@ -38,7 +42,9 @@ class World:
         self.venues = tuple(sorted({instrument.venue for instrument in market.instruments}))
         if missing := [venue for venue in self.venues if venue not in venues]:
             raise ConfigurationError(f"no settings are given for {', '.join(missing)}: add it to data.venues")
-        self._shown = dict(venues)
+        self.shown = dict(venues)
+        """How the venues look: depth of books, fees, margin."""
+        self.distortions = Distortions(self.venues)
         self._listed_hour = -1
         self._listed: tuple[Instrument, ...] = ()
         self._listed_keys: frozenset[InstrumentKey] = frozenset()
@@ -59,9 +65,32 @@ class World:
 
     def book(self, instrument: Instrument, now_ms: int) -> Book:
         """The order book at `now_ms`; empty in a gap."""
-        shown = self._shown[instrument.venue]
+        shown = self.shown[instrument.venue]
+        mid = self.traded(instrument, now_ms)
+        book = book_around(mid, instrument, shown.half_spread_bps, shown.level_quote, shown.levels)
+        return self.distortions.book(book, instrument, now_ms)
+
+    def traded(self, instrument: Instrument, now_ms: int) -> float:
+        """The middle of the book at `now_ms`, were it not crossed or empty; NaN in a gap."""
+        return self.market.mid(instrument.key, now_ms) * self.distortions.factor(instrument, now_ms)
+
+    def last(self, instrument: Instrument, now_ms: int) -> float:
+        """The last price; the last close in a gap, NaN before the first bar."""
+        return self._undistorted(instrument, now_ms) * self.distortions.factor(instrument, now_ms)
+
+    def mark(self, instrument: Instrument, now_ms: int) -> float:
+        """The mark and index price: the last price, unless the mark is distorted."""
+        return self._undistorted(instrument, now_ms) * self.distortions.factor(instrument, now_ms, mark=True)
+
+    def stamp(self, instrument: Instrument, now_ms: int) -> int:
+        """The time that the contract's book and ticker bear: now, unless they are frozen."""
+        return self.distortions.stamp(instrument, now_ms)
+
+    def _undistorted(self, instrument: Instrument, now_ms: int) -> float:
         mid = self.market.mid(instrument.key, now_ms)
-        return book_around(mid, instrument, shown.half_spread_bps, shown.level_quote, shown.levels)
+        bars = self.market.bars[instrument.key]
+        opened = int(np.searchsorted(bars.open_time, now_ms, side="right"))
+        return float(bars.close[opened - 1]) if opened and math.isnan(mid) else mid
 
     def _list(self, now_ms: int) -> None:
         # Bars open on the hour, so what is listed can change only there.
@@ -83,6 +112,8 @@ def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] =
             f"the sandbox begins at {_date(begin_ms)}, but its market lasts from {_date(market.start_ms)} "
             f"to {_date(market.end_ms)}: set `begin` between them"
         )
+    if not state_file.exists():
+        forget_accounts(state_file)
     clock = MarketClock(
         state_file,
         WorldIdentity(fingerprint(market, begin_ms), f"{_source(settings)}, begun {_date(begin_ms)}"),
@@ -91,7 +122,9 @@ def build_world(told: WorldFile, state_file: Path, real_s: Callable[[], float] =
         speed=settings.speed,
         real_s=real_s,
     )
-    return World(market, clock, told.venues)
+    world = World(market, clock, told.venues)
+    world.distortions.replace(settings.distortions, world.now_ms())
+    return world
 
 
 def fingerprint(market: Market, begin_ms: int) -> str:

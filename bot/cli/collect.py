@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bot.cli.tables import print_json, show
 from bot.identity import Bounds
-from bot.run_folder import single_instance
+from bot.instance import single_instance
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import World, make_collector, open_streams, open_world

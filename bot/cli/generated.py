@@ -10,7 +10,7 @@ from pathlib import Path
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
 from bot.risk import Denial
 from bot.risk_settings import RiskSettings
-from bot.settings import Settings, paper_settings, to_yaml
+from bot.settings import Settings, live_settings, paper_settings, to_yaml
 from data.defects import defect_table
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +62,9 @@ def generated() -> dict[str, str]:
         "config/sandbox.yaml": to_yaml(Settings(), "The embedded sandbox: what `bot run --paper` does by itself."),
         "config/paper.yaml": to_yaml(
             paper_settings(), "Paper trading on the real venues by their public data: no keys."
+        ),
+        "config/live.example.yaml": to_yaml(
+            live_settings(), "Live trading, an example: copy it, and read docs/live.md before you send an order."
         ),
         "docs/data_quality.md": _with_table("docs/data_quality.md", defect_table()),
         "docs/observation.md": _observation(),

@@ -6,9 +6,10 @@ from rich.markup import escape
 
 from bot.cli.latch import latch_line
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
+from bot.instance import is_running
 from bot.latch import LatchState
 from bot.ledger.store import Ledger
-from bot.run_folder import is_running, latch_file, ledger_path
+from bot.run_folder import latches, ledger_path
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError
@@ -17,7 +18,7 @@ from data.errors import StateError
 def show_status(settings: Settings, *, as_json: bool) -> None:
     """Equity, P&L, drawdown, champion, positions."""
     status = read_status(_open(settings))
-    running, latch = is_running(settings.var), latch_file(settings).read()
+    running, latch = is_running(settings.var), latches(settings).read()
     if as_json:
         print_json(status.as_json() | {"running": running, "latch": asdict(latch)})
         return

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from bot.cli.tables import print_json, show
 from bot.identity import Bounds
-from bot.run_folder import lake_place, single_instance
+from bot.instance import single_instance
+from bot.run_folder import lake_place
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import make_collector, open_world

@@ -7,8 +7,9 @@ import typer
 from rich.markup import escape
 
 from bot.cli.tables import print_json, show
+from bot.instance import is_running
 from bot.latch import Latch, LatchState
-from bot.run_folder import is_running, latch_file, ledger_path
+from bot.run_folder import latch_file, latches, ledger_path
 from bot.settings import Settings
 from data.errors import ConfigurationError
 
@@ -22,12 +23,15 @@ def pause_entries(settings: Settings, reason: str, *, as_json: bool) -> None:
 
 def resume_entries(settings: Settings, *, yes: bool, as_json: bool) -> None:
     """Lift what holds, after saying what that is; raises ConfigurationError where a kill is not confirmed."""
-    file = latch_file(settings)
-    latch = file.read()
-    if latch.state not in (LatchState.NONE, LatchState.PAUSED):
-        _confirm(f"this lifts what stops the bot: {latch_line(latch)}", yes)
-    file.lift(latch)
-    _told(settings, file.read(), f"before: {latch_line(latch)}", as_json)
+    held = [(file, file.read()) for file in latches(settings).files]
+    strict = [latch for _, latch in held if latch.state not in (LatchState.NONE, LatchState.PAUSED)]
+    if strict:
+        _confirm(f"this lifts what stops the bot: {'; '.join(map(latch_line, strict))}", yes)
+    held = [(file, latch) for file, latch in held if latch.state is not LatchState.NONE]
+    for file, latch in held:
+        file.lift(latch)
+    before = "; ".join(latch_line(latch) for _, latch in held) or "nothing held entries back"
+    _told(settings, latches(settings).read(), f"before: {before}", as_json)
 
 
 def latch_line(latch: Latch) -> str:

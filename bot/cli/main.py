@@ -30,6 +30,7 @@ from bot.cli.arguments import (
 )
 from bot.cli.groups import champion_app, data_app
 from bot.cli.options import Options
+from bot.cli.safety import safety_app
 from data.errors import ConfigurationError, FundingBotError, StateError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
+app.add_typer(safety_app)
 
 
 @app.callback()
@@ -50,6 +52,7 @@ def root(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")
 @app.command()
 def run(
     paper: Annotated[bool, typer.Option("--paper", help="Trade on paper.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Send orders, with --config; asks for a phrase first.")] = False,
     config: Config = None,
     var: Var = None,
     replay: Replay = None,
@@ -64,15 +67,18 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Collect and trade, hour by hour, until the bound or Ctrl-C; a restart continues where it stopped."""
-    if not paper:
-        raise ConfigurationError("this version trades on paper only: add --paper")
+    if paper == live:
+        raise ConfigurationError("say how to trade: --paper, or --live with --config FILE")
     options = Options(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
         first=first, last=last, hours=hours,
     )  # fmt: skip
-    from bot.cli.run import run_paper
+    from bot.cli.live import confirm
+    from bot.cli.run import trade
 
-    run_paper(options.settings(), options.bounds(), fresh=fresh, as_json=as_json)
+    settings = options.settings()
+    confirm(settings, live=live)
+    trade(settings, options.bounds(), fresh=fresh, as_json=as_json)
 
 
 @app.command()

@@ -33,7 +33,7 @@ class Options:
 
         content = load_settings(self.config)
         data, sandbox = content.data, content.sandbox
-        simulated = (self.replay, self.seed, self.sandbox_url)
+        simulated = (self.replay, self.seed, None if content.profile == "live" else self.sandbox_url)
         if content.profile != "sandbox" and any(option is not None for option in simulated):
             raise ConfigurationError(
                 "--replay, --seed and --sandbox belong to the sandbox: leave out --config, or use config/sandbox.yaml"

@@ -24,7 +24,7 @@ QUIET = {Kind.DATA}
 """Events that stay in the log."""
 
 
-def run_paper(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> None:
+def trade(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> None:
     """Run until the bound or Ctrl-C, then print the summary."""
     console = Console(stderr=True)
     columns = (

@@ -16,7 +16,8 @@ from bot.cli.lineage import population_folder
 from bot.cli.tables import SCORE_HEADINGS, print_json, score_figures
 from bot.histories import past
 from bot.identity import Bounds, describe
-from bot.run_folder import registry_of, single_instance
+from bot.instance import single_instance
+from bot.run_folder import registry_of
 from bot.settings import Settings
 from bot.status import iso
 from data.types import HOUR_MS

@@ -23,7 +23,7 @@ from backtest.tape import tape_of_market
 from backtest.windows import Window
 from bot.cli.tables import metrics_table, money_table, print_json, show
 from bot.identity import Bounds, describe, market_name
-from bot.run_folder import single_instance
+from bot.instance import single_instance
 from bot.settings import Settings
 from bot.status import iso, trade_as_json
 from bot.walk_forward import Walked, Watching, walk_forward

@@ -1,9 +1,10 @@
 """The Executor port: paper and live trading differ in nothing but which of these the trader is given."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from backtest.accounting import Books
-from bot.orders import LegFill, Payment, Unfilled
+from bot.orders import Executed, Outcome, Payment, Proposal, Unfilled
 from bot.risk import ApprovedOrder
 from data.panel import Panel
 
@@ -11,9 +12,13 @@ from data.panel import Panel
 class Executor(Protocol):
     """Trades and settles one account. Called from one event loop, one call at a time."""
 
-    def settle(self, books: Books, panel: Panel, tick: int) -> tuple[Books, tuple[Payment, ...]]:
-        """The books at `tick`, a row of `panel`: funding, marks, liquidation and transfers since the tick before."""
+    async def settle(self, books: Books, panel: Panel, tick: int) -> tuple[Books, tuple[Payment, ...]]:
+        """The books at `tick`, a row of `panel`: funding, marks, liquidation and transfers since the tick before.
+        Raises VenueError if a venue cannot be asked."""
 
-    async def execute(self, order: ApprovedOrder) -> tuple[LegFill, ...] | Unfilled:
-        """Fill the legs of the order in equal parts, as far as the venues can, or not at all. Raises VenueError if a
-        venue cannot be asked."""
+    async def execute(self, order: ApprovedOrder) -> Outcome:
+        """Fill the legs of the order in equal parts, as far as the venues can, or not at all."""
+
+    async def recover(self, books: Books) -> Sequence[tuple[Proposal, Executed | Unfilled]]:
+        """What became of earlier proposals whose outcome was not known, as far as it is known now, each one completed
+        or unwound. `books` are as they are without them."""

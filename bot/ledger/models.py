@@ -30,14 +30,15 @@ class Base(DeclarativeBase):
     type_annotation_map = {Decimal: Exact, int: BigInteger, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's interface
 
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""Keys that the database counts up."""
 
 
 class Run(Base):
     """One account's life in one world, from its start to its bound; it survives restarts of the process."""
 
     __tablename__ = "runs"
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     world: Mapped[str] = mapped_column(index=True)
     """Fingerprint of the market, venues, settings and bounds: what must be equal for a restart to continue the run."""
     profile: Mapped[str]
@@ -116,7 +117,7 @@ class TradeRow(Base):
 
     __tablename__ = "trades"
     __table_args__ = (UniqueConstraint("run_id", "number"),)
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     number: Mapped[int]
     asset: Mapped[str]
@@ -143,7 +144,7 @@ class EventRow(Base):
     """Something that happened, for people."""
 
     __tablename__ = "events"
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), index=True)
     tick: Mapped[int]
     kind: Mapped[str]

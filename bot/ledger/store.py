@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import create_engine, delete, event, func, select, update
+from sqlalchemy import Connection, create_engine, delete, event, func, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -17,8 +17,10 @@ from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
 from bot.ledger.history import RunHistory
+from bot.ledger.live_models import ExecutionRow, VenueFundingRow
 from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
 from bot.orders import LegFill, Payment, Proposal
+from bot.venue_orders import VenueFunding
 from data.errors import StateError
 from data.types import Asset, Instrument
 
@@ -37,6 +39,8 @@ class TickRecord:
     fills: list[LegFill] = field(default_factory=list)
     unfilled: list[str] = field(default_factory=list)
     """Client ids."""
+    executions: list[int] = field(default_factory=list)
+    """Numbers of those that the books contain from now on; their fills are written already."""
     trades: list[Trade] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
@@ -78,6 +82,19 @@ class Ledger:
                 yield session
         except DatabaseError as error:
             raise StateError(f"the ledger cannot be read ({error.orig}): restore it from a backup") from error
+
+    @contextmanager
+    def connection(self, *, writing: bool = False) -> Iterator[Connection]:
+        """For `ledger.journal`: all or nothing if `writing`; raises StateError."""
+        doing = "written" if writing else "read"
+        try:
+            with self._engine.begin() if writing else self._engine.connect() as connection:
+                yield connection
+        except DatabaseError as error:
+            raise StateError(
+                f"the ledger cannot be {doing} ({error.orig}): make room, or end the program that holds it, and start "
+                "again; no order is sent that is not written"
+            ) from error
 
     def start_run(self, run: Run) -> Run:
         """Store a new run; unfinished runs of the same world are marked abandoned."""
@@ -136,18 +153,23 @@ class Ledger:
             if record.champion is not None:
                 session.execute(update(Run).where(Run.id == run_id).values(champion=record.champion))
             for instrument, payment in record.payments:
-                session.add(
-                    FundingRow(
-                        run_id=run_id,
-                        due=payment.due,
-                        tick=record.tick,
-                        venue=instrument.venue,
-                        symbol=instrument.symbol,
-                        slot=payment.slot,
-                        rate=payment.rate,
-                        amount=payment.amount,
-                    )
+                funding = FundingRow(
+                    run_id=run_id,
+                    due=payment.due,
+                    tick=record.tick,
+                    venue=instrument.venue,
+                    symbol=instrument.symbol,
+                    slot=payment.slot,
+                    rate=payment.rate,
+                    amount=payment.amount,
                 )
+                if payment.source is None:
+                    session.add(funding)
+                else:
+                    _add_funding(session, funding, payment.source)
+            if record.executions:
+                contained = ExecutionRow.id.in_(record.executions)
+                session.execute(update(ExecutionRow).where(contained).values(booked=record.tick))
             for leg in record.fills:
                 fee = -abs(leg.quantity) * leg.price * leg.fee_rate
                 row = {"quantity": leg.quantity, "price": leg.price, "mid": leg.mid, "fee": fee}
@@ -194,6 +216,24 @@ class Ledger:
         with self._reading() as session:
             rows = session.execute(select(*columns).where(FundingRow.run_id == run_id)).all()
             return {(due, slot, venue, symbol) for due, slot, venue, symbol in rows}
+
+
+def _add_funding(session: Session, row: FundingRow, source: VenueFunding) -> None:
+    """What a venue booked, once, and what a slot got of it, on top of what it got for the same hour before."""
+    key = (row.run_id, source.venue, source.symbol, source.time_ms, source.payment_id)
+    if session.get(VenueFundingRow, key) is None:
+        session.add(
+            VenueFundingRow(
+                run_id=row.run_id, venue=source.venue, symbol=source.symbol, time_ms=source.time_ms,
+                payment_id=source.payment_id, amount=source.amount, tick=row.tick,
+            )
+        )  # fmt: skip
+    before = session.get(FundingRow, (row.run_id, row.due, row.venue, row.symbol, row.slot))
+    if before is None:
+        session.add(row)
+    else:
+        before.amount = Decimal(str(before.amount)) + Decimal(str(row.amount))
+    session.flush()
 
 
 def instruments_to_json(instruments: Sequence[Instrument]) -> dict[str, Any]:

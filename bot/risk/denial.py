@@ -14,6 +14,7 @@ class Denial(StrEnum):
         "the legs are not a purchase and a sale of the same quantity of one asset, each on a venue of its own, as the "
         "instruments of this account"
     )
+    BANNED = "a venue took part of a leg of this pair within guard.ban_hours"
     LOT_STEP = "a quantity is not a whole number of a venue's lot steps"
     STALE_DATA = "a leg has had no price for max_data_age_hours, or its order book is older than max_quote_age_s"
     UNSOUND_BOOK = "an order book is empty on one side, or its best bid is not below its best ask"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from backtest.accounting import Books
 from backtest.rules import Rules
-from bot.latch import LatchFile, LatchState
+from bot.bans import BanList
+from bot.latch import Holding, LatchState
 from bot.orders import Proposal
 from bot.risk.denial import Denial
 from bot.risk.edge import too_thin
@@ -63,14 +64,17 @@ class RiskGate:
         settings: RiskSettings,
         rules: Rules,
         run: int,
-        latch: LatchFile | None = None,
+        latch: Holding | None = None,
         history: History | None = None,
+        bans: BanList | None = None,
     ) -> None:
-        """Without `latch` nothing pauses or kills; without `history` the past is what this gate has approved."""
+        """Without `latch` nothing pauses or kills; without `history` the past is what this gate has approved; without
+        `bans` no pair is left alone."""
         self._settings = settings
         self._rules = rules
         self._run = run
         self._latch = latch
+        self._bans = bans
         self._recent = Recent(history or NoHistory(), settings.failed_entries_hours)
         self._ratios = QuoteRatios()
 
@@ -91,6 +95,11 @@ class RiskGate:
         self._recent.approved(proposal.tick, client_ids)
         return ApprovedOrder(proposal, client_ids, _Seal(proposal))
 
+    @property
+    def reducing(self) -> bool:
+        """Whether the kill switch wants every position closed."""
+        return self._latch is not None and self._latch.read().state is LatchState.KILLED
+
     def _client_ids(self, proposal: Proposal) -> tuple[str, ...]:
         kind = "in" if proposal.entry else "out"
         # One tick can try several pairs for the same slot, until one of them fills.
@@ -103,6 +112,7 @@ class RiskGate:
         return (
             self._latched()
             or malformed(entry)
+            or self._banned(entry)
             or stale(entry)
             or unreasonable(entry, self._ratios)
             or too_large(entry)
@@ -113,6 +123,11 @@ class RiskGate:
 
     def _latched(self) -> Denial | None:
         return None if self._latch is None else LATCHED[self._latch.read().state]
+
+    def _banned(self, entry: Entry) -> Denial | None:
+        pair = [leg.instrument.key for leg in entry.legs]
+        banned = self._bans is not None and self._bans.bans(pair, entry.proposal.tick)
+        return Denial.BANNED if banned else None
 
     def _past(self, entry: Entry, client_ids: Sequence[str]) -> Denial | None:
         """What was lost, and how often something was tried."""

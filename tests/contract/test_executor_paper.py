@@ -14,7 +14,7 @@ from backtest.sandbox.server import listening
 from backtest.settings import EnvironmentSettings
 from backtest.tape import make_rules
 from bot.execution.paper import PaperExecutor
-from bot.orders import LegFill, LegOrder, Proposal, Unfilled
+from bot.orders import Executed, LegFill, LegOrder, Proposal, Unfilled
 from bot.risk import ApprovedOrder, RiskGate
 from bot.settings import RiskSettings
 from data.exchange import Venue
@@ -50,16 +50,18 @@ class Table:
         self.panel = build_panel(self.instruments, market.bars, {}, tick - 5 * HOUR_MS, tick, 60)
         self.gate = RiskGate(WIDE, self.rules, run=1)
 
-    def order(self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float = math.inf) -> Any:
+    def order(
+        self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float | None = None
+    ) -> Any:
         """An order for both legs of a coin, long on Binance."""
-        legs = []
+        legs, within = [], collar or (0.5 if entry else math.inf)
         for column, one in enumerate(self.instruments):
             if one.asset == Asset(code):
                 leg = LONG if one.venue == "binance" else SHORT
                 size = (quantity or QUANTITY[code]) * (1 if leg == LONG else -1)
                 reference = float(self.market.bars[one.key].close[-1])
                 venue = int(self.rules.instruments[column].venue)
-                legs.append(LegOrder(leg, one, column, venue, size, reference, collar))
+                legs.append(LegOrder(leg, one, column, venue, size, reference, within))
         long, short = sorted(legs, key=lambda leg: leg.leg)
         proposal = Proposal(entry, 0, self.tick, 0, (long, short), (long.column, short.column))
         return self.gate.review(proposal, new_books(2, 3, 1e9), self.panel)
@@ -81,7 +83,8 @@ def carry_out(world_at: WorldAt, sandbox_market: Market) -> Carry:
                     )
                     for name, base in bases.items()
                 }
-                return table, await PaperExecutor(venues, table.rules, set(), 24).execute(order(table))
+                outcome = await PaperExecutor(venues, table.rules, set(), 24).execute(order(table))
+                return table, outcome.fills if isinstance(outcome, Executed) else outcome
 
         return asyncio.run(talk())
 
@@ -175,7 +178,7 @@ def test_settling_leaves_the_books_that_were_given_as_they_were(sandbox_market: 
     books = new_books(2, 3, 10_000.0)
     books.in_transit[1], books.arrives_at[1] = 7.0, NOON
     before = books.copy()
-    after, payments = PaperExecutor({}, table.rules, set(), 24).settle(books, table.panel, NOON)
+    after, payments = asyncio.run(PaperExecutor({}, table.rules, set(), 24).settle(books, table.panel, NOON))
 
     assert () == payments
     assert 7.0 == after.cash[1] - before.cash[1]

@@ -1,5 +1,7 @@
 """Funding that a venue publishes after the tick that it belongs to is booked once, when it arrives."""
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -45,7 +47,7 @@ def test_it_is_paid_in_full_however_late_it_comes(late_by: int) -> None:
     executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
     for hour in range(1, 9):
         published = tuple(due for due in range(1, 9) if due + late_by <= hour)
-        books, payments = executor.settle(books, panel(hour, published), START + hour * HOUR_MS)
+        books, payments = asyncio.run(executor.settle(books, panel(hour, published), START + hour * HOUR_MS))
         assert [START + (hour - late_by) * HOUR_MS] * (hour > late_by) == [payment.due for payment in payments]
     assert pytest.approx(QUANTITY * PRICE * RATE * (8 - late_by)) == books.pnl[FUNDING]
     assert pytest.approx(10_000 + books.pnl[FUNDING]) == equity(books)
@@ -53,14 +55,16 @@ def test_it_is_paid_in_full_however_late_it_comes(late_by: int) -> None:
 
 def test_what_settled_before_the_entry_is_not_paid() -> None:
     executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START + 3 * HOUR_MS)
-    books, payments = executor.settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
+    books, payments = asyncio.run(executor.settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS))
     assert [START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
 
 def test_what_the_ledger_has_is_not_paid_again_after_a_restart() -> None:
     books = held_since(START)
     paid = {(START + hour * HOUR_MS, 0, "hyperliquid", LEGS[1].symbol) for hour in (1, 2)}
-    _, payments = PaperExecutor({}, RULES, paid, 24).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
+    _, payments = asyncio.run(
+        PaperExecutor({}, RULES, paid, 24).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
+    )
     assert [START + 3 * HOUR_MS, START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
 
@@ -81,5 +85,5 @@ def test_of_two_settlements_of_one_tick_the_one_that_comes_later_is_paid_too() -
 
     executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
     for hour, published in ((2, (2,)), (3, (1, 2, 3))):
-        books, _ = executor.settle(books, seen(hour, published), START + hour * HOUR_MS)
+        books, _ = asyncio.run(executor.settle(books, seen(hour, published), START + hour * HOUR_MS))
     assert pytest.approx(3 * QUANTITY * PRICE * RATE) == books.pnl[FUNDING]

@@ -73,7 +73,7 @@ def test_what_becomes_of_the_books_afterwards_does_not_change_what_was_kept(ledg
 
 
 def test_an_intent_written_again_is_the_same_row_and_is_filled_once(ledger: Ledger) -> None:
-    number, fill = run(ledger), LegFill("id", 3.0, 101.0, 100.0, 5e-4, 0.0)
+    number, fill = run(ledger), LegFill("id", 0, 3.0, 101.0, 100.0, 5e-4, 0.0)
     ledger.record_intents(number, ENTRY, ("id",))
     ledger.record_intents(number, ENTRY, ("id",))
     ledger.record_tick(number, TickRecord(TICK, 1.0, fills=[fill]), new_books(2, 3, 1.0))
@@ -84,7 +84,7 @@ def test_an_intent_written_again_is_the_same_row_and_is_filled_once(ledger: Ledg
 def test_a_tick_is_written_whole_or_not_at_all(ledger: Ledger) -> None:
     number, books = run(ledger), new_books(2, 3, 1.0)
     ledger.record_tick(number, TickRecord(TICK, 1.0), books)
-    orphan = LegFill("never intended", 3.0, 101.0, 100.0, 5e-4, 0.0)
+    orphan = LegFill("never intended", 0, 3.0, 101.0, 100.0, 5e-4, 0.0)
     event = Event(TICK + HOUR_MS, Kind.DATA, "lost with its tick")
     with pytest.raises((StateError, IntegrityError)):
         ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 2.0, fills=[orphan], events=[event]), books)

@@ -114,7 +114,7 @@ def test_intents_of_a_process_that_died_are_unfilled_and_those_that_filled_stay_
     ledger = Ledger(path)
     run = start(ledger)
     ledger.record_intents(run, entry(), ("filled",))
-    fill = LegFill("filled", 3.0, 101.0, 100.0, 5e-4, 0.0)
+    fill = LegFill("filled", 0, 3.0, 101.0, 100.0, 5e-4, 0.0)
     ledger.record_tick(run, TickRecord(TICK, 1.0, fills=[fill]), new_books(2, 3, 1.0))
     ledger.record_intents(run, entry(TICK + HOUR_MS), ("died",))
     assert {"filled": "filled", "died": "pending"} == states(path)

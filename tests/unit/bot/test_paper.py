@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.execution.paper import depth, walk
+from bot.execution.sizing import depth, walk
 from bot.orders import LegOrder
 from data.exchange import OrderBook
 from data.types import Asset, Instrument

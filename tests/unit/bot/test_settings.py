@@ -139,7 +139,13 @@ def test_the_sandbox_is_left_out_where_it_is_not_used() -> None:
         ("risk:\n  max_leg: 1", "risk.max_leg: Extra inputs are not permitted"),
         ("seed: many", "seed: Input should be a valid integer"),
         ("seed: -1", "seed: Input should be greater than or equal to 0"),
-        ("profile: live", "profile: Input should be 'sandbox' or 'paper'"),
+        ("profile: real", "profile: Input should be 'sandbox', 'paper' or 'live'"),
+        ("profile: live", "file: Value error, no money is moved between real venues: set environment.rebalance_below to 0"),
+        (
+            "profile: live\nenvironment: {rebalance_below: 0}\n"
+            "data: {venues: {binance: {}, okx: {margin_mode: isolated}}}",
+            "file: Value error, live trading uses cross margin: set margin_mode of okx to cross",
+        ),
         ("data:\n  assets: BTC", "data.assets: Input should be a valid tuple"),
         (
             "data:\n  venues:\n    binance:\n      half_spread_bps: 0",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from backtest.sandbox.clock import MarketClock, WorldIdentity
-from backtest.sandbox.hyperliquid import HyperliquidMarket, coin_of
+from backtest.sandbox.hyperliquid import HyperliquidMarket
+from backtest.sandbox.hyperliquid_universe import coin_of
 from backtest.sandbox.world import World
 from data.market import Market
 from data.settings import VenueSettings

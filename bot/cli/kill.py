@@ -1,0 +1,97 @@
+"""`bot kill`: latch, end the bot, close everything, and say what the venues show afterwards."""
+
+import asyncio
+import time
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import typer
+
+from bot.latch import LATCH, LatchFile
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.killer import Killed, Killer
+
+NOT_FLAT = 3
+"""Exit code where positions or orders may be left."""
+LOOK_S = 0.5
+
+
+def kill_bot(settings: Settings, reason: str, *, deadline_s: float, grace_s: float, as_json: bool) -> None:
+    """Everything that the kill switch does; ends with NOT_FLAT unless all of it came about."""
+    from bot.killer import Killer  # light: what speaks to venues is loaded once the bot has ended
+
+    killer = Killer(settings.var, LatchFile(settings.var / LATCH))
+    if settings.profile != "live":
+        _kill_paper(killer, settings, reason, deadline_s, as_json=as_json)
+        return
+    bot = killer.stop(reason, grace_s)
+    typer.secho(f"latched; {bot}; closing everything on {', '.join(settings.data.venues)}", err=True)
+    killed = asyncio.run(_flatten(killer, settings, bot, deadline_s))
+    _show(killed, as_json=as_json)
+    if not killed.complete:
+        raise typer.Exit(NOT_FLAT)
+
+
+async def _flatten(killer: "Killer", settings: Settings, bot: str, deadline_s: float) -> "Killed":
+    from bot.access import Access, open_access
+
+    def opened(name: str) -> AbstractAsyncContextManager[Access]:
+        return open_access(name, settings)
+
+    return await killer.flatten(list(settings.data.venues), opened, bot, deadline_s)
+
+
+def _show(killed: "Killed", *, as_json: bool) -> None:
+    from bot.cli.safety_tables import killed_table
+    from bot.cli.tables import print_json, show
+
+    if as_json:
+        print_json(asdict(killed) | {"complete": killed.complete})
+        return
+    show(killed_table(killed))
+    for trouble in killed.troubles:
+        show(f"[bold red]{trouble}[/bold red]")
+    if killed.complete:
+        show("[bold]flat, as every venue says[/bold]; nothing is traded until `bot resume`")
+    else:
+        show("[bold red]not everything is flat and stopped:[/bold red] look at the venues, then `bot kill` again")
+
+
+def _kill_paper(killer: "Killer", settings: Settings, reason: str, deadline_s: float, *, as_json: bool) -> None:
+    """On paper nothing lies at a venue: the latch has the trader close its positions at its next tick, and the next
+    start where none runs. Waits for that as long as a bot runs."""
+    from bot.cli.tables import print_json, show
+    from bot.instance import is_running
+
+    latched = killer.latch(reason)
+    until = time.monotonic() + deadline_s
+    while (left := _paper_positions(settings)) and is_running(settings.var) and time.monotonic() < until:
+        time.sleep(LOOK_S)
+    complete = latched and not left
+    if as_json:
+        print_json({"complete": complete, "latched": latched, "positions": left, "troubles": list(killer.troubles)})
+    else:
+        when = "at the bot's next hour" if is_running(settings.var) else "at the next start of the bot"
+        rest = f"{left} positions on paper are closed {when}" if left else "no position on paper is open"
+        show(f"{'latched' if latched else killer.troubles[-1]}; {rest}; nothing is entered until `bot resume`")
+    if not complete:
+        raise typer.Exit(NOT_FLAT)
+
+
+def _paper_positions(settings: Settings) -> int:
+    """How many positions the newest run holds, as its last hour left them."""
+    from bot.ledger.store import Ledger
+    from bot.run_folder import ledger_path
+
+    if not ledger_path(settings).exists():
+        return 0
+    ledger = Ledger(ledger_path(settings))
+    try:
+        run = ledger.latest()
+        saved = None if run is None else ledger.snapshot(run.id)
+        return 0 if saved is None else int((saved[1].opened_at != 0).sum())
+    finally:
+        ledger.close()

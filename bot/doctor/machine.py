@@ -1,0 +1,94 @@
+"""Checks of what lies on this machine: settings, keys, disk, ledger, latch, champion. Run by the doctor."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+
+from backtest.schema import schema_of
+from bot.doctor.finding import Finding, Verdict, judged
+from bot.instance import is_running
+from bot.latch import LatchFile, LatchState
+from bot.run_folder import ledger_path, registry_of
+from bot.settings import Settings
+from data.credentials import credentials
+from data.errors import ConfigurationError, FundingBotError
+
+DISK_FAILED_GB, DISK_WARNING_GB = 0.5, 5.0
+LEDGER_PATIENCE_S = 5.0
+
+
+def configuration(settings: Settings) -> Finding:
+    """What would be traded; that the file makes sense is known, or nobody would be here."""
+    venues = ", ".join(settings.data.venues)
+    capital, slots = settings.environment.initial_capital, settings.environment.max_positions
+    return Finding("configuration", Verdict.OK, f"{settings.profile} on {venues}, {capital:,.0f} in {slots} slots")
+
+
+def keys_present(settings: Settings, environment: Mapping[str, str]) -> tuple[Finding, ...]:
+    """Whether the environment holds the keys of every venue."""
+    found = []
+    for venue in settings.data.venues:
+        try:
+            credentials(venue, environment)
+            found.append(Finding("keys", Verdict.OK, "there", venue=venue))
+        except ConfigurationError as error:
+            found.append(Finding("keys", Verdict.FAILED, str(error), "set them; docs/live.md says how", venue))
+    return tuple(found)
+
+
+def disk(settings: Settings) -> Finding:
+    """Whether there is room for what is written at run time."""
+    settings.var.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.var).free / 1e9
+    text, remedy = f"{free:,.1f} GB free below {settings.var}", "make room, or choose another --var"
+    return judged("disk", free >= DISK_WARNING_GB, text, remedy, grave=free < DISK_FAILED_GB)
+
+
+def ledger_writable(settings: Settings) -> Finding:
+    """Whether an order could be written down before it is sent."""
+    path = ledger_path(settings)
+    remedy = "mend its permissions, or end the program that holds it"
+    if not path.exists():
+        return judged("ledger", os.access(settings.var, os.W_OK), f"{path} will be made at the first start", remedy)
+    try:
+        with closing(sqlite3.connect(path, timeout=LEDGER_PATIENCE_S, isolation_level=None)) as ledger:
+            ledger.execute("BEGIN IMMEDIATE")
+            ledger.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return Finding("ledger", Verdict.FAILED, f"{path} cannot be written ({error})", remedy)
+    return Finding("ledger", Verdict.OK, f"{path} can be written")
+
+
+def nobody_trades(settings: Settings) -> Finding:
+    """Whether a bot runs on this folder already."""
+    running = is_running(settings.var)
+    text = f"a bot {'runs' if running else 'does not run'} on {settings.var}"
+    return judged("single instance", not running, text, "that one may go on; another is refused", grave=False)
+
+
+def latch(file: LatchFile) -> Finding:
+    """Whether entries are held back."""
+    held = file.read()
+    text = "nothing holds entries back"
+    if held.state is not LatchState.NONE:
+        text = f"{held.state.value} since {held.since or 'an unknown time'}: {held.reason}"
+    remedy = "find the cause, then `bot resume`"
+    return judged("latch", held.state is LatchState.NONE, text, remedy, grave=held.state is not LatchState.PAUSED)
+
+
+def champion(settings: Settings) -> Finding:
+    """Whether who trades has passed the gate; a plain policy has none to pass and is named instead."""
+    registry = registry_of(settings)
+    try:
+        version = registry.champion(schema_of(settings.environment))
+        registry.verify(version)
+        registry.policy(version, settings.environment, settings.seed)
+    except FundingBotError as error:
+        return Finding("champion", Verdict.FAILED, str(error), "`bot champion list` shows what there is")
+    if version.kind == "plain":
+        text = f"{version.name}: the plain policy `{version.policy}`, which no gate judges"
+        return Finding("champion", Verdict.OK if version.policy == "rule" else Verdict.WARNING, text)
+    text = f"{version.name} {'passed' if version.vouched_for else 'has not passed'} the gate"
+    return judged("champion", version.vouched_for, text, "promote one that has, or `bot champion promote rule`")

@@ -1,0 +1,65 @@
+"""What became of an order whose outcome is not known: asked for, never sent again. Used by `desk`."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from bot.execution.account import VenueAccount
+from bot.execution_settings import ExecutionSettings
+from bot.ledger.journal import Sent
+from bot.order_state import FINAL, advance, filled_by
+from bot.venue_orders import OrderReport, OrderState, Style
+from data.errors import VenueError
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+SKEW_MS = 60_000
+"""A venue may stamp a trade this much earlier than the clock that the order was sent by."""
+
+
+async def ask(
+    account: VenueAccount, sent: Sent, expected: Callable[[], float], settings: ExecutionSettings, until: float
+) -> OrderReport:
+    """The newest report of an order; one of FINAL unless the time `until` (monotonic, s) came first.
+
+    `expected` is the signed position in the contract without what the order is not known to have filled. An order
+    counts as ABSENT once the venue's orders, fills and position agree on that for some seconds.
+    """
+    asked_at, pause = time.monotonic(), FIRST_PAUSE_S
+    report = sent.report
+    while report.state not in FINAL:
+        found = await _found(account, sent)
+        if found.state is not OrderState.ABSENT:
+            report = advance(report, found)
+        elif time.monotonic() - asked_at >= settings.absent_after_s:
+            report = advance(report, await _by_its_trades(account, sent, expected()))
+        if report.state in FINAL or time.monotonic() + pause > until:
+            break
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+    return report
+
+
+async def _found(account: VenueAccount, sent: Sent) -> OrderReport:
+    """What the venue says; one that takes at once and rests all the same is cancelled."""
+    try:
+        found = await account.find(sent.order)
+        if found.state is OrderState.OPEN and sent.order.style is Style.TAKE:
+            return advance(found, await account.cancel(sent.order))
+        return found
+    except VenueError as error:
+        return OrderReport(OrderState.UNKNOWN, reason=str(error))
+
+
+async def _by_its_trades(account: VenueAccount, sent: Sent, expected: float) -> OrderReport:
+    """Of an order that the venue does not know: ABSENT where its fills and its position agree, else what its fills
+    prove."""
+    instrument = sent.order.instrument
+    try:
+        traded = filled_by(sent.order, await account.fills([instrument], sent.sent_ms - SKEW_MS))
+        held = (await account.positions()).get(instrument.symbol)
+    except VenueError as error:
+        return OrderReport(OrderState.UNKNOWN, reason=str(error))
+    if traded.filled:
+        return traded
+    as_before = abs((held.quantity if held else 0.0) - expected) < instrument.lot_step / 2
+    return OrderReport(OrderState.ABSENT) if as_before else traded

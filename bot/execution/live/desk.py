@@ -1,0 +1,114 @@
+"""Sends one leg's order: written first, then sent once, then asked for until its outcome is known. Used by `pairs`."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.execution.account import VenueAccount
+from bot.execution.live.asking import ask
+from bot.execution_settings import ExecutionSettings
+from bot.ledger.journal import Journal, Purpose, Sent, Task
+from bot.order_state import FINAL, advance
+from bot.orders import LegOrder
+from bot.venue_orders import OrderReport, OrderState, VenueOrder
+from data.types import HOUR_MS, InstrumentKey
+
+
+@dataclass
+class Work:
+    """An execution on its way: its task, and what every order of it came to."""
+
+    task: Task
+    intents: tuple[str, ...]
+    """Client ids of the legs' intents."""
+    now_ms: int
+    """Market time at its start."""
+    sent: dict[str, Sent] = field(default_factory=dict)
+    """By client id, oldest first."""
+    attempt: int = 0
+    """Number of the last order."""
+
+    def filled(self, leg: int) -> float:
+        """Signed, what the orders of a leg are known to have filled."""
+        return sum(sent.report.filled for sent in self.sent.values() if sent.leg == leg)
+
+    def unknown(self, leg: int) -> list[Sent]:
+        """The orders of a leg that may still fill."""
+        return [sent for sent in self.sent.values() if sent.leg == leg and sent.report.state not in FINAL]
+
+
+class Desk:
+    """The accounts, the journal before them, and what each account must hold by all that is known."""
+
+    def __init__(
+        self, run_id: int, accounts: Mapping[str, VenueAccount], journal: Journal, settings: ExecutionSettings
+    ) -> None:
+        self.settings = settings
+        self.net: dict[InstrumentKey, float] = {}
+        """Signed position by contract."""
+        self._run = run_id
+        self._accounts = accounts
+        self._journal = journal
+
+    def begin(self, task: Task, intents: tuple[str, ...], now_ms: int) -> Work:
+        """An execution with the orders that it has sent already."""
+        attempts = self._journal.attempts(task.proposal.tick, task.proposal.slot)
+        return Work(task, intents, now_ms, {sent.order.client_id: sent for sent in task.sent}, attempts)
+
+    async def take(
+        self, work: Work, leg: LegOrder, quantity: float, limit: float, purpose: Purpose, until: float
+    ) -> Sent:
+        """Take signed `quantity` at `limit` or better, and ask for the outcome until the time `until` (monotonic, s).
+        Raises StateError, with nothing sent, where the order cannot be written."""
+        work.attempt += 1
+        proposal = work.task.proposal
+        name = client_id(self._run, work, leg.leg)
+        order = VenueOrder(name, leg.instrument, quantity, limit, reduce_only=self._reduces(leg, quantity, purpose))
+        sent = Sent(work.task.number, proposal.tick, proposal.slot, leg.leg, work.attempt, purpose, order, work.now_ms)
+        if work.sent:
+            self._journal.write(sent)
+        else:
+            self._journal.write_first(work.task, work.intents, sent)
+        work.sent[name] = sent
+        try:
+            report = await self._accounts[leg.instrument.venue].place(order)
+        except ValueError as error:  # it fits no step of the venue: nothing was sent
+            report = OrderReport(OrderState.REJECTED, reason=str(error))
+        return await self.ask(work, self._told(work, sent, report), until)
+
+    async def ask(self, work: Work, sent: Sent, until: float) -> Sent:
+        """The order with what the venue says of it by the time `until`."""
+        if sent.report.state in FINAL:
+            return sent
+        key = sent.order.instrument.key
+        account = self._accounts[sent.order.instrument.venue]
+        report = await ask(account, sent, lambda: self.net.get(key, 0.0), self.settings, until)
+        return self._told(work, sent, report)
+
+    def _told(self, work: Work, sent: Sent, report: OrderReport) -> Sent:
+        key, report = sent.order.instrument.key, advance(sent.report, report)
+        self.net[key] = self.net.get(key, 0.0) + report.filled - sent.report.filled
+        told = sent.told(report)
+        work.sent[told.order.client_id] = told
+        self._journal.note(told)
+        return told
+
+    def _reduces(self, leg: LegOrder, quantity: float, purpose: Purpose) -> bool:
+        """Whether the venue can hold the order to reducing: not where slots hold one contract in both directions and
+        it nets them."""
+        net = self.net.get(leg.instrument.key, 0.0)
+        fits = net * quantity < 0.0 and abs(quantity) <= abs(net) + leg.instrument.lot_step / 2
+        return purpose is not Purpose.ENTER and fits
+
+
+def client_id(run_id: int, work: Work, leg: int) -> str:
+    """Names an order by run, tick, slot, pair, direction, leg and attempt, in letters and digits; at most 32."""
+    proposal = work.task.proposal
+    long, short = proposal.columns
+    kind = "i" if proposal.entry else "o"
+    return f"r{run_id}t{proposal.tick // HOUR_MS}s{proposal.slot}c{long}x{short}{kind}{leg}n{work.attempt}"
+
+
+def soon(seconds: float) -> float:
+    """The time (monotonic, s) in so many seconds."""
+    return time.monotonic() + seconds

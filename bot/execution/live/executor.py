@@ -1,0 +1,219 @@
+"""Live trading: proposals become orders at the venues, settlement is what the venues say.
+
+Given to the trader in the place of the paper executor; `recover` is what makes a restart safe.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backtest.accounting import Books
+from backtest.rules import Rules
+from bot.execution.account import VenueAccount
+from bot.execution.live.asking import SKEW_MS
+from bot.execution.live.desk import Desk, Work
+from bot.execution.live.pairs import Pair, Side, sides_of
+from bot.execution.live.settling import Settling
+from bot.execution.sizing import size
+from bot.execution_settings import ExecutionSettings
+from bot.ledger.journal import Journal, Sent, Task
+from bot.orders import Executed, LegFill, Outcome, Payment, Pending, Proposal, Unfilled
+from bot.risk import ApprovedOrder
+from bot.venue_orders import VenueFill
+from data.clock import Clock
+from data.errors import VenueError
+from data.exchange import OrderBook, Venue
+from data.panel import Panel
+from data.types import Instrument
+
+HISTORY_S = 5.0
+"""A venue's history of trades may be this late."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where live trading happens."""
+
+    venues: Mapping[str, Venue]
+    accounts: Mapping[str, VenueAccount]
+    instruments: tuple[Instrument, ...]
+    clock: Clock
+
+
+class LiveExecutor:
+    """Implements `execution.port.Executor` on accounts at venues. One event loop, one call at a time.
+
+    While the outcome of an order is not known, nothing is entered, and its slot is left alone.
+    """
+
+    def __init__(
+        self,
+        run_id: int,
+        places: Places,
+        rules: Rules,
+        journal: Journal,
+        settling: Settling,
+        settings: ExecutionSettings,
+    ) -> None:
+        self._places = places
+        self._rules = rules
+        self._journal = journal
+        self._settling = settling
+        self._desk = Desk(run_id, places.accounts, journal, settings)
+        self._pending: list[Work] | None = None
+        """Whose outcome is not known; None before the journal was asked."""
+
+    @property
+    def halted(self) -> str:
+        """Why nothing is entered; empty where it is."""
+        if not self._pending:
+            return ""
+        return f"entries wait for the outcome of {len(self._pending)} executions that no venue has told yet"
+
+    async def settle(self, books: Books, panel: Panel, tick: int) -> tuple[Books, tuple[Payment, ...]]:
+        """Funding as the venues paid it, and marks. Liquidations and transfers are theirs to tell."""
+        return await self._settling.settle(books, panel, tick)
+
+    async def execute(self, order: ApprovedOrder) -> Outcome:
+        """Both legs at the venues, thin leg first."""
+        proposal = order.proposal
+        if self._pending and (proposal.entry or any(w.task.proposal.slot == proposal.slot for w in self._pending)):
+            return Unfilled(self.halted)
+        try:
+            now_ms, sized = await asyncio.gather(
+                self._places.clock.now_ms(), size(proposal, self._places.venues, self._rules)
+            )
+        except VenueError as error:
+            return Unfilled(str(error))
+        if isinstance(sized, Unfilled):
+            return sized
+        least = max(leg.instrument.min_quantity for leg in proposal.legs)
+        if proposal.entry and min(sized.quantities) < least:
+            return Unfilled(f"{min(sized.quantities):g} is less than the smallest order of {least:g}")
+        work = self._desk.begin(self._journal.begin(proposal), order.client_ids, now_ms)
+        pair = Pair(self._desk, work, sides_of(proposal, sized), self._rules)
+        await pair.take()
+        return await self._outcome(pair, work)
+
+    async def recover(self, books: Books) -> Sequence[tuple[Proposal, Executed | Unfilled]]:
+        """Ask for every order without an outcome, then balance its pair; what stays unknown stays pending."""
+        if self._pending is None:
+            self._pending = [self._resumed(task) for task in self._journal.tasks()]
+        self._expect(books)
+        outcomes: list[tuple[Proposal, Executed | Unfilled]] = []
+        for work in list(self._pending):
+            proposal = work.task.proposal
+            sides = [Side(leg, await self._book(leg.instrument), leg.quantity) for leg in proposal.legs]
+            pair = Pair(self._desk, work, tuple(sides), self._rules)
+            await pair.ask()
+            if not pair.unknown:
+                await pair.balance()
+            outcome = await self._outcome(pair, work)
+            if not isinstance(outcome, Pending):
+                self._pending.remove(work)
+                outcomes.append((proposal, outcome))
+        return outcomes
+
+    def _resumed(self, task: Task) -> Work:
+        return self._desk.begin(task, (), min((sent.sent_ms for sent in task.sent), default=task.tick))
+
+    def _expect(self, books: Books) -> None:
+        """What every account must hold: the books' legs, and what executions without an outcome have filled."""
+        net: dict[tuple[str, str], float] = {}
+        for slot, leg in np.argwhere(books.quantity != 0.0).tolist():
+            key = self._places.instruments[int(books.instrument[slot, leg])].key
+            net[key] = net.get(key, 0.0) + float(books.quantity[slot, leg])
+        for work in self._pending or ():
+            for sent in work.sent.values():
+                key = sent.order.instrument.key
+                net[key] = net.get(key, 0.0) + sent.report.filled
+        self._desk.net = net
+
+    async def _book(self, instrument: Instrument) -> OrderBook:
+        """The order book, or an empty one where the venue does not answer: limits then lie around the last price."""
+        try:
+            return await self._places.venues[instrument.venue].book(instrument.symbol)
+        except VenueError:
+            return OrderBook((), ())
+
+    async def _outcome(self, pair: Pair, work: Work) -> Outcome:
+        if pair.unknown:
+            if self._pending is not None and work not in self._pending:
+                self._pending.append(work)
+            return Pending("an order's outcome is not known yet: it is asked for, and nothing is entered meanwhile")
+        filled = [sent for sent in work.sent.values() if sent.report.filled != 0.0]
+        remarks = tuple(dict.fromkeys(pair.remarks))
+        if not filled:
+            return Unfilled("; ".join(remarks) or "nothing was filled", number=work.task.number)
+        trades = await self._trades(filled)
+        mids = {
+            side.order.leg: side.order.reference if math.isnan(side.book.mid) else side.book.mid for side in pair.sides
+        }
+        fills = tuple(self._fill(sent, trades.get(sent.order.client_id, []), mids[sent.leg]) for sent in filled)
+        if missing := [sent for sent in filled if not _whole(sent, trades.get(sent.order.client_id, []))]:
+            remarks += (f"{len(missing)} fills are not in the venues' histories yet: their fees are assumed",)
+        told = tuple(fill for one in trades.values() for fill in one)
+        return Executed(closing_exactly(work.task.proposal, fills), work.task.number, pair.naked, remarks, told)
+
+    async def _trades(self, filled: Sequence[Sent]) -> dict[str, list[VenueFill]]:
+        """The venues' own rows of these orders, by client id, as far as they show them in time."""
+        wanted = {sent.order.client_id for sent in filled}
+        since = min(sent.sent_ms for sent in filled) - SKEW_MS
+        places = {sent.order.instrument.venue: sent.order.instrument for sent in filled}
+        deadline, pause = time.monotonic() + HISTORY_S, 0.02
+        while True:
+            asked = [self._places.accounts[venue].fills([one], since) for venue, one in places.items()]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            found: dict[str, dict[str, VenueFill]] = {}
+            for answer in answers:
+                if isinstance(answer, BaseException):
+                    if not isinstance(answer, VenueError):
+                        raise answer
+                    continue
+                for fill in answer:
+                    if fill.client_id in wanted:
+                        found.setdefault(fill.client_id, {})[fill.trade_id] = fill
+            trades = {name: list(rows.values()) for name, rows in found.items()}
+            if all(_whole(sent, trades.get(sent.order.client_id, [])) for sent in filled):
+                return trades
+            if time.monotonic() + pause > deadline:
+                return trades
+            await asyncio.sleep(pause)
+            pause *= 2
+
+    def _fill(self, sent: Sent, trades: Sequence[VenueFill], mid: float) -> LegFill:
+        """The order as the books take it: by the venue's trades where they are all known, by its report else."""
+        rule = self._rules.instruments[self._column(sent)]
+        leverage = float(self._rules.venues[rule.venue].leverage)
+        quantity, price, fee_rate = sent.report.filled, sent.report.average, float(rule.fee_rate)
+        if _whole(sent, trades):
+            value = sum(abs(fill.quantity) * fill.price for fill in trades)
+            price = value / sum(abs(fill.quantity) for fill in trades) if len(trades) > 1 else trades[0].price
+            fee_rate = sum(fill.fee for fill in trades) / value
+        return LegFill(sent.order.client_id, sent.leg, quantity, price, mid, fee_rate, leverage)
+
+    def _column(self, sent: Sent) -> int:
+        return self._places.instruments.index(sent.order.instrument)
+
+
+def closing_exactly(proposal: Proposal, fills: Sequence[LegFill]) -> tuple[LegFill, ...]:
+    """The fills, with one that closes its leg but for what floats leave over closing it entirely: the books would take
+    the rest for a position."""
+    held = {leg.leg: leg.held for leg in proposal.legs}
+    exact = []
+    for fill in fills:
+        before = held[fill.leg]
+        closes = abs(before + fill.quantity) <= 1e-9 * abs(fill.quantity)
+        exact.append(replace(fill, quantity=-before) if closes else fill)
+        held[fill.leg] = 0.0 if closes else before + fill.quantity
+    return tuple(exact)
+
+
+def _whole(sent: Sent, trades: Sequence[VenueFill]) -> bool:
+    """Whether the trades are all that the order filled."""
+    total = sum(fill.quantity for fill in trades)
+    return bool(trades) and abs(total - sent.report.filled) < sent.order.instrument.lot_step / 2

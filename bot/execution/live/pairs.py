@@ -1,0 +1,206 @@
+"""Both legs of a proposal at the venues: thin leg first, the other sized to what it got, the rest taken back.
+
+Used by the live executor. This is the style that takes from the books; another one would begin with resting orders and
+go on with `follow` and `balance` as this one does.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+from backtest.rules import Rules, decimal_multiple, whole_lots
+from bot.execution.live.desk import Desk, Work, soon
+from bot.execution.live.limits import entry_limit, exit_limit
+from bot.execution.sizing import Sized
+from bot.execution.sizing import side as levels
+from bot.execution_settings import ExecutionSettings
+from bot.ledger.journal import Purpose
+from bot.orders import LegOrder, Proposal
+from bot.venue_orders import OrderState
+from data.errors import StateError
+from data.exchange import OrderBook
+
+
+@dataclass(frozen=True)
+class Side:
+    """One leg as it is to be traded."""
+
+    order: LegOrder
+    book: OrderBook
+    quantity: float
+    """Signed."""
+
+
+class Pair:
+    """One proposal in work. `naked` grows while one leg stands without the other."""
+
+    def __init__(self, desk: Desk, work: Work, sides: tuple[Side, ...], rules: Rules) -> None:
+        self.naked = 0.0
+        """Quote currency x seconds."""
+        self.remarks: list[str] = []
+        self._desk = desk
+        self._work = work
+        self.sides = sides
+        self._rules = rules
+        self._seen_s = time.monotonic()
+
+    @property
+    def unknown(self) -> bool:
+        """Whether an order may still fill."""
+        return any(self._work.unknown(side.order.leg) for side in self.sides)
+
+    async def take(self) -> None:
+        """Trade both legs. Afterwards they are equal but for dust, or orders are `unknown`, or a remark says what
+        could not be done. Raises StateError where an order cannot be written."""
+        first, *others = thin_first(self.sides)
+        await self._lead(first)
+        if self._work.unknown(first.order.leg):
+            return
+        if others and self._filled(first) != 0.0:
+            try:
+                await self._follow(first, others[0])
+            except StateError as error:  # no entry is sent that is not written; what stands is taken back
+                self.remarks.append(str(error))
+        await self.balance()
+
+    async def balance(self) -> None:
+        """Reduce the larger leg until both are equal, asking for orders without an outcome meanwhile."""
+        if len(self.sides) < 2:
+            await self.ask()
+            return
+        for attempt in range(self._settings.attempts):
+            await self._reduce_larger(attempt)
+            await self.ask()
+            if self._larger() is None or self.unknown:
+                break
+        if (over := self._larger()) is not None and not self.unknown:
+            side, quantity = over
+            self.remarks.append(f"{_name(side)}: {quantity:g} stand without the other leg, and could not be closed")
+
+    async def _lead(self, first: Side) -> None:
+        """The thin leg: one order for an entry, as many as it takes for an exit."""
+        for attempt in range(self._settings.attempts):
+            left = self._lots(first, first.quantity - self._filled(first))
+            if left == 0.0:
+                return
+            await self._send(first, left, attempt, self._purpose, soon(self._settings.ask_s))
+            if self._work.task.proposal.entry or self._work.unknown(first.order.leg):
+                return
+
+    async def _follow(self, first: Side, second: Side) -> None:
+        """The other leg, as much as matches the first, until the deadline."""
+        until = soon(self._settings.leg_deadline_s)
+        matched = self._matched(first, second)
+        if self._work.task.proposal.entry and self._too_small(second, matched):
+            return
+        for attempt in range(self._settings.attempts):
+            left = self._lots(second, matched - self._filled(second))
+            if left == 0.0 or time.monotonic() >= until:
+                return
+            sent = await self._send(second, left, attempt, self._purpose, until)
+            refused = sent is OrderState.REJECTED and self._work.task.proposal.entry
+            if refused or self._work.unknown(second.order.leg):
+                return
+
+    async def _reduce_larger(self, attempt: int) -> None:
+        over = self._larger()
+        if over is None:
+            return
+        side, quantity = over
+        if self._work.unknown(side.order.leg):
+            return
+        await self._send(side, quantity, attempt, Purpose.UNWIND, soon(self._settings.leg_deadline_s))
+
+    async def ask(self) -> None:
+        """Ask for every order without an outcome, for as long as the settings say."""
+        until = soon(self._settings.ask_s)
+        for side in self.sides:
+            for sent in self._work.unknown(side.order.leg):
+                await self._desk.ask(self._work, sent, until)
+                self._meter()
+
+    async def _send(self, side: Side, quantity: float, attempt: int, purpose: Purpose, until: float) -> OrderState:
+        if purpose is Purpose.ENTER:
+            limit = entry_limit(side.order, side.book, quantity)
+        else:
+            limit = exit_limit(side.order, side.book, quantity, self._settings.exit_collar_bps * 1e-4 * 2**attempt)
+        self._meter()
+        sent = await self._desk.take(self._work, side.order, quantity, limit, purpose, until)
+        self._meter()
+        if sent.report.state is OrderState.REJECTED:
+            self.remarks.append(f"{_name(side)}: refused ({sent.report.reason})")
+        return sent.report.state
+
+    def _matched(self, first: Side, second: Side) -> float:
+        """What the second leg has to trade, signed, in whole lots of the pair."""
+        filled = abs(self._filled(first))
+        if filled >= abs(first.quantity) - first.order.instrument.lot_step / 2:
+            return second.quantity
+        part = abs(second.quantity) * filled / abs(first.quantity)
+        return math.copysign(whole_lots(part, *self._work.task.proposal.columns, self._rules), second.quantity)
+
+    def _larger(self) -> tuple[Side, float] | None:
+        """The leg that holds more than the other, and what to trade of it, signed, in whole lots of its own; None
+        where no order could make them more equal."""
+        one, other = self.sides
+        over = abs(self._held(one)) - abs(self._held(other))
+        side = one if over > 0 else other
+        quantity = self._lots(side, math.copysign(abs(over), -self._held(side)))
+        return None if quantity == 0.0 or self._dust(side, quantity) else (side, quantity)
+
+    def _dust(self, side: Side, quantity: float) -> bool:
+        """Whether the venue has refused to trade so little."""
+        instrument, unwound = side.order.instrument, [s for s in self._work.sent.values() if s.leg == side.order.leg]
+        small = self._too_small(side, quantity) or abs(quantity) < instrument.min_quantity
+        refused = bool(unwound) and unwound[-1].report.state is OrderState.REJECTED
+        if small and refused:
+            self.remarks.append(f"{_name(side)}: {quantity:g} are dust: less than the venue's smallest order")
+        return small and refused
+
+    def _too_small(self, side: Side, quantity: float) -> bool:
+        instrument = side.order.instrument
+        least = max(instrument.min_notional / side.order.reference, instrument.min_quantity)
+        return abs(quantity) < least - instrument.lot_step / 2
+
+    def _held(self, side: Side) -> float:
+        return side.order.held + self._filled(side)
+
+    def _filled(self, side: Side) -> float:
+        return self._work.filled(side.order.leg)
+
+    def _lots(self, side: Side, quantity: float) -> float:
+        """Signed `quantity` in whole lots of the leg, rounded towards zero."""
+        step = side.order.instrument.lot_step
+        return math.copysign(float(decimal_multiple(math.floor(abs(quantity) / step + 1e-6), step)), quantity)
+
+    def _meter(self) -> None:
+        """Count what stood naked since the last look."""
+        now = time.monotonic()
+        if len(self.sides) == 2:
+            one, other = self.sides
+            over = abs(abs(self._held(one)) - abs(self._held(other)))
+            self.naked += over * one.order.reference * (now - self._seen_s)
+        self._seen_s = now
+
+    @property
+    def _purpose(self) -> Purpose:
+        return Purpose.ENTER if self._work.task.proposal.entry else Purpose.EXIT
+
+    @property
+    def _settings(self) -> ExecutionSettings:
+        return self._desk.settings
+
+
+def sides_of(proposal: Proposal, sized: Sized) -> tuple[Side, ...]:
+    """The legs as they can be traded now."""
+    parts = zip(proposal.legs, sized.books, sized.quantities, strict=True)
+    return tuple(Side(leg, book, math.copysign(quantity, leg.quantity)) for leg, book, quantity in parts)
+
+
+def thin_first(sides: tuple[Side, ...]) -> list[Side]:
+    """The legs, the one whose order book holds the least for its size before the other."""
+    return sorted(sides, key=lambda one: sum(size for _, size in levels(one.book, one.quantity)) / abs(one.quantity))
+
+
+def _name(side: Side) -> str:
+    return f"{side.order.instrument.venue} {side.order.instrument.symbol}"

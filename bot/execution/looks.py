@@ -1,0 +1,60 @@
+"""Looks at every account at once, for the guard: what each venue shows, or why it could not be asked."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.execution.account import VenueAccount
+from bot.execution.reconcile import Seen
+from bot.venue_orders import Held
+from data.errors import VenueError
+from data.types import Instrument
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one venue showed."""
+
+    seen: Seen
+    held: Mapping[str, Held]
+    """Every position, by symbol."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of one venue."""
+
+    account: VenueAccount
+    listed: Sequence[Instrument]
+    """All that may be traded there."""
+    in_play: Sequence[Instrument]
+    """Of those, whose trades are read."""
+    fills_since_ms: int
+    funding_since_ms: int | None
+    """None: payments are not read."""
+
+
+async def look(asked: Mapping[str, Asked]) -> tuple[dict[str, Look], list[str]]:
+    """What the venues show, and in words what failed: a venue that could not be asked is in no look at all, so that
+    nobody takes it for empty."""
+    looks = await asyncio.gather(*(_look(one) for one in asked.values()), return_exceptions=True)
+    found, troubles = {}, []
+    for name, one in zip(asked, looks, strict=True):
+        if isinstance(one, VenueError):
+            troubles.append(str(one))
+        elif isinstance(one, BaseException):
+            raise one
+        else:
+            found[name] = one
+    return found, troubles
+
+
+async def _look(asked: Asked) -> Look:
+    """Trades are read after positions: what moved a position that is seen is then in the history."""
+    account = asked.account
+    held, orders = await asyncio.gather(account.positions(), account.open_orders(asked.listed))
+    fills = await account.fills(asked.in_play, asked.fills_since_ms)
+    since = asked.funding_since_ms
+    funding = [] if since is None else await account.funding(asked.listed, since)
+    positions = {symbol: one.quantity for symbol, one in held.items() if one.quantity != 0}
+    return Look(Seen(account.name, positions, orders, fills, funding), held)

@@ -1,0 +1,26 @@
+"""Settings of how live orders are carried out. Composed into the configuration by `bot.settings`."""
+
+from pydantic import Field
+
+from data.settings import Frozen
+
+
+class ExecutionSettings(Frozen):
+    """How orders are carried out at real venues."""
+
+    attempts: int = Field(3, ge=1, le=10, description="Orders sent for one leg before it is left as it is.")
+    leg_deadline_s: float = Field(
+        5.0, gt=0, le=60, description="The second leg has this long to match the first one, s; then that is taken back."
+    )
+    ask_s: float = Field(
+        20.0, gt=0, le=300, description="An order without a known outcome is asked for this long before others wait, s."
+    )
+    absent_after_s: float = Field(
+        3.0, ge=0, le=60, description="An order that the venue does not know counts as never received after this, s."
+    )
+    exit_collar_bps: float = Field(
+        100.0,
+        gt=0,
+        le=1000,
+        description="Exits trade up to this far from the mid, bps; twice that at each new attempt.",
+    )

@@ -1,0 +1,226 @@
+"""The guard: looks at the venues every minute beside the trader's hours, and acts where waiting would cost.
+
+It trades nothing by itself: what it wants goes through the trader's hands, so that both never trade at once, and
+through risk and the executor like everything else. It opens nothing. What differs from the books halts entries until a
+person has looked; what a venue's own history explains is booked, and the other leg follows.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import numpy as np
+
+from backtest.accounting import OPEN, Books, revalue
+from backtest.events import Mark, apply
+from backtest.settlement import KILLED, LOST, mark_forced_exits
+from bot.alerts import LOG, Kind
+from bot.bans import BanList
+from bot.execution.looks import Look, look
+from bot.execution.mending import excess, halves, shares
+from bot.execution.reconcile import Difference, unexplained
+from bot.guard_settings import GuardSettings
+from bot.kill_journal import is_kill
+from bot.latch import LatchFile, LatchState
+from bot.venue_orders import VenueFill
+from bot.watching import Comparison, Watched, lasting
+from data.errors import FundingBotError, VenueError
+from data.types import HOUR_MS, Instrument
+
+RETRY_S = 5.0
+"""A round that failed is tried again after so many real seconds."""
+
+
+class Guard:
+    """One account's guard. One event loop; `minute` is one round, `run` goes on until it is cancelled."""
+
+    def __init__(
+        self, watched: Watched, settings: GuardSettings, latch: LatchFile, halt: LatchFile, bans: BanList
+    ) -> None:
+        self._watched = watched
+        self._settings = settings
+        self._latch = latch
+        self._halt = halt
+        self._bans = bans
+        self._rounds = 0
+        self._told: set[str] = set()
+        """What is wrong now: said once, until it is over."""
+        self._comparison = Comparison(watched)
+
+    async def run(self) -> None:
+        """Round after round. What a venue, the ledger or the disk fails in is told and tried again; a defect of ours
+        ends it."""
+        while True:
+            try:
+                now = await self._watched.clock.now_ms()
+                await self.minute()
+                await self._watched.clock.sleep_until(now + round(1000 * self._settings.every_s))
+            except (FundingBotError, OSError) as error:
+                LOG.warning("%s; the guard looks again in %g s", error, RETRY_S)
+                await asyncio.sleep(RETRY_S)
+
+    async def minute(self) -> None:
+        """One round: dead man's timers, clocks, then the account."""
+        trouble = await self._keep_alive()
+        if self._rounds % self._settings.clock_every == 0:
+            trouble |= await self._clocks()
+        self._rounds += 1
+        if self._watched.trader.behind:
+            return
+        async with self._watched.trader.alone() as tick:
+            trouble |= await self._look(tick)
+        for text in sorted(trouble - self._told):
+            self._tell(Kind.TROUBLE, text)
+        self._told = trouble
+
+    async def _look(self, tick: int) -> set[str]:
+        """Compare, book what is explained, and bring what is held within its bounds; what is wrong, in words."""
+        now = await self._watched.clock.now_ms()
+        looks, troubles = await look(self._comparison.asked(tick))
+        found = self._comparison.differences(looks, tick)
+        if found:
+            await asyncio.sleep(self._settings.confirm_s)
+            looks, again = await look(self._comparison.asked(tick))
+            troubles += again
+            found = lasting(found, self._comparison.differences(looks, tick))
+        self._comparison.read(list(looks), now, tick)
+        self._halt_for(found)
+        self._adopt(found, tick)
+        await self._mend(looks)
+        return {*troubles, *(difference.text for difference in found)}
+
+    def _halt_for(self, found: Sequence[Difference]) -> None:
+        """Any difference that the kill switch did not make holds entries back until a person has looked."""
+        killed = {(one.venue, one.symbol) for one in found if one.fill is not None and is_kill(one.fill.client_id)}
+        grave = [one for one in found if (one.venue, one.symbol) not in killed]
+        if grave and self._halt.pause(f"venues and books differ: {'; '.join(one.text for one in grave[:5])}"):
+            self._tell(Kind.TROUBLE, f"entries are halted: {grave[0].text}; then `bot resume`")
+
+    def _adopt(self, found: Sequence[Difference], tick: int) -> None:
+        """Book trades that the bot did not order into the legs that they reduced, where they explain what changed."""
+        watched = self._watched
+        columns = {one.key: column for column, one in enumerate(watched.instruments)}
+        for venue in {one.venue for one in found}:
+            here = [one for one in found if one.venue == venue]
+            bare = unexplained(here, {one.symbol: one.lot_step for one in watched.instruments if one.venue == venue})
+            for fill in (one.fill for one in here if one.fill is not None):
+                if fill.symbol not in bare and (venue, fill.symbol) in columns:
+                    self._book(fill, columns[venue, fill.symbol], tick)
+
+    def _book(self, fill: VenueFill, column: int, tick: int) -> None:
+        trader, reason = self._watched.trader, KILLED if is_kill(fill.client_id) else LOST
+        parts, left = shares(trader.books, column, fill.quantity)
+        step = self._watched.instruments[column].lot_step
+        for share in parts:
+            after = abs(trader.books.quantity[share.slot, share.leg]) - abs(share.quantity)
+            gone = after < step / 2
+            remark = f"{fill.venue} {fill.symbol}: {share.quantity:+g} at {fill.price:g} traded by others"
+            if reason == KILLED:
+                remark = f"{fill.venue} {fill.symbol}: {share.quantity:+g} at {fill.price:g} closed by the kill switch"
+            else:
+                self._ban(share.slot, tick)
+            trader.adopt(share, reason if gone or reason == KILLED else OPEN, fill, remark)
+        if not parts or abs(left) > step / 2:
+            self._watched.journal.note_fills([fill])
+            self._tell(
+                Kind.TROUBLE, f"{fill.venue} {fill.symbol}: {left:+g} at {fill.price:g} traded by others, not ours"
+            )
+
+    def _ban(self, slot: int, tick: int) -> None:
+        pair = [self._watched.instruments[int(c)].key for c in self._watched.trader.books.instrument[slot]]
+        self._bans.ban(pair, tick + self._settings.ban_hours * HOUR_MS)
+
+    async def _mend(self, looks: Mapping[str, Look]) -> None:
+        """Exits that cannot wait for the hour: what the kill switch wants, what is half gone, stop-losses, margin; then
+        legs that differ, and legs close to their liquidation, always both together."""
+        trader, rules = self._watched.trader, self._watched.rules
+        marked = _marked(trader.books, looks, self._watched.instruments)
+        if self._latch.read().state is LatchState.KILLED:
+            marked.closing[(marked.opened_at != 0) & (marked.closing == OPEN)] = KILLED
+        mark_forced_exits(marked, rules)
+        for slot in np.flatnonzero((marked.opened_at != 0) & (marked.closing != OPEN)).tolist():
+            await trader.leave(slot, int(marked.closing[slot]))
+        for share in excess(trader.books, rules):
+            await trader.leave(share.slot, OPEN, [share])
+        for slot in self._near_liquidation(trader.books, looks):
+            parts = halves(trader.books, slot, rules, self._settings.reduce_share)
+            if parts:
+                await trader.leave(slot, OPEN, parts)
+
+    def _near_liquidation(self, books: Books, looks: Mapping[str, Look]) -> list[int]:
+        """Slots with a leg that is too close, by its own venue's mark and liquidation price."""
+        near = set()
+        for name, one in looks.items():
+            for held in one.held.values():
+                distance = 100 * abs(held.mark - held.liquidation_price) / held.mark if held.mark > 0 else np.inf
+                if held.quantity != 0 and distance < self._settings.min_liquidation_distance_pct:
+                    key = name, held.symbol
+                    near |= set(np.argwhere(self._holding(books, key))[:, 0].tolist())
+                    self._tell(Kind.TROUBLE, f"{name} {held.symbol} is {distance:.1f} % from its liquidation: reducing")
+        return sorted(near)
+
+    def _holding(self, books: Books, key: tuple[str, str]) -> np.ndarray:
+        columns = [column for column, one in enumerate(self._watched.instruments) if one.key == key]
+        return np.isin(books.instrument, columns) & (books.quantity != 0.0)
+
+    async def _keep_alive(self) -> set[str]:
+        """Renew the venues' dead man's timers."""
+        if not self._settings.dead_man_s:
+            return set()
+        calls = (account.dead_man(self._settings.dead_man_s) for account in self._watched.accounts.values())
+        return _words(await asyncio.gather(*calls, return_exceptions=True))
+
+    async def _clocks(self) -> set[str]:
+        """Clocks that are too far apart."""
+        names = list(self._watched.accounts)
+        answers = await asyncio.gather(
+            *(account.standing() for account in self._watched.accounts.values()), return_exceptions=True
+        )
+        off = {
+            f"{name}: this machine's clock is {one.clock_ms / 1000:+.1f} s off: have it kept by NTP"
+            for name, one in zip(names, answers, strict=True)
+            if not isinstance(one, BaseException) and abs(one.clock_ms) > self._settings.max_clock_skew_ms
+        }
+        return off | _words(answers)
+
+    def _tell(self, kind: Kind, text: str) -> None:
+        LOG.warning(text, extra={"kind": kind.value})
+        self._watched.trader.tell(kind, text)
+
+
+@asynccontextmanager
+async def guarded(guard: Guard | None, stop: asyncio.Event) -> AsyncIterator[None]:
+    """The guard beside the block: one round before it, then one after another until it ends. A defect of the guard sets
+    `stop`, and is raised after the block: nobody trades unguarded."""
+    if guard is None:
+        yield
+        return
+    await guard.minute()
+    task = asyncio.create_task(guard.run())
+    task.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _marked(books: Books, looks: Mapping[str, Look], instruments: Sequence[Instrument]) -> Books:
+    """The books at the venues' own marks, where they were seen."""
+    for slot, leg in np.argwhere(books.quantity != 0.0).tolist():
+        venue, symbol = instruments[int(books.instrument[slot, leg])].key
+        held = looks[venue].held.get(symbol) if venue in looks else None
+        if held is not None and held.mark > 0:
+            books = apply(books, Mark(slot, leg, held.mark))
+    marked = books.copy()
+    revalue(marked)
+    return marked
+
+
+def _words(answers: Sequence[object]) -> set[str]:
+    """The failures of venues in words; anything else is raised."""
+    for one in answers:
+        if isinstance(one, BaseException) and not isinstance(one, VenueError):
+            raise one
+    return {str(one) for one in answers if isinstance(one, VenueError)}

@@ -1,0 +1,106 @@
+"""What a live run has beyond a paper one: accounts, a journal, an executor that sends. Used by the runtime."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from backtest.rules import ENTRY_MARGIN, Rules
+from bot.execution.account import VenueAccount
+from bot.execution.live.account import LiveAccount
+from bot.execution.live.executor import LiveExecutor, Places
+from bot.execution.live.settling import Settling
+from bot.ledger.journal import Journal, Stamp
+from bot.ledger.models import Run
+from bot.ledger.store import Ledger
+from bot.settings import Settings
+from bot.worlds import World
+from data.credentials import credentials
+from data.errors import ConfigurationError, StateError
+from data.types import Instrument
+from pbt_online.manifest import code_version
+from pbt_online.registry import Registry
+
+Accounts = Mapping[str, VenueAccount]
+
+
+@dataclass(frozen=True)
+class Live:
+    """The live side of a run."""
+
+    accounts: Accounts
+    journal: Journal
+    executor: LiveExecutor
+
+
+async def open_accounts(settings: Settings, world: World) -> Accounts:
+    """The account at every venue, with the keys of the environment; they close with the world. Raises
+    ConfigurationError for missing keys and, in a rehearsal, for an address that is not on this machine."""
+    keys = {name: credentials(name, os.environ) for name in world.told}
+    return {
+        name: await world.closing.enter_async_context(
+            LiveAccount(
+                name, told, keys[name], timeout_s=settings.data.timeout_s, concurrency=settings.data.concurrency,
+                loopback=settings.rehearsal,
+            )
+        )
+        for name, told in world.told.items()
+    }  # fmt: skip
+
+
+def go_live(
+    settings: Settings,
+    world: World,
+    accounts: Accounts,
+    run: Run,
+    instruments: tuple[Instrument, ...],
+    rules: Rules,
+    ledger: Ledger,
+    stamp: Callable[[], Stamp],
+) -> Live:
+    """The journal and the executor of a run."""
+    journal = Journal(ledger, run.id, instruments, stamp)
+    settling = Settling(accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s)
+    places = Places(world.venues, accounts, instruments, world.clock)
+    return Live(accounts, journal, LiveExecutor(run.id, places, rules, journal, settling, settings.execution))
+
+
+async def prepare(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:
+    """One-way mode, cross margin and leverage at every venue. Raises VenueError."""
+    named = {name: [one for one in instruments if one.venue == name] for name in accounts}
+    # Twice what the entry rule may use: the venue's own rule must not be met first, in the middle of a pair.
+    leverage = {name: 2 / (ENTRY_MARGIN * settings.data.venues[name].maintenance_margin) for name in accounts}
+    await asyncio.gather(*(account.prepare(named[name], leverage[name]) for name, account in accounts.items()))
+
+
+async def check_new_account(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:
+    """A live account begins flat and with its money in place: raises StateError for a position that the bot did not
+    open, ConfigurationError where a venue holds less than its share of the capital, VenueError."""
+    share = settings.environment.initial_capital / len(accounts)
+    traded = {one.key for one in instruments}
+    for name, account in accounts.items():
+        held, balance = await asyncio.gather(account.positions(), account.balance())
+        if foreign := sorted(symbol for symbol in held if (name, symbol) in traded):
+            raise StateError(
+                f"{name} already holds {', '.join(foreign)}, which this bot did not open: close it, or leave the "
+                "asset out of data.assets"
+            )
+        if balance.wallet < share * (1 - 1e-9):
+            raise ConfigurationError(
+                f"{name} holds {balance.wallet:,.2f}, less than its share of {share:,.2f}: send money there, or lower "
+                "environment.initial_capital"
+            )
+
+
+def stamps(settings: Settings, registry: Registry, champion: Callable[[], str]) -> Callable[[], Stamp]:
+    """What every order is marked with, for whoever decides at that moment."""
+    configuration = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
+    code = code_version()
+
+    @cache
+    def of(name: str) -> Stamp:
+        return Stamp(name, registry.version(name).fingerprint[:12], configuration, code)
+
+    return lambda: of(champion())

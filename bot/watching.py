@@ -1,0 +1,117 @@
+"""Compares the accounts with the books and the ledger as the guard finds them between two ticks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backtest.rules import Rules
+from bot.execution.account import VenueAccount
+from bot.execution.looks import Asked, Look
+from bot.execution.reconcile import Difference, Known, compare
+from bot.ledger.journal import Journal
+from bot.trader import Trader
+from data.clock import Clock
+from data.types import HOUR_MS, Instrument
+
+HISTORY_MS = HOUR_MS
+"""Trades are read from so long before the last look: a venue's history may be late."""
+FUNDING_LATE_MS, FUNDING_REACH_MS = 24 * HOUR_MS, 72 * HOUR_MS
+"""Settling books what is up to a day late; between that and the reach, nothing may be unbooked."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the guard watches over."""
+
+    trader: Trader
+    journal: Journal
+    accounts: Mapping[str, VenueAccount]
+    instruments: tuple[Instrument, ...]
+    """Of the account, by column."""
+    rules: Rules
+    clock: Clock
+    from_ms: int
+    """When the account began."""
+
+
+class Comparison:
+    """What is asked of the venues, and in what their answers differ; remembers how far it has read."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._since: dict[str, int] = {}
+        """From when trades are read, by venue."""
+        self._funding_tick = 0
+        """At which payments were read last."""
+        self._played: set[int] = set()
+        """Columns whose trades are read."""
+
+    def read(self, names: Sequence[str], now_ms: int, tick: int) -> None:
+        """These venues have been read at `now_ms`."""
+        for name in names:
+            self._since[name] = now_ms - HISTORY_MS
+        self._funding_tick = tick
+
+    def asked(self, tick: int) -> dict[str, Asked]:
+        """What is asked of each venue; payments once for each tick."""
+        books, watched = self._watched.trader.books, self._watched
+        self._played |= set(books.instrument[books.quantity != 0.0].tolist())
+        asked = {}
+        for name, account in watched.accounts.items():
+            listed = [one for one in watched.instruments if one.venue == name]
+            played = [watched.instruments[column] for column in sorted(self._played)]
+            since = self._since.get(name, max(watched.from_ms, tick - FUNDING_REACH_MS))
+            funding = None if self._funding_tick == tick else max(watched.from_ms, tick - FUNDING_REACH_MS)
+            asked[name] = Asked(account, listed, [one for one in played if one.venue == name], since, funding)
+        return asked
+
+    def differences(self, looks: Mapping[str, Look], tick: int) -> list[Difference]:
+        """In all venues that showed themselves, but for contracts with orders whose outcome is being asked for."""
+        journal, known = self._watched.journal, self._known(tick)
+        ours = set(journal.client_ids())
+        open_keys = {sent.order.instrument.key for task in journal.tasks() for sent in task.sent}
+        found: list[Difference] = []
+        for name, one in looks.items():
+            self._note_own(one, known[name], ours)
+            for difference in compare(one.seen, known[name]):
+                own = difference.fill is not None and difference.fill.client_id in ours
+                if not own and (name, difference.symbol) not in open_keys:
+                    found.append(difference)
+        return found
+
+    def _known(self, tick: int) -> dict[str, Known]:
+        books, watched = self._watched.trader.books, self._watched
+        held: dict[tuple[str, str], float] = {}
+        for slot, leg in np.argwhere(books.quantity != 0.0).tolist():
+            key = watched.instruments[int(books.instrument[slot, leg])].key
+            held[key] = held.get(key, 0.0) + float(books.quantity[slot, leg])
+        fills, funding = watched.journal.booked_fills(), watched.journal.booked_funding()
+        resting = frozenset(sent.order.client_id for task in watched.journal.tasks() for sent in task.sent)
+        return {
+            name: Known(
+                positions={symbol: quantity for (venue, symbol), quantity in held.items() if venue == name},
+                steps={one.symbol: one.lot_step for one in watched.instruments if one.venue == name},
+                resting=resting,
+                fills=frozenset((symbol, trade) for venue, symbol, trade in fills if venue == name),
+                funding=frozenset((symbol, time, paid) for venue, symbol, time, paid in funding if venue == name),
+                funding_until_ms=tick - FUNDING_LATE_MS,
+            )
+            for name in watched.accounts
+        }
+
+    def _note_own(self, seen: Look, known: Known, ours: set[str]) -> None:
+        """Trades of our own orders that came into the history after their orders were booked."""
+        late = [
+            fill
+            for fill in seen.seen.fills
+            if fill.client_id in ours and (fill.symbol, fill.trade_id) not in known.fills
+        ]
+        open_ids = {sent.order.client_id for task in self._watched.journal.tasks() for sent in task.sent}
+        self._watched.journal.note_fills([fill for fill in late if fill.client_id not in open_ids])
+
+
+def lasting(before: Sequence[Difference], after: Sequence[Difference]) -> list[Difference]:
+    """Positions that differ in both looks alike, and everything else that the second one shows."""
+    moved = {(one.kind, one.venue, one.symbol, one.change) for one in before}
+    return [one for one in after if not one.change or (one.kind, one.venue, one.symbol, one.change) in moved]

@@ -1,0 +1,90 @@
+"""The doctor asks real HTTP venues: a sound account passes, and each fault that is injected is found where it is."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.access import open_access
+from bot.doctor.examination import examine
+from bot.doctor.finding import Finding, Verdict
+from bot.doctor.record import passed
+from bot.latch import LATCH, LatchFile
+from bot.settings import Settings
+from data.settings import VenueSettings
+from tests.fakes.rehearsal import Rehearsal, rehearsed
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        rehearsed(tmp_path_factory.mktemp("doctor"), patched, speed=1.0) as one,
+    ):
+        yield one
+
+
+def examined(settings: Settings) -> dict[tuple[str, str], Finding]:
+    """By check and venue."""
+    latch = LatchFile(settings.var / LATCH)
+    findings = asyncio.run(examine(settings, latch, lambda name: open_access(name, settings)))
+    return {(one.check, one.venue): one for one in findings}
+
+
+def faults(findings: dict[tuple[str, str], Finding]) -> set[tuple[str, str]]:
+    return {key for key, one in findings.items() if one.verdict is Verdict.FAILED}
+
+
+def test_a_sound_account_passes_with_every_check_made(rehearsal: Rehearsal) -> None:
+    findings = examined(rehearsal.settings)
+    assert set() == faults(findings)
+    assert passed(list(findings.values()))
+    machine = {"configuration", "disk", "ledger", "single instance", "latch", "champion", "leverage"}
+    contracts = {"pairs", "prices", "contracts", "order sizes"}
+    account = {"keys", "account", "permission to trade", "no permission to withdraw", "clock", "position mode"}
+    account |= {"margin mode", "fees", "balance"}
+    expected = {(check, "") for check in machine | contracts}
+    expected |= {(check, venue) for check in account for venue in rehearsal.settings.data.venues}
+    assert expected == set(findings)
+
+
+def test_what_is_wrong_with_an_account_is_found_at_its_venue(rehearsal: Rehearsal) -> None:
+    rehearsal.happen("binance", "permit", trade=False, withdraw=True)
+    rehearsal.happen("binance", "modes", hedge=True)
+    rehearsal.happen("hyperliquid", "transfer", amount="-9000")
+    try:
+        findings = examined(rehearsal.settings)
+    finally:
+        rehearsal.happen("binance", "permit", trade=True, withdraw=False)
+        rehearsal.happen("binance", "modes", hedge=False)
+        rehearsal.happen("hyperliquid", "transfer", amount="9000")
+    expected = {("permission to trade", "binance"), ("position mode", "binance"), ("balance", "hyperliquid")}
+    assert expected == faults(findings)
+    can_withdraw = findings["no permission to withdraw", "binance"]
+    assert (Verdict.WARNING, "the key can withdraw") == (can_withdraw.verdict, can_withdraw.text)
+
+
+def test_keys_that_do_not_work_and_keys_that_are_missing_are_told_apart(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BINANCE_API_SECRET", "not-the-secret")
+    monkeypatch.delenv("HYPERLIQUID_PRIVATE_KEY")
+    findings = examined(rehearsal.settings)
+    assert {("account", "binance"), ("keys", "hyperliquid")} == faults(findings)
+    assert all("not-the-secret" not in one.text for one in findings.values())
+
+
+def test_fees_that_are_dearer_than_configured_are_found(rehearsal: Rehearsal) -> None:
+    cheap = {"binance": VenueSettings(taker_fee_bps=1.0), "hyperliquid": VenueSettings()}
+    data = rehearsal.settings.data.model_copy(update={"venues": cheap})
+    assert {("fees", "binance")} == faults(examined(rehearsal.settings.model_copy(update={"data": data})))
+
+
+def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
+    findings = examined(Settings(var=tmp_path))
+    assert set() == faults(findings)
+    assert "sends no orders" in findings["accounts", ""].text
+    assert {"configuration", "disk", "ledger", "single instance", "latch", "champion", "accounts"} == {
+        check for check, _ in findings
+    }

@@ -1,0 +1,150 @@
+"""`bot kill` over real HTTP: whatever hangs, fails or lies, it ends flat by the venues' own word, or says that it did
+not."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.kill_journal import KillJournal
+from bot.latch import LATCH, LatchFile, LatchState
+from bot.run_folder import ledger_path
+from bot.venue_orders import Style, VenueOrder
+from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
+from tests.functional.commands import bot
+
+HOLD = """\
+import sys, time
+from pathlib import Path
+from bot.instance import single_instance
+with single_instance(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """One sandbox for all; each test leaves it flat."""
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0) as one,
+    ):
+        yield one
+
+
+@pytest.fixture
+def hanging(rehearsal: Rehearsal) -> Iterator[subprocess.Popen]:
+    """A bot that holds the folder and is stopped by SIGSTOP."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, rehearsal.var], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert "held\n" == process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def killed(rehearsal: Rehearsal, *more: object) -> tuple[int, dict[str, Any]]:
+    done = bot("kill", "--config", rehearsal.config, "--grace", 0.5, "--json", *more, timeout_s=60)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def enter(rehearsal: Rehearsal) -> None:
+    rehearsal.trade(LONG, 40)
+    rehearsal.trade(SHORT, -40)
+
+
+def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
+    rehearsal: Rehearsal, hanging: subprocess.Popen
+) -> None:
+    enter(rehearsal)
+    rest(rehearsal)
+    with closing(sqlite3.connect(ledger_path(rehearsal.settings), isolation_level=None)) as ledger:
+        ledger.execute("CREATE TABLE IF NOT EXISTS held (x)")
+        ledger.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        code, told = killed(rehearsal)
+        took = time.monotonic() - began
+    assert (0, {}, 0) == (code, rehearsal.held(), rehearsal.resting())
+    assert told["complete"]
+    assert f"the bot (process {hanging.pid}) was ended by SIGKILL" == told["bot"]
+    assert -signal.SIGKILL == hanging.wait(5)
+    assert {"binance": {LONG[1]: -40.0}, "hyperliquid": {SHORT[1]: 40.0}} == {
+        one["venue"]: one["closed"] for one in told["venues"]
+    }
+    assert LatchState.KILLED is LatchFile(rehearsal.var / LATCH).read().state
+    assert took < 30
+
+
+def rest(rehearsal: Rehearsal) -> None:
+    async def place(access: Any) -> Any:
+        instrument = next(one for one in access.instruments if one.symbol == LONG[1])
+        bid = (await access.book(LONG[1])).bids[0][0]
+        limit = round(bid * 0.97, 2)
+        return await access.account.place(VenueOrder("resting1", instrument, 10.0, limit, Style.MAKE))
+
+    report = rehearsal.at("binance", place)
+    assert "open" == report.state, report
+
+
+def test_lost_answers_and_partial_fills_end_flat_and_are_in_the_journal(rehearsal: Rehearsal) -> None:
+    enter(rehearsal)
+    rehearsal.happen("binance", "partial", percent=30, orders=2)
+    rehearsal.happen("hyperliquid", "reject", code="-1", words="Price too far from oracle", orders=1)
+    before = len(list(KillJournal(rehearsal.var / "kill-journal.jsonl").lines()))
+    code, told = killed(rehearsal)
+    assert (0, {}) == (code, rehearsal.held())
+    lines = list(KillJournal(rehearsal.var / "kill-journal.jsonl").lines())[before:]
+    assert 3 == sum(line["event"] == "order" and line["venue"] == "binance" for line in lines)
+    sent = {line["client_id"] for line in lines if line["event"] == "order"}
+    assert all(name.startswith(told["kill"]) for name in sent)
+    venue_orders = {order["ticket"]["client_id"] for order in rehearsal.truth()["binance"]["orders"]}
+    assert {
+        line["client_id"] for line in lines if line["event"] == "order" and line["venue"] == "binance"
+    } <= venue_orders
+
+
+def test_a_venue_that_cannot_be_asked_is_not_called_flat_and_the_other_one_is_closed(rehearsal: Rehearsal) -> None:
+    enter(rehearsal)
+    os.environ["HYPERLIQUID_PRIVATE_KEY"], kept = "", os.environ["HYPERLIQUID_PRIVATE_KEY"]
+    try:
+        code, told = killed(rehearsal, "--deadline", 5)
+    finally:
+        os.environ["HYPERLIQUID_PRIVATE_KEY"] = kept
+    assert (3, {SHORT: -40.0}) == (code, rehearsal.held())
+    assert [True, False] == [one["flat"] for one in told["venues"]]
+    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][1]["trouble"]
+    assert (0, {}) == (killed(rehearsal)[0], rehearsal.held())
+
+
+def test_flat_accounts_are_told_flat(rehearsal: Rehearsal) -> None:
+    code, told = killed(rehearsal)
+    assert (0, "no bot was running") == (code, told["bot"])
+    assert all(one["flat"] and not one["found"] for one in told["venues"])
+
+
+def test_a_person_reads_a_table(rehearsal: Rehearsal) -> None:
+    done = bot("kill", "--config", rehearsal.config, timeout_s=60)
+    assert 0 == done.returncode, done.stderr
+    assert "flat, as every venue says" in done.stdout
+    assert "binance" in done.stdout and "hyperliquid" in done.stdout
+
+
+def test_on_paper_the_latch_is_set_and_nothing_else_is_done(tmp_path: Path) -> None:
+    done = bot("kill", "--var", tmp_path, timeout_s=60)
+    assert (0, LatchState.KILLED) == (done.returncode, LatchFile(tmp_path / LATCH).read().state)
+    assert "no position on paper is open" in done.stdout
+    assert 0 == bot("resume", "--var", tmp_path, "--yes").returncode
+    assert LatchState.NONE is LatchFile(tmp_path / LATCH).read().state
