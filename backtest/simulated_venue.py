@@ -63,6 +63,8 @@ def closings_layout(rows: int) -> np.dtype[np.record]:
             ("notional", np.float64, (rows,)),
             # P&L split.
             ("pnl", np.float64, (rows, 5)),
+            # As in the books.
+            ("saved", np.float64, (rows,)),
         ]
     )
 
@@ -188,6 +190,7 @@ def note_closed(books: Books, slot: int, tick: int, closings: Closings) -> None:
     closings.opened_at[row] = books.opened_at[slot]
     closings.closed_at[row] = tick
     closings.notional[row] = books.notional[slot]
+    closings.saved[row] = books.saved[slot]
     for leg in range(2):
         closings.instrument[row, leg] = books.instrument[slot, leg]
         closings.quantity[row, leg] = books.closed_quantity[slot, leg]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, create_engine, delete, event, func, select, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -54,6 +54,7 @@ class Ledger:
         event.listen(self._engine, "connect", _durable)
         try:
             Base.metadata.create_all(self._engine)
+            _add_later_columns(self._engine)
         except DatabaseError as error:
             raise StateError(
                 f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away"
@@ -216,6 +217,14 @@ class Ledger:
         with self._reading() as session:
             rows = session.execute(select(*columns).where(FundingRow.run_id == run_id)).all()
             return {(due, slot, venue, symbol) for due, slot, venue, symbol in rows}
+
+
+def _add_later_columns(engine: Engine) -> None:
+    """Columns that came after the first version, in a file that was made before them."""
+    known = {column["name"] for column in inspect(engine).get_columns(TradeRow.__tablename__)}
+    if "saved" not in known:
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE {TradeRow.__tablename__} ADD COLUMN saved VARCHAR(64) DEFAULT '0.0'"))
 
 
 def _add_funding(session: Session, row: FundingRow, source: VenueFunding) -> None:

@@ -140,7 +140,10 @@ def test_the_sandbox_is_left_out_where_it_is_not_used() -> None:
         ("seed: many", "seed: Input should be a valid integer"),
         ("seed: -1", "seed: Input should be greater than or equal to 0"),
         ("profile: real", "profile: Input should be 'sandbox', 'paper' or 'live'"),
-        ("profile: live", "file: Value error, no money is moved between real venues: set environment.rebalance_below to 0"),
+        (
+            "profile: live",
+            "file: Value error, no money is moved between real venues: set environment.rebalance_below to 0",
+        ),
         (
             "profile: live\nenvironment: {rebalance_below: 0}\n"
             "data: {venues: {binance: {}, okx: {margin_mode: isolated}}}",
