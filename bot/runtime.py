@@ -9,11 +9,14 @@ from typing import Any
 
 from backtest.accounting import new_books
 from backtest.policies import Policy
+from backtest.resting import patience_of
+from backtest.rules import Rules
 from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.bans import BANS, BanList
 from bot.execution.paper import PaperExecutor
+from bot.execution.paper_maker import PaperMaker
 from bot.guard import Guard, guarded
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
@@ -116,15 +119,15 @@ async def _assemble(
     streams = await open_streams(settings, world, instruments)
     fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
     lake, bans = Lake(world.lake), BanList(settings.var / BANS)
+    paper = PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours)
     trader = Trader(
         account=Account(account.id, instruments, environment.initial_capital, account.champion),
         books=fresh_books if saved is None else saved[1],
         policy=policy or registry.policy(champion, environment, settings.seed),
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
-        executor=live.executor
-        if live is not None
-        else PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
+        executor=paper if live is None else live.executor,
+        resting=_resting(settings, world, rules, paper),
         gate=RiskGate(settings.risk, rules, account.id, latches(settings), ledger.history(account.id), bans),
         ledger=ledger,
         settings=settings,
@@ -139,6 +142,16 @@ async def _assemble(
     await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
     watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, account.from_ms)
     return account, trader, Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
+
+
+def _resting(settings: Settings, world: World, rules: Rules, paper: PaperExecutor) -> PaperMaker | None:
+    """Who carries out orders that rest; None where every order takes."""
+    environment = settings.environment
+    if environment.execution == "taker":
+        return None
+    patience = patience_of(environment, settings.data.decision_delay_s)
+    leaves = environment.maker_gives_up == "leave"
+    return PaperMaker(paper, world.venues, rules, world.clock, patience, leaves=leaves)
 
 
 async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
