@@ -162,6 +162,7 @@ def newest_run(ledger: Ledger) -> Run:
 def trade_as_json(trade: Trade) -> dict[str, Any]:
     """A closed position as plain data, with what follows from its fields."""
     derived = {"pnl": trade.pnl, "pnl_pct": trade.pnl_pct, "hours": trade.hours}
+    derived |= {"cost_bps": trade.cost_bps, "taker_cost_bps": trade.taker_cost_bps}
     return asdict(trade) | {"opened": iso(trade.opened_ms), "closed": iso(trade.closed_ms)} | derived
 
 

@@ -31,7 +31,7 @@ BEST = 5
 """Trades shown."""
 COLUMNS = (
     "symbol", "long_venue", "short_venue", "entry_time", "exit_time", "pnl_usd", "pnl_pct", "duration_hours",
-    "funding", "fees", "basis", "slippage", "reason",
+    "funding", "fees", "basis", "slippage", "cost_bps", "taker_cost_bps", "reason",
 )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def write_trades(path: Path, trades: Sequence[Trade]) -> None:
         writer.writerow(COLUMNS)
         for t in trades:
             times = iso(t.opened_ms), iso(t.closed_ms)
-            money = t.funding, t.fees, t.basis, t.slippage
+            money = t.funding, t.fees, t.basis, t.slippage, t.cost_bps, t.taker_cost_bps
             writer.writerow([t.asset, t.long_venue, t.short_venue, *times, t.pnl, t.pnl_pct, t.hours, *money, t.reason])
 
 
