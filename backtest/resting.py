@@ -178,9 +178,9 @@ def _look(quote: np.record, row: int, instrument: int, at_ms: int, path: Path, r
     half = mid * path.half_spread[instrument]
     bid = np.floor((mid - half) / rule.tick_size + 1e-6)
     ask = np.ceil((mid + half) / rule.tick_size - 1e-6)
-    quote.bid, quote.ask = (bid / scale, ask / scale) if rule.tick_size < 1.0 else (bid * scale, ask * scale)
-    quote.mid = (quote.bid + quote.ask) / 2
-    quote.bid_size, quote.ask_size = level_size(quote.bid, rule), level_size(quote.ask, rule)
+    bid, ask = (bid / scale, ask / scale) if rule.tick_size < 1.0 else (bid * scale, ask * scale)
+    quote.mid, quote.bid, quote.ask = (bid + ask) / 2, bid, ask
+    quote.bid_size, quote.ask_size = level_size(bid, rule), level_size(ask, rule)
 
 
 @compiled

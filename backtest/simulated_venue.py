@@ -40,7 +40,7 @@ class Frames(NamedTuple):
     """[P, 2] instruments a and b of each pair."""
     pair_of: NDArray[np.int64]
     """[N, N] the pair of two instruments, or -1."""
-    resting: Resting | None = None
+    resting: Resting = None  # type: ignore[assignment] # only what rests looks at it
     """What becomes of orders that rest, by row and pair; None where every order takes."""
     leaves: bool = False
     """Whether an entry whose resting order was not filled is left, not crossed."""

@@ -101,7 +101,7 @@ def make_tape(
         direction=features.direction,
         legs=features.legs,
         pair_of=features.pair_of,
-        resting=resting,
+        resting=resting,  # type: ignore[arg-type] # only what rests looks at it
         leaves=settings.maker_gives_up == "leave",
     )
     return Tape(

@@ -45,8 +45,8 @@ RESTS = {"execution": "maker_first", "look_s": 60, "reprice_s": 240}
         (72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
         (72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5),
         (36, {}, RESTS, 8),
-        (48, THIN, RESTS | {"maker_gives_up": "leave", "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
-        (48, THIN, RESTS | {"formulation": "pairs", "decision_hours": 8, "maker_patience_s": 600}, 5),
+        (48, THIN, RESTS | {"maker_gives_up": "leave", "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 3),
+        (48, THIN, RESTS | {"formulation": "pairs", "decision_hours": 8, "maker_patience_s": 600}, 3),
     ],
     ids=[
         "every hour",
