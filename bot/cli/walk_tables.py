@@ -66,7 +66,7 @@ def cycles_line(told: Json) -> str:
     verdicts = [cycle["verdict"] for cycle in told["cycles"] if cycle["verdict"] is not None]
     promoted = sum(verdict["promoted"] for verdict in verdicts)
     line = f"{len(verdicts)} cycles: the gate promoted {promoted} challengers"
-    if not promoted:
+    if verdicts and not promoted:
         line += "; learning has added nothing here, and the rule went on trading"
     return line
 
