@@ -102,7 +102,8 @@ def longest_drawdown(equity: NDArray[np.float64]) -> int:
 
 
 def traded(track: Track) -> float:
-    """Notional bought and sold, both legs, entries and exits, quote currency."""
+    """Notional bought and sold, both legs, entries and exits, quote currency. Of a trade, the larger leg's quantity
+    counts for both: they differ by less than a lot."""
     closed = sum(
         trade.quantity * (trade.long_entry + trade.long_exit + trade.short_entry + trade.short_exit)
         for trade in track.trades

@@ -7,6 +7,7 @@ Succession, cycles and registry are those of `bot run`; the account is the simul
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from backtest.accounting import Books, equity
@@ -75,7 +76,6 @@ async def walk_forward(settings: Settings, market: Market, window: Window, folde
     registry = Registry(folder / "registry")
     registry.rewind(window.first_tick)
     champion = registry.champion_at(schema_of(settings.environment), window.first_tick)
-
     first = registry.policy(champion, settings.environment, settings.seed)
     account = _Account(Walk(tapes(settings, history, window), first), champion.name, window.first_tick)
     lessons = _Lessons(settings, history, window, folder, registry, account, watch)
@@ -105,8 +105,11 @@ def _rounds(folder: Path, settings: Settings) -> tuple[Entry, ...]:
 
 
 def tapes(settings: Settings, history: History, window: Window, cost_factor: float = 1.0) -> Callable[[Schema], Tape]:
-    """The window as each schema sees it; venues charge `cost_factor` times what policies are told."""
-    return lambda schema: history.tape(settings_for(schema, settings.environment), window, cost_factor=cost_factor)
+    """The window as each schema sees it; venues charge `cost_factor` times what policies are told. Every
+    tape is made once."""
+    return cache(
+        lambda schema: history.tape(settings_for(schema, settings.environment), window, cost_factor=cost_factor)
+    )
 
 
 def known_at(market: Market, tick: int, settings: Settings, last: int) -> History:

@@ -14,7 +14,6 @@ import numpy as np
 
 from backtest.history import History
 from backtest.overfitting import overfitting_logits, overfitting_probability
-from backtest.policies import plain_policy
 from backtest.replay import replay_all
 from backtest.scaler import Scaler
 from backtest.schema import schema_of
@@ -38,8 +37,8 @@ class Contest:
     vote: str
     """The version of the best few's majority vote."""
     overfitting: float | None
-    """How likely the member that is best on one half of the validation window is below the median on the other
-    (`backtest.overfitting`, P&L over the rule's); None where members are too few or too alike to say."""
+    """How likely the member that earns most on one half of the validation window is below the median on the other
+    (`backtest.overfitting`); None where members are too few or too alike to say."""
 
 
 def contests(folder: Path) -> list[Contest]:
@@ -50,9 +49,11 @@ def contests(folder: Path) -> list[Contest]:
 def hold_contest(learning: Learning, history: History, cycle: Cycle) -> None:
     """Note the contest of a judged cycle whose members are as it left them; nothing where it is noted already."""
     path = learning.folder / "contests" / f"{cycle.number:04d}.json"
+    if path.exists():
+        return
     memory = Memory(learning.folder)
     ranked = _ranked(memory, cycle)
-    if path.exists() or not ranked:
+    if not ranked:
         return
     policies = [_policy(learning, memory, entry) for entry in ranked]
     few = list(zip(ranked, policies, strict=True))[: learning.settings.ensemble_size]
@@ -87,10 +88,10 @@ def _overfitting(learning: Learning, history: History, cycle: Cycle, policies: S
     """Every member over the validation window, one path each."""
     tape = history.tape(learning.learner, cycle.windows.validation)
     with one_thread():
-        results = replay_all(tape, [plain_policy("rule", tape.schema, 0), *policies])
-    shortest = min(len(result.equity) for result in results)
-    rule, *gains = (np.diff(result.equity[:shortest]) for result in results)
-    return overfitting_probability(overfitting_logits(np.stack(gains, axis=1) - rule[:, None]))
+        results = replay_all(tape, policies)
+    shortest = min(len(result.equity) for result in results)  # a path may end early, in ruin
+    gains = np.stack([np.diff(result.equity[:shortest]) for result in results], axis=1)
+    return overfitting_probability(overfitting_logits(gains))
 
 
 def _read(path: Path) -> Contest:

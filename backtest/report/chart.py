@@ -134,7 +134,7 @@ def thinned(values: NDArray[np.float64]) -> list[int]:
     return sorted(kept)
 
 
-def value_ticks(scale: Scale, about: int = 5) -> list[tuple[float, str]]:
+def value_ticks(scale: Scale, about: int = 6) -> list[tuple[float, str]]:
     """Round values on a scale, with labels of as many digits as tell them apart."""
     rough = (scale.high - scale.low) / about
     power = 10 ** math.floor(math.log10(rough))

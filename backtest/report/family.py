@@ -1,6 +1,8 @@
 """The population's lineage and the hyperparameter schedules that it found, laid out like charts; used by `pictures`."""
 
 import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,15 +129,17 @@ def _best_line(rounds: Sequence[Json]) -> list[int]:
 
 def _strengths(rounds: Sequence[Json]) -> list[int]:
     """Scores of one cycle are of one window and can be ranked; those of two cannot."""
-    told = []
+    by_cycle = defaultdict(list)
     for one in rounds:
-        beside = [other["score"] for other in rounds if other["cycle"] == one["cycle"] and other["score"] is not None]
-        if one["score"] is None:
-            told.append(-1)
-            continue
-        below, alike = (sum(score < one["score"] for score in beside), beside.count(one["score"]))
-        told.append(round(100 * (below + alike / 2) / len(beside)))
-    return told
+        if one["score"] is not None:
+            by_cycle[one["cycle"]].append(one["score"])
+    ordered = {cycle: sorted(scores) for cycle, scores in by_cycle.items()}
+    return [-1 if one["score"] is None else _rank(one["score"], ordered[one["cycle"]]) for one in rounds]
+
+
+def _rank(score: float, ordered: Sequence[float]) -> int:
+    """0..100; equals share their ranks."""
+    return round(50 * (bisect_left(ordered, score) + bisect_right(ordered, score)) / len(ordered))
 
 
 def _told(one: Json) -> str:

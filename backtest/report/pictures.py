@@ -10,10 +10,10 @@ from backtest.figures import drawdowns
 from backtest.report.chart import Chart, Scale, Tick, lines, time_ticks
 from backtest.report.family import Family, Schedule, family, schedules
 from backtest.report.strips import Hurdle, Strip, Verdicts, hurdles, strips, verdicts
+from backtest.track import CAUSES
 from data.types import HOUR_MS
 
 Json = dict[str, Any]
-CAUSES = ("funding", "basis", "fees", "slippage", "transfers")
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,8 @@ def backtest(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last,
         hours=hours,
     )  # fmt: skip
+    if (compare or fresh) and not walk_forward:
+        raise ConfigurationError("--compare and --fresh belong to a walk forward: add --walk-forward")
     if walk_forward:
         from bot.cli.walk_forward import walk
 

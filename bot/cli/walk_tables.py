@@ -66,17 +66,17 @@ def cycles_line(told: Json) -> str:
     verdicts = [cycle["verdict"] for cycle in told["cycles"] if cycle["verdict"] is not None]
     promoted = sum(verdict["promoted"] for verdict in verdicts)
     line = f"{len(verdicts)} cycles: the gate promoted {promoted} challengers"
-    if not promoted:
+    if verdicts and not promoted:
         line += "; learning has added nothing here, and the rule went on trading"
     return line
 
 
 def _gate(told: Json) -> str:
-    saved = told["per_30_days"]
-    interval = (
-        "" if told["low"] is None or told["high"] is None else f" (95 %: {told['low']:+.3f} to {told['high']:+.3f})"
-    )
-    return f"The gate {'saved' if saved >= 0 else 'cost'} {abs(saved):.3f} % per 30 days{interval}."
+    line = f"The gate {'saved' if told['per_30_days'] >= 0 else 'cost'} {abs(told['per_30_days']):.3f} % per 30 days"
+    low, high = told["low"], told["high"]
+    if low is None or high is None:
+        return f"{line}; the window is too short to say how surely"
+    return f"{line} (95 %: {low:+.3f} to {high:+.3f}){', which may be luck' if low <= 0 <= high else ''}"
 
 
 def _selection(told: Json) -> str:
