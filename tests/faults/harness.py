@@ -7,25 +7,24 @@ what goes wrong is scripted before it starts.
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from backtest.sandbox.account_client import distort, happen
-from backtest.sandbox.client import SandboxProcess
 from backtest.sandbox.fault_client import clear_faults, faults_met, requests_asked, script_faults
 from backtest.sandbox.settings import SandboxSettings
 from bot.cli.live import phrase
 from bot.identity import Bounds, world_file
 from bot.settings import Settings
+from data.types import HOUR_MS
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import rows, truth
-from tests.faults.market import ASSETS, moment, write_market
-from tests.functional.commands import BOT, eventually
+from tests.faults.lives import Life
+from tests.faults.market import BEGIN_MS, PRICES, moment, write_market
+from tests.faults.served import HAND_SPEED, Served
 
 PATIENCE_S = 120.0
 SEND = {
@@ -47,16 +46,19 @@ FILLS = {
 class Stage:
     """One rehearsal. The rule trades: it enters a pair an hour, from the first hour on, and holds."""
 
-    def __init__(self, folder: Path, venues: Sequence[str], sandbox: SandboxProcess, changes: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, venues: Sequence[str], sandbox: Served, changes: Mapping[str, Any]) -> None:
         self.url = sandbox.url
         self.sandbox = sandbox
         self.var = folder / "var"
         self.config = folder / "live.yaml"
         self.venues = tuple(venues)
+        self._folder = folder
+        self._hours = 0.0
         self._content: dict[str, Any] = {
             "profile": "live",
-            "data": {"assets": list(ASSETS), "history_hours": 192, "timeout_s": 3.0, "venues": {v: {} for v in venues}},
-            "environment": {"rebalance_below": 0.0},
+            "var": str(self.var),
+            "data": {"assets": list(PRICES), "history_hours": 192, "timeout_s": 3.0, "venues": {v: {} for v in venues}},
+            "environment": {"rebalance_below": 0.0, "max_positions": len(PRICES)},
             "guard": {"confirm_s": 0.05},
             "learning": {"schedule": {"enabled": False}},
             "sandbox": {"url": sandbox.url},
@@ -72,38 +74,40 @@ class Stage:
     @property
     def settings(self) -> Settings:
         """As the bot reads them."""
-        return Settings.model_validate(self._content | {"var": self.var})
+        return Settings.model_validate(self._content)
 
-    def start(self, *more: object) -> subprocess.Popen[str]:
-        """The bot, with the phrase typed."""
-        arguments = ["run", "--live", "--config", self.config, "--var", self.var, *more]
-        process = subprocess.Popen(
-            [BOT, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, start_new_session=True, env=os.environ | keys(),
-        )  # fmt: skip
-        assert process.stdin is not None
-        process.stdin.write(f"{phrase(self.settings)}\n")
-        process.stdin.flush()
-        return process
+    def start(self, *more: object) -> Life:
+        """`bot run --live`, with the phrase typed."""
+        return self.command("run", "--live", *more, said=f"{phrase(self.settings)}\n")
+
+    def command(self, name: str, *more: object, said: str = "", environment: Mapping[str, str] = {}) -> Life:
+        """Any command on the same folder and configuration."""
+        return Life([name, "--config", self.config, *more], said, keys() | dict(environment), self._folder / "said")
 
     def live(self, hours: int, *more: object) -> str:
         """One life of so many hours after the one that it begins in, to its end; what it said."""
-        process = self.start("--hours", hours, *more)
-        try:
-            _, said = process.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise AssertionError(f"the bot did not end: {process.communicate()[1][-2000:]}") from None
-        assert 0 == process.returncode, said
-        return said
+        life = self.start("--hours", hours, *more)
+        assert 0 == life.end(PATIENCE_S), life.output
+        return life.output
 
-    def bot(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Another command of the bot on the same folder, whatever its exit code."""
-        command = [BOT, arguments[0], "--config", self.config, "--var", self.var, *arguments[1:]]
-        return subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-            env=os.environ | keys(),
-        )  # fmt: skip
+    def hour(self, life: Life, number: int, *, after_s: float = 61.0) -> None:
+        """Move the clock by hand to the decision of the hour of that number, and wait until it is complete."""
+        self.advance_to(number + after_s / 3600)
+        life.until(lambda: self.ticks() > number, PATIENCE_S)
+
+    def advance_to(self, hours: float) -> None:
+        """Move the clock by hand to so many hours after the beginning."""
+        self.sandbox.advance(3600 * (hours - self._hours))
+        self._hours = hours
+
+    def minutes(self, count: float) -> None:
+        """Move the clock on by hand."""
+        self.advance_to(self._hours + count / 60)
+
+    def ticks(self) -> int:
+        """How many hours are complete, counted from the beginning."""
+        saved = self.rows("select tick from snapshots")
+        return (saved[0]["tick"] - BEGIN_MS) // HOUR_MS + 1 if saved else 0
 
     def faults(self, *faults: Mapping[str, Any]) -> None:
         """What goes wrong from now on, instead of what did before."""
@@ -140,9 +144,9 @@ class Stage:
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """Of the ledger; none before there is one."""
-        if not (self.var / "ledger.sqlite").exists():
-            return []
-        return [dict(row) for row in rows(self.var, query)]
+        with suppress(sqlite3.OperationalError):  # it is being made
+            return [dict(row) for row in rows(self.var, query)] if (self.var / "ledger.sqlite").exists() else []
+        return []
 
     def events(self) -> str:
         """All that the ledger tells people."""
@@ -154,11 +158,9 @@ class Stage:
 
     def kill_when_struck(self, index: int, *more: object) -> None:
         """Start, and kill -9 as soon as the fault of that index is met: in the middle of a request that it holds up."""
-        process = self.start(*more)
-        eventually(lambda: self.struck()[index] or process.poll() is not None, PATIENCE_S, process=process)
-        assert process.poll() is None, process.communicate()[1]
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        life = self.start(*more)
+        life.until(lambda: self.struck()[index], PATIENCE_S)
+        life.kill()
 
 
 @contextmanager
@@ -166,17 +168,18 @@ def staged(
     folder: Path,
     *,
     venues: Sequence[str] = ("binance", "hyperliquid"),
-    speed: float = 0.0,
-    begin: float = 0.0,
+    by_hand: bool = False,
     sandbox: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Iterator[Stage]:
-    """A rehearsal that begins `begin` hours after the market is ready, its clock at `speed`; `changes` are settings by
-    section, `sandbox` is more of the sandbox's own."""
+    """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
+    stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
+    own."""
     market = write_market(folder / "market", venues)
-    told = {"replay": str(market), "begin": moment(begin), "speed": speed, "accounts": {"balance": 5_000.0}}
-    shown = {"assets": list(ASSETS), "venues": {venue: {} for venue in venues}}
+    speed = HAND_SPEED if by_hand else 0.0
+    told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
+    depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}
     served = SandboxSettings.model_validate(told | dict(sandbox or {}))
-    world = world_file(Settings.model_validate({"data": shown, "sandbox": served}), Bounds())
-    with SandboxProcess(world, folder / "world" / "state.json") as process:
-        yield Stage(folder, venues, process, changes)
+    world = world_file(Settings.model_validate({"data": {"venues": depth}, "sandbox": served}), Bounds())
+    with Served(world, folder / "world" / "state.json", by_hand=by_hand) as running:
+        yield Stage(folder, venues, running, changes)

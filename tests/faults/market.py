@@ -1,4 +1,4 @@
-"""A market made for faults: three coins whose prices hardly move, and whose funding pays from the first hour on for
+"""A market made for faults: coins whose prices hardly move, and whose funding pays from the first hour on for
 being long on Binance and short on the other venue. Written as recorded files, which a served sandbox replays.
 """
 
@@ -12,8 +12,8 @@ import pandas as pd
 from data.types import HOUR_MS
 from data.venues import venue_profile
 
-ASSETS = ("BTC", "INJ", "DOGE")
-PRICES = {"BTC": 90_000.0, "INJ": 20.0, "DOGE": 0.3}
+PRICES = {"BTC": 90_000.0, "ETH": 3_000.0, "SOL": 150.0, "INJ": 20.0, "XRP": 2.0, "DOGE": 0.3}
+"""The first one pays best, and so on."""
 START_MS = 1_735_689_600_000
 """2025-01-01 00:00 UTC."""
 BEGIN_MS = START_MS + 250 * HOUR_MS
@@ -26,9 +26,10 @@ def write_market(folder: Path, venues: Sequence[str] = ("binance", "hyperliquid"
     folder.mkdir(parents=True, exist_ok=True)
     candles, funding = [], []
     for venue in venues:
-        for asset in ASSETS:
+        for rank, asset in enumerate(PRICES):
             candles.append(_candles(venue, asset))
-            funding.append(_funding(venue, asset, -1e-4 if venue == venues[0] else 2e-4))
+            rate = -1e-4 if venue == venues[0] else (2e-4 - 1e-5 * rank)
+            funding.append(_funding(venue, asset, rate))
     pd.concat(candles).to_parquet(folder / "ohlcv_1h.parquet")
     pd.concat(funding).to_parquet(folder / "funding.parquet")
     return folder
