@@ -29,11 +29,11 @@ from tests.faults.served import HAND_SPEED, Served
 PATIENCE_S = 120.0
 SEND = {
     "binance": {"venue": "binance", "method": "POST", "request": "order"},
-    "hyperliquid": {"venue": "hyperliquid", "method": "POST", "request": "exchange"},
+    "hyperliquid": {"venue": "hyperliquid", "method": "POST", "request": "exchange/order"},
     "bybit": {"venue": "bybit", "method": "POST", "request": "order/create"},
     "okx": {"venue": "okx", "method": "POST", "request": "trade/order"},
 }
-"""The requests that send an order: to be scripted with a `kind`, once the account is prepared."""
+"""The requests that send an order, to be scripted with a `kind`."""
 FILLS = {
     "binance": {"venue": "binance", "request": "userTrades"},
     "hyperliquid": {"venue": "hyperliquid", "request": "userFills*"},
@@ -79,6 +79,13 @@ class Stage:
     def start(self, *more: object) -> Life:
         """`bot run --live`, with the phrase typed."""
         return self.command("run", "--live", *more, said=f"{phrase(self.settings)}\n")
+
+    def begin(self, *more: object) -> Life:
+        """The same, once it waits for its next hour: the accounts are prepared and the guard has looked."""
+        before = self.logged("started") + self.logged("resumed")
+        life = self.start(*more)
+        life.until(lambda: self.logged("started") + self.logged("resumed") > before, PATIENCE_S)
+        return life
 
     def command(self, name: str, *more: object, said: str = "", environment: Mapping[str, str] = {}) -> Life:
         """Any command on the same folder and configuration."""
@@ -156,9 +163,12 @@ class Stage:
         """All that was logged."""
         return "\n".join(path.read_text() for path in sorted((self.var / "logs").glob("*")))
 
-    def kill_when_struck(self, index: int, *more: object) -> None:
-        """Start, and kill -9 as soon as the fault of that index is met: in the middle of a request that it holds up."""
-        life = self.start(*more)
+    def logged(self, kind: str) -> int:
+        """How many lines of a kind were logged."""
+        return self.log().count(f'"kind": "{kind}"')
+
+    def kill_when_struck(self, life: Life, index: int = 0) -> None:
+        """kill -9 as soon as the fault of that index is met: in the middle of a request that it holds up."""
         life.until(lambda: self.struck()[index], PATIENCE_S)
         life.kill()
 
