@@ -14,7 +14,8 @@ from backtest.simulated_venue import closings_layout, note_closed
 from backtest.trades import closed_trades
 from bot.alerts import Event, Kind
 from bot.consequences import consequences
-from bot.ledger.journal import Completed, Journal
+from bot.ledger.executions import Completed
+from bot.ledger.journal import Journal
 from bot.ledger.store import TickRecord
 from bot.orders import Executed, LegFill, Proposal, Unfilled
 from bot.proposals import Proposals

@@ -17,7 +17,7 @@ from bot.execution.flatten import Flattened, Flattening
 from bot.kill_journal import JOURNAL, KILL_MARK, KillJournal
 from bot.latch import LatchFile
 from bot.stopping import stop_bot
-from data.errors import FundingBotError, StateError, VenueError
+from data.errors import ConfigurationError, FundingBotError, StateError
 
 if TYPE_CHECKING:
     from bot.access import Access
@@ -96,10 +96,10 @@ class Killer:
                     instruments = {instrument.symbol: instrument for instrument in access.instruments}
                     flattening = Flattening(access.account, instruments, access.book, self._write, self._name)
                     return await flattening.run(until - time.monotonic())
-            except FundingBotError as error:
-                failed.trouble = str(error)
-                self._write({"event": "trouble", "venue": name, "text": str(error)})
-                if not isinstance(error, VenueError) or time.monotonic() + RETRY_S > until:
+            except Exception as error:  # even a defect at one venue must not leave the others open
+                failed.trouble = str(error) if isinstance(error, FundingBotError) else repr(error)
+                self._write({"event": "trouble", "venue": name, "text": failed.trouble})
+                if isinstance(error, ConfigurationError) or time.monotonic() + RETRY_S > until:
                     return failed
             await asyncio.sleep(RETRY_S)
 

@@ -12,8 +12,10 @@ from bot.execution.account import VenueAccount
 from bot.execution.live.account import LiveAccount
 from bot.execution.live.executor import LiveExecutor, Places
 from bot.execution.live.settling import Settling
-from bot.ledger.journal import Journal, Stamp
+from bot.ledger.executions import Stamp
+from bot.ledger.journal import Journal
 from bot.ledger.models import Run
+from bot.ledger.spare import SpareJournal
 from bot.ledger.store import Ledger
 from bot.settings import Settings
 from bot.worlds import World
@@ -61,7 +63,7 @@ def go_live(
     stamp: Callable[[], Stamp],
 ) -> Live:
     """The journal and the executor of a run."""
-    journal = Journal(ledger, run.id, instruments, stamp)
+    journal = Journal(ledger, run.id, instruments, stamp, SpareJournal(settings.var / "exits.journal"))
     settling = Settling(accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s)
     places = Places(world.venues, accounts, instruments, world.clock)
     return Live(accounts, journal, LiveExecutor(run.id, places, rules, journal, settling, settings.execution))

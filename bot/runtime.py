@@ -7,36 +7,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from backtest.accounting import new_books
 from backtest.policies import Policy
-from backtest.schema import schema_of
-from backtest.tape import make_rules
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
-from bot.bans import BANS, BanList
-from bot.execution.paper import PaperExecutor
-from bot.guard import Guard, guarded
-from bot.histories import learning_hours
-from bot.identity import Bounds, describe, identity
+from bot.assembly import assemble
+from bot.guard import guarded
+from bot.identity import Bounds, identity
 from bot.instance import single_instance
-from bot.kill_journal import JOURNAL, KillJournal
 from bot.latch import LatchState
 from bot.ledger.models import Run
-from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instruments_to_json
-from bot.live import check_new_account, go_live, open_accounts, prepare, stamps
+from bot.ledger.store import Ledger, TickRecord
 from bot.retraining import Plan, Retraining
-from bot.risk import RiskGate
-from bot.run_folder import halt_file, latch_file, latches, ledger_path, registry_of
+from bot.run_folder import latches, ledger_path, registry_of
 from bot.settings import Settings
-from bot.status import iso
 from bot.succession import Succession, peak_since_takeover
-from bot.trader import Account, Trader
-from bot.watching import Watched
-from bot.worlds import World, make_collector, open_streams, open_world
-from data.errors import ConfigurationError, StateError, VenueError
-from data.lake import Lake
-from data.panel import tradable
-from data.types import HOUR_MS, Asset, Instrument
-from pbt_online.manifest import Version
+from bot.trader import Trader
+from bot.worlds import World, open_world
+from data.errors import VenueError
+from data.types import HOUR_MS
 from pbt_online.registry import Registry
 
 RETRY_S = 30.0
@@ -73,95 +60,39 @@ async def run(
         ledger = Ledger(ledger_path(settings))
         try:
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
-            async with open_world(settings, bounds, fresh=known is None) as world:
-                registry = registry_of(settings)
-                account, trader, guard = await _assemble(settings, bounds, known, world, ledger, registry, policy)
-                trades_champion = policy is None
-                async with (
-                    guarded(guard, stop),
-                    _succession(settings, account, world, registry, trader, ledger, fresh=known is None) as succession,
-                ):
-                    heirs = succession if trades_champion else None
-                    await _drive(settings, bounds, account, trader, world, ledger, heirs, stop, watch)
-                return account.id
+            while True:
+                try:
+                    return await _run(settings, bounds, known, ledger, stop, watch, policy)
+                except VenueError as error:
+                    # Positions may wait: a live account that exists is opened again until its venues answer.
+                    if settings.profile != "live" or known is None:
+                        raise
+                    LOG.warning("%s; the account is opened again in %g s", error, RETRY_S)
+                    if await _stopped(stop, asyncio.sleep(RETRY_S)):
+                        return known.id
         finally:
             ledger.close()
 
 
-async def _assemble(
+async def _run(
     settings: Settings,
     bounds: Bounds,
     known: Run | None,
-    world: World,
     ledger: Ledger,
-    registry: Registry,
+    stop: asyncio.Event,
+    watch: Callable[[Progress], None],
     policy: Policy | None,
-) -> tuple[Run, Trader, Guard | None]:
-    environment = settings.environment
-    champion = await _champion(settings, known, world, registry)
-    accounts = await open_accounts(settings, world) if settings.profile == "live" else {}
-    listed = await _instruments(world, settings)
-    if accounts and known is None:
-        await check_new_account(settings, accounts, listed)
-    account = known or ledger.start_run(await _new_run(settings, bounds, world, champion.name, listed))
-    instruments = instruments_from_json(account.instruments)
-    if settings.data.assets and {i.asset for i in instruments} != {Asset.parse(code) for code in settings.data.assets}:
-        traded = ", ".join(sorted({str(i.asset) for i in instruments}))
-        raise StateError(f"this account trades {traded}: restore data.assets, or begin a new account by --fresh")
-    rules = make_rules(instruments, settings.data.venues, environment)
-    stamp = stamps(settings, registry, lambda: trader.champion)
-    live = go_live(settings, world, accounts, account, instruments, rules, ledger, stamp) if accounts else None
-    if live is None:
-        ledger.expire_pending(account.id)
-    saved = ledger.snapshot(account.id)
-    streams = await open_streams(settings, world, instruments)
-    fresh_books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
-    lake, bans = Lake(world.lake), BanList(settings.var / BANS)
-    trader = Trader(
-        account=Account(account.id, instruments, environment.initial_capital, account.champion),
-        books=fresh_books if saved is None else saved[1],
-        policy=policy or registry.policy(champion, environment, settings.seed),
-        collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
-        lake=lake,
-        executor=live.executor
-        if live is not None
-        else PaperExecutor(world.venues, rules, ledger.paid(account.id), environment.delisted_after_hours),
-        gate=RiskGate(settings.risk, rules, account.id, latches(settings), ledger.history(account.id), bans),
-        ledger=ledger,
-        settings=settings,
-        rules=rules,
-        clock=world.clock,
-        publish=log_event,
-        journal=None if live is None else live.journal,
-    )
-    if live is None:
-        return account, trader, None
-    await prepare(settings, live.accounts, instruments)
-    ours = live.journal.client_ids() + KillJournal(settings.var / JOURNAL).client_ids()
-    for one in live.accounts.values():
-        one.recognise(ours)
-    await trader.resume(account.from_ms - HOUR_MS if saved is None else saved[0])
-    if not settings.guard.enabled:
-        return account, trader, None
-    watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, account.from_ms)
-    return account, trader, Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
-
-
-async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
-    """Who trades at the start. A simulated run goes on with whom it had, and begins with whom that time knew: what came
-    later is forgotten."""
-    schema = schema_of(settings.environment)
-    if world.end_ms is None:
-        return registry.champion(schema)
-    if known is not None:
-        return registry.version(known.champion)
-    now = await world.clock.now_ms()
-    registry.rewind(now)
-    return registry.champion_at(schema, now)
-
-
-def _history_hours(settings: Settings) -> int:
-    return learning_hours(settings) if settings.learning.schedule.enabled else settings.data.history_hours
+) -> int:
+    async with open_world(settings, bounds, fresh=known is None) as world:
+        registry = registry_of(settings)
+        ready = await assemble(settings, bounds, known, world, ledger, registry, policy)
+        async with (
+            guarded(ready.guard, stop),
+            _succession(settings, ready.run, world, registry, ready.trader, ledger, fresh=known is None) as succession,
+        ):
+            heirs = succession if policy is None else None
+            await _drive(settings, bounds, ready.run, ready.trader, world, ledger, heirs, stop, watch)
+        return ready.run.id
 
 
 @asynccontextmanager
@@ -184,42 +115,6 @@ async def _succession(
     finally:
         if retraining is not None:
             await retraining.close()
-
-
-async def _instruments(world: World, settings: Settings) -> tuple[Instrument, ...]:
-    listings = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()))
-    return tradable([instrument for listing in listings for instrument in listing], settings.data.assets)
-
-
-async def _new_run(
-    settings: Settings, bounds: Bounds, world: World, champion: str, instruments: tuple[Instrument, ...]
-) -> Run:
-    first = await world.clock.now_ms() // HOUR_MS * HOUR_MS
-    return Run(
-        world=identity(settings, bounds),
-        profile=settings.profile,
-        description=describe(settings),
-        episode=world.episode,
-        champion=champion,
-        capital=settings.environment.initial_capital,
-        from_ms=first,
-        to_ms=None if world.end_ms is None else _bound(settings, bounds, first, world.end_ms),
-        state="running",
-        instruments=instruments_to_json(instruments),
-    )
-
-
-def _bound(settings: Settings, bounds: Bounds, first: int, end_ms: int) -> int:
-    """The last tick of a run in a simulated market; raises ConfigurationError where the market has none there."""
-    newest = (end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
-    wanted = newest if bounds.to_ms is None else bounds.to_ms
-    last = wanted if bounds.hours is None else first + bounds.hours * HOUR_MS
-    if not first < last <= newest:
-        raise ConfigurationError(
-            f"the run would end at {iso(last)}, but this market is traded from {iso(first)} to {iso(newest)}: "
-            "choose --to or --hours between them"
-        )
-    return last
 
 
 async def _drive(

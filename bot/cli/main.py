@@ -218,32 +218,6 @@ def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> N
 
 
 @app.command()
-def pause(
-    reason: Annotated[str, typer.Option("--reason", help="Shown by `bot status`.")] = "paused by hand",
-    config: Config = None,
-    var: Var = None,
-    as_json: AsJson = False,
-) -> None:
-    """No entries from now on; positions are held, and closed as ever. `bot resume` lifts it."""
-    from bot.cli.latch import pause_entries
-
-    pause_entries(Options(config=config, var=var).settings(), reason, as_json=as_json)
-
-
-@app.command()
-def resume(
-    config: Config = None,
-    var: Var = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Also what the kill switch left.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Allow entries again after a pause or a kill."""
-    from bot.cli.latch import resume_entries
-
-    resume_entries(Options(config=config, var=var).settings(), yes=yes, as_json=as_json)
-
-
-@app.command()
 def positions(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Open positions with both legs."""
     from bot.cli.inspect import show_positions

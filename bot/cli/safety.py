@@ -1,4 +1,4 @@
-"""The commands for emergencies and before real money, `bot kill` and `bot doctor`: arguments only."""
+"""The commands that hold the bot back, stop it and examine it: they read arguments and hand over."""
 
 from typing import Annotated
 
@@ -8,6 +8,32 @@ from bot.cli.arguments import AsJson, Config, Var
 from bot.cli.options import Options
 
 safety_app = typer.Typer()
+
+
+@safety_app.command()
+def pause(
+    reason: Annotated[str, typer.Option("--reason", help="Shown by `bot status`.")] = "paused by hand",
+    config: Config = None,
+    var: Var = None,
+    as_json: AsJson = False,
+) -> None:
+    """No entries from now on; positions are held, and closed as ever. `bot resume` lifts it."""
+    from bot.cli.latch import pause_entries
+
+    pause_entries(Options(config=config, var=var).settings(), reason, as_json=as_json)
+
+
+@safety_app.command()
+def resume(
+    config: Config = None,
+    var: Var = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Also what the kill switch left.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Allow entries again after a pause or a kill."""
+    from bot.cli.latch import resume_entries
+
+    resume_entries(Options(config=config, var=var).settings(), yes=yes, as_json=as_json)
 
 
 @safety_app.command()

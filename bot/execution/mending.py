@@ -35,13 +35,15 @@ def shares(books: Books, column: int, quantity: float) -> tuple[tuple[Share, ...
 
 def excess(books: Books, rules: Rules) -> tuple[Share, ...]:
     """What to trade so that no position has one leg larger than the other by a lot step or more: the larger leg is
-    reduced, in whole lots of its own. Positions that are being closed are gone on with elsewhere."""
+    reduced, in whole lots of its own. What is below its venue's smallest order stays. Positions that are being closed
+    are gone on with elsewhere."""
     wanted = []
     for slot in np.flatnonzero((books.opened_at != 0) & (books.closing == OPEN)).tolist():
         larger = LONG if abs(books.quantity[slot, LONG]) > abs(books.quantity[slot, SHORT]) else SHORT
         held, other = (float(books.quantity[slot, leg]) for leg in (larger, 1 - larger))
-        over = _lots(abs(held) - abs(other), int(books.instrument[slot, larger]), rules)
-        if over:
+        rule = rules.instruments[int(books.instrument[slot, larger])]
+        over = _whole(abs(held) - abs(other), float(rule.lot_step))
+        if over and over * books.mark[slot, larger] >= rule.min_notional:
             wanted.append(Share(slot, larger, -over if held > 0 else over))
     return tuple(wanted)
 
@@ -61,10 +63,6 @@ def halves(books: Books, slot: int, rules: Rules, share: float) -> tuple[Share, 
     ):
         part = float(least)
     return tuple(Share(slot, leg, float(-np.sign(held[leg]) * part)) for leg in (LONG, SHORT))
-
-
-def _lots(quantity: float, column: int, rules: Rules) -> float:
-    return _whole(quantity, float(rules.instruments[column].lot_step))
 
 
 def _whole(quantity: float, step: float) -> float:

@@ -15,12 +15,14 @@ from bot.settings import Settings
 from data.settings import VenueSettings
 from tests.fakes.rehearsal import Rehearsal, rehearsed
 
+VENUES = ("binance", "bybit", "hyperliquid", "okx")
+
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     with (
         pytest.MonkeyPatch.context() as patched,
-        rehearsed(tmp_path_factory.mktemp("doctor"), patched, speed=1.0) as one,
+        rehearsed(tmp_path_factory.mktemp("doctor"), patched, speed=1.0, venues=VENUES) as one,
     ):
         yield one
 
@@ -76,8 +78,8 @@ def test_keys_that_do_not_work_and_keys_that_are_missing_are_told_apart(
 
 
 def test_fees_that_are_dearer_than_configured_are_found(rehearsal: Rehearsal) -> None:
-    cheap = {"binance": VenueSettings(taker_fee_bps=1.0), "hyperliquid": VenueSettings()}
-    data = rehearsal.settings.data.model_copy(update={"venues": cheap})
+    cheap = {"binance": VenueSettings(taker_fee_bps=1.0)}
+    data = rehearsal.settings.data.model_copy(update={"venues": rehearsal.settings.data.venues | cheap})
     assert {("fees", "binance")} == faults(examined(rehearsal.settings.model_copy(update={"data": data})))
 
 

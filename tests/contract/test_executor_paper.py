@@ -50,18 +50,16 @@ class Table:
         self.panel = build_panel(self.instruments, market.bars, {}, tick - 5 * HOUR_MS, tick, 60)
         self.gate = RiskGate(WIDE, self.rules, run=1)
 
-    def order(
-        self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float | None = None
-    ) -> Any:
+    def order(self, code: str, *, quantity: float | None = None, entry: bool = False, collar: float = math.inf) -> Any:
         """An order for both legs of a coin, long on Binance."""
-        legs, within = [], collar or (0.5 if entry else math.inf)
+        legs = []
         for column, one in enumerate(self.instruments):
             if one.asset == Asset(code):
                 leg = LONG if one.venue == "binance" else SHORT
                 size = (quantity or QUANTITY[code]) * (1 if leg == LONG else -1)
                 reference = float(self.market.bars[one.key].close[-1])
                 venue = int(self.rules.instruments[column].venue)
-                legs.append(LegOrder(leg, one, column, venue, size, reference, within))
+                legs.append(LegOrder(leg, one, column, venue, size, reference, collar))
         long, short = sorted(legs, key=lambda leg: leg.leg)
         proposal = Proposal(entry, 0, self.tick, 0, (long, short), (long.column, short.column))
         return self.gate.review(proposal, new_books(2, 3, 1e9), self.panel)

@@ -5,7 +5,7 @@ Everything goes over HTTP: orders through the bot's own gateway, the truth from 
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from backtest.sandbox.settings import SandboxSettings
 from bot.access import Access, open_access
 from bot.identity import Bounds, world_file
 from bot.settings import Settings
-from data.settings import DataSettings
+from data.settings import DataSettings, VenueSettings
 from tests.fakes.live_accounts import keys
 
 Result = TypeVar("Result")
@@ -81,19 +81,26 @@ class Rehearsal:
 
 @contextmanager
 def rehearsed(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, speed: float = 60.0, balance: float = 10_000.0, **changes: Any
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    speed: float = 60.0,
+    balance: float = 10_000.0,
+    venues: Sequence[str] = ("binance", "hyperliquid"),
+    **changes: Any,
 ) -> Iterator[Rehearsal]:
     """A sandbox that runs at `speed`, with the keys of its accounts in the environment."""
     for name, value in keys().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).resolve().parents[2])]))
     sandbox = SandboxSettings(speed=speed, accounts={"balance": balance}, **changes)  # type: ignore[arg-type]
-    world = world_file(Settings(data=DataSettings(assets=ASSETS), sandbox=sandbox), Bounds())
+    told = {name: VenueSettings() for name in venues}
+    world = world_file(Settings(data=DataSettings(assets=ASSETS, venues=told), sandbox=sandbox), Bounds())
     with SandboxProcess(world, folder / "world.json") as process:
         content = {
             "profile": "live",
             "var": str(folder / "var"),
-            "data": {"assets": list(ASSETS)},
+            "data": {"assets": list(ASSETS), "venues": {name: {} for name in venues}},
             "environment": {"rebalance_below": 0.0},
             "learning": {"schedule": {"enabled": False}},
             "sandbox": {"url": process.url},

@@ -1,6 +1,6 @@
 """An account at a venue that does with each order as it is told: for unit tests of who trades through the port."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -121,6 +121,9 @@ class ScriptedAccount:
     async def dead_man(self, seconds: float) -> bool:
         self._answer()
         return True
+
+    def recognise(self, client_ids: Iterable[str]) -> None:
+        """It knows them all."""
 
     def _unseen(self) -> set[str]:
         return {name for name, left in self.hidden.items() if left > 0}

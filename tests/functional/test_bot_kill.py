@@ -8,20 +8,25 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from backtest.schema import schema_of
 from bot.kill_journal import KillJournal
-from bot.latch import LATCH, LatchFile, LatchState
-from bot.run_folder import ledger_path
+from bot.latch import HALT, LATCH, LatchFile, LatchState
+from bot.run_folder import ledger_path, registry_of
 from bot.venue_orders import Style, VenueOrder
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
-from tests.functional.commands import bot
+from tests.fakes.venue_truth import rows
+from tests.functional.commands import BOT, bot, eventually
 
+VENUES = ("binance", "bybit", "hyperliquid", "okx")
 HOLD = """\
 import sys, time
 from pathlib import Path
@@ -37,7 +42,7 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """One sandbox for all; each test leaves it flat."""
     with (
         pytest.MonkeyPatch.context() as patched,
-        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0) as one,
+        rehearsed(tmp_path_factory.mktemp("kill"), patched, speed=1.0, venues=VENUES) as one,
     ):
         yield one
 
@@ -66,10 +71,23 @@ def enter(rehearsal: Rehearsal) -> None:
     rehearsal.trade(SHORT, -40)
 
 
+def enter_everywhere(rehearsal: Rehearsal) -> dict[str, dict[str, float]]:
+    """A pair more, on the other two venues; what has to be traded to be flat, by venue."""
+    enter(rehearsal)
+    rehearsal.trade(("bybit", "XRP/USDT:USDT"), 300)
+    rehearsal.trade(("okx", "XRP/USDT:USDT"), -300)
+    return {
+        "binance": {LONG[1]: -40.0},
+        "bybit": {"XRP/USDT:USDT": -300.0},
+        "hyperliquid": {SHORT[1]: 40.0},
+        "okx": {"XRP/USDT:USDT": 300.0},
+    }
+
+
 def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     rehearsal: Rehearsal, hanging: subprocess.Popen
 ) -> None:
-    enter(rehearsal)
+    expected = enter_everywhere(rehearsal)
     rest(rehearsal)
     with closing(sqlite3.connect(ledger_path(rehearsal.settings), isolation_level=None)) as ledger:
         ledger.execute("CREATE TABLE IF NOT EXISTS held (x)")
@@ -81,9 +99,7 @@ def test_a_stopped_bot_a_locked_ledger_and_resting_orders_end_flat(
     assert told["complete"]
     assert f"the bot (process {hanging.pid}) was ended by SIGKILL" == told["bot"]
     assert -signal.SIGKILL == hanging.wait(5)
-    assert {"binance": {LONG[1]: -40.0}, "hyperliquid": {SHORT[1]: 40.0}} == {
-        one["venue"]: one["closed"] for one in told["venues"]
-    }
+    assert expected == {one["venue"]: one["closed"] for one in told["venues"]}
     assert LatchState.KILLED is LatchFile(rehearsal.var / LATCH).read().state
     assert took < 30
 
@@ -124,22 +140,16 @@ def test_a_venue_that_cannot_be_asked_is_not_called_flat_and_the_other_one_is_cl
     finally:
         os.environ["HYPERLIQUID_PRIVATE_KEY"] = kept
     assert (3, {SHORT: -40.0}) == (code, rehearsal.held())
-    assert [True, False] == [one["flat"] for one in told["venues"]]
-    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][1]["trouble"]
+    assert [True, True, False, True] == [one["flat"] for one in told["venues"]]
+    assert "HYPERLIQUID_PRIVATE_KEY" in told["venues"][2]["trouble"]
     assert (0, {}) == (killed(rehearsal)[0], rehearsal.held())
 
 
-def test_flat_accounts_are_told_flat(rehearsal: Rehearsal) -> None:
-    code, told = killed(rehearsal)
-    assert (0, "no bot was running") == (code, told["bot"])
-    assert all(one["flat"] and not one["found"] for one in told["venues"])
-
-
-def test_a_person_reads_a_table(rehearsal: Rehearsal) -> None:
+def test_flat_accounts_are_told_flat_in_a_table(rehearsal: Rehearsal) -> None:
     done = bot("kill", "--config", rehearsal.config, timeout_s=60)
     assert 0 == done.returncode, done.stderr
+    assert "no bot was running" in done.stdout
     assert "flat, as every venue says" in done.stdout
-    assert "binance" in done.stdout and "hyperliquid" in done.stdout
 
 
 def test_on_paper_the_latch_is_set_and_nothing_else_is_done(tmp_path: Path) -> None:
@@ -148,3 +158,46 @@ def test_on_paper_the_latch_is_set_and_nothing_else_is_done(tmp_path: Path) -> N
     assert "no position on paper is open" in done.stdout
     assert 0 == bot("resume", "--var", tmp_path, "--yes").returncode
     assert LatchState.NONE is LatchFile(tmp_path / LATCH).read().state
+
+
+def test_a_bot_that_hangs_while_it_trades_is_killed_and_its_next_start_books_what_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rehearsed(tmp_path, monkeypatch, speed=0.0) as trading:
+        registry = registry_of(trading.settings)
+        chance = registry.register_plain("random", schema_of(trading.settings.environment))
+        registry.promote(chance.name, None, "to trade often")
+        process = live(trading)
+        eventually(lambda: process.poll() is not None or len(trading.held()) >= 2, timeout_s=120, process=process)
+        process.send_signal(signal.SIGSTOP)
+        code, told = killed(trading)
+        assert (0, {}) == (code, trading.held())
+        assert "was ended by SIGKILL" in told["bot"]
+        process.communicate()
+        again = live(trading, "--hours", 2)
+        _, said = again.communicate(timeout=120)
+        assert 0 == again.returncode, said
+        assert ({}, {}) == (trading.held(), by_the_ledger(trading.var))
+        assert "killed" in {row["reason"] for row in rows(trading.var, "select reason from trades")}
+        assert LatchState.KILLED is LatchFile(trading.var / LATCH).read().state
+        assert LatchState.NONE is LatchFile(trading.var / HALT).read().state
+
+
+def by_the_ledger(var: Path) -> dict[tuple[str, str], Decimal]:
+    """Positions by all trades that are booked."""
+    held: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for row in rows(var, "select venue, symbol, quantity from venue_fills"):
+        held[row["venue"], row["symbol"]] += Decimal(row["quantity"])
+    return {key: quantity for key, quantity in held.items() if quantity}
+
+
+def live(rehearsal: Rehearsal, *more: object) -> subprocess.Popen[str]:
+    """`bot run --live`, with the phrase typed."""
+    process = subprocess.Popen(
+        [BOT, "run", "--live", "--config", rehearsal.config, *map(str, more)],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdin is not None
+    process.stdin.write("rehearse live trading\n")
+    process.stdin.flush()
+    return process

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.execution.account import VenueAccount
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Sent
+from bot.ledger.executions import Sent
 from bot.order_state import FINAL, advance, filled_by
 from bot.venue_orders import OrderReport, OrderState, Style
 from data.errors import VenueError

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from bot.execution.account import VenueAccount
 from bot.execution.live.asking import ask
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Journal, Purpose, Sent, Task
+from bot.ledger.executions import Purpose, Sent, Task
+from bot.ledger.journal import Journal
 from bot.order_state import FINAL, advance
 from bot.orders import LegOrder
 from bot.venue_orders import OrderReport, OrderState, VenueOrder
@@ -66,7 +67,7 @@ class Desk:
         order = VenueOrder(name, leg.instrument, quantity, limit, reduce_only=self._reduces(leg, quantity, purpose))
         sent = Sent(work.task.number, proposal.tick, proposal.slot, leg.leg, work.attempt, purpose, order, work.now_ms)
         if work.sent:
-            self._journal.write(sent)
+            self._journal.write(work.task, sent)
         else:
             self._journal.write_first(work.task, work.intents, sent)
         work.sent[name] = sent

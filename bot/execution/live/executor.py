@@ -20,7 +20,8 @@ from bot.execution.live.pairs import Pair, Side, sides_of
 from bot.execution.live.settling import Settling
 from bot.execution.sizing import size
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Journal, Sent, Task
+from bot.ledger.executions import Sent, Task
+from bot.ledger.journal import Journal
 from bot.orders import Executed, LegFill, Outcome, Payment, Pending, Proposal, Unfilled
 from bot.risk import ApprovedOrder
 from bot.venue_orders import VenueFill

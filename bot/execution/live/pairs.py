@@ -14,7 +14,7 @@ from bot.execution.live.limits import entry_limit, exit_limit
 from bot.execution.sizing import Sized
 from bot.execution.sizing import side as levels
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Purpose
+from bot.ledger.executions import Purpose
 from bot.orders import LegOrder, Proposal
 from bot.venue_orders import OrderState
 from data.errors import StateError

@@ -64,6 +64,7 @@ def test_equal_legs_dust_and_positions_that_are_being_closed_have_no_excess() ->
     assert () == excess(apply(held((3.0, -1.0)), Closing(0, POLICY)), RULES)
     assert (Share(0, LONG, -2.0),) == excess(held((3.0, -1.0)), RULES)
     assert (Share(0, SHORT, 2.0),) == excess(held((1.0, -3.0)), RULES)
+    assert () == excess(held((3.2, -3.0), price=20.0), RULES)  # 4 of a smallest order of 5
 
 
 def test_both_legs_are_reduced_by_the_same_share_in_steps_of_the_coarser_lot() -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from backtest.accounting import LONG, OPEN, SHORT, Books, new_books
 from backtest.events import Fill, apply
@@ -21,13 +22,15 @@ from backtest.tape import make_rules
 from bot.execution.live.executor import LiveExecutor, Places
 from bot.execution.live.settling import Settling
 from bot.execution_settings import ExecutionSettings
-from bot.ledger.journal import Journal, Stamp
+from bot.ledger.executions import Stamp
+from bot.ledger.journal import Journal
 from bot.ledger.models import Run
+from bot.ledger.spare import SpareJournal
 from bot.ledger.store import Ledger, instruments_to_json
 from bot.orders import Executed, LegOrder, Outcome, Pending, Proposal, Unfilled
 from bot.risk import RiskGate
 from bot.risk_settings import RiskSettings
-from data.errors import VenueUnreachable
+from data.errors import StateError, VenueUnreachable
 from data.exchange import OrderBook
 from data.panel import build_panel
 from data.settings import VenueSettings
@@ -60,6 +63,20 @@ class SilentBooks(ShownBooks):
         raise VenueUnreachable("hyperliquid does not answer")
 
 
+class StubbornLedger(Ledger):
+    """Takes no more writes once `left` of them are done."""
+
+    left = 1_000_000
+
+    @contextmanager
+    def connection(self, *, writing: bool = False) -> Iterator[Connection]:
+        self.left -= writing
+        if self.left < 0:
+            raise StateError("the ledger cannot be written (disk full)")
+        with super().connection(writing=writing) as connection:
+            yield connection
+
+
 class Table:
     """Two scripted accounts, order books with 1000 at one price, a journal on disk."""
 
@@ -70,7 +87,7 @@ class Table:
         }
         self.venues = {leg.venue: ShownBooks({leg.symbol: around(100.0, 1000.0)}) for leg in LEGS}
         self.path, self.told = path / "ledger.sqlite", told
-        self.ledger = Ledger(self.path)
+        self.ledger = StubbornLedger(self.path)
         run = Run(
             world="w", profile="live", description="", episode="", champion="rule-1", capital=Decimal(10_000),
             from_ms=TICK, to_ms=None, state="running", instruments=instruments_to_json(LEGS),
@@ -79,7 +96,8 @@ class Table:
         self.executor = self.restarted()
 
     def restarted(self) -> LiveExecutor:
-        self.journal = Journal(self.ledger, self.run, LEGS, lambda: STAMP)
+        spare = SpareJournal(self.path.with_name("exits.journal"))
+        self.journal = Journal(self.ledger, self.run, LEGS, lambda: STAMP, spare)
         places = Places(self.venues, self.accounts, LEGS, Clock())  # type: ignore[arg-type]
         settling = Settling(self.accounts, LEGS, set(), TICK, 60)
         return LiveExecutor(self.run, places, RULES, self.journal, settling, self.told)
@@ -293,3 +311,37 @@ def test_whatever_the_venues_do_the_books_get_what_they_hold(
     assert list(table.held()) == pytest.approx(booked)
     if abs(sum(table.held())) >= 1.0:
         assert outcomes[-1].remarks, "legs that are not equal, and nobody was told"
+
+
+def test_nothing_is_entered_that_the_ledger_does_not_take(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.ledger.left = 0
+    with pytest.raises(StateError):
+        table.enter()
+    assert [] == [order for account in table.accounts.values() for order in account.sent]
+
+
+def test_a_first_leg_is_taken_back_where_the_second_cannot_be_written(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.ledger.left = 1
+    outcome = table.enter()
+    assert isinstance(outcome, Executed)
+    assert (0.0, 0.0) == table.held()
+    assert "disk full" in outcome.remarks[0]
+    table.ledger.left = 1_000_000
+    ((_, again),) = table.recover(table.restarted())
+    assert isinstance(again, Executed)
+    assert [30.0, -30.0] == [fill.quantity for fill in again.fills], "the unwind was kept elsewhere"
+
+
+def test_an_exit_waits_for_no_disk_and_the_next_process_knows_it(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.ledger.left = 0
+    assert isinstance(table.leave(), Executed)
+    assert (0.0, 0.0) == table.held()
+    table.ledger.left = 1_000_000
+    ((proposal, outcome),) = table.recover(table.restarted())
+    assert not proposal.entry
+    assert isinstance(outcome, Executed)
+    assert [-30.0, 30.0] == [fill.quantity for fill in outcome.fills]
+    assert [] == SpareJournal(tmp_path / "exits.journal").rows(), "it is in the ledger now"
