@@ -58,7 +58,7 @@ class Stage:
             "profile": "live",
             "var": str(self.var),
             "data": {"assets": list(PRICES), "history_hours": 192, "timeout_s": 3.0, "venues": {v: {} for v in venues}},
-            "environment": {"rebalance_below": 0.0, "max_positions": len(PRICES)},
+            "environment": {"rebalance_below": 0.0, "max_positions": len(PRICES), "max_opportunities": 8},
             "guard": {"confirm_s": 0.05},
             "learning": {"schedule": {"enabled": False}},
             "sandbox": {"url": sandbox.url},
