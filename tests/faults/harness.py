@@ -26,7 +26,7 @@ from tests.faults.lives import Life
 from tests.faults.market import BEGIN_MS, PRICES, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
-PATIENCE_S = 120.0
+PATIENCE_S = 60.0
 SEND = {
     "binance": {"venue": "binance", "method": "POST", "request": "order"},
     "hyperliquid": {"venue": "hyperliquid", "method": "POST", "request": "exchange/order"},
@@ -101,6 +101,10 @@ class Stage:
         """Move the clock by hand to the decision of the hour of that number, and wait until it is complete."""
         self.advance_to(number + after_s / 3600)
         life.until(lambda: self.ticks() > number, PATIENCE_S)
+
+    def caught_up(self, life: Life) -> None:
+        """Wait until the hour that the clock shows is complete."""
+        life.until(lambda: self.ticks() > int(self._hours), PATIENCE_S)
 
     def advance_to(self, hours: float) -> None:
         """Move the clock by hand to so many hours after the beginning."""
