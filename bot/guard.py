@@ -37,7 +37,7 @@ class Guard:
     def __init__(
         self, watched: Watched, settings: GuardSettings, latch: LatchFile, halt: LatchFile, bans: BanList
     ) -> None:
-        self._watched = watched
+        self.watched = watched
         self._settings = settings
         self._latch = latch
         self._halt = halt
@@ -52,9 +52,9 @@ class Guard:
         ends it."""
         while True:
             try:
-                now = await self._watched.clock.now_ms()
+                now = await self.watched.clock.now_ms()
                 await self.minute()
-                await self._watched.clock.sleep_until(now + round(1000 * self._settings.every_s))
+                await self.watched.clock.sleep_until(now + round(1000 * self._settings.every_s))
             except (FundingBotError, OSError) as error:
                 LOG.warning("%s; the guard looks again in %g s", error, RETRY_S)
                 await asyncio.sleep(RETRY_S)
@@ -65,9 +65,9 @@ class Guard:
         if self._rounds % self._settings.clock_every == 0:
             trouble |= await self._clocks()
         self._rounds += 1
-        if self._watched.trader.behind:
+        if self.watched.trader.behind:
             return
-        async with self._watched.trader.alone() as tick:
+        async with self.watched.trader.alone() as tick:
             trouble |= await self._look(tick)
         for text in sorted(trouble - self._told):
             self._tell(Kind.TROUBLE, text)
@@ -75,7 +75,7 @@ class Guard:
 
     async def _look(self, tick: int) -> set[str]:
         """Compare, book what is explained, and bring what is held within its bounds; what is wrong, in words."""
-        now = await self._watched.clock.now_ms()
+        now = await self.watched.clock.now_ms()
         looks, troubles = await look(self._comparison.asked(tick))
         found = self._comparison.differences(looks, tick)
         if found:
@@ -99,7 +99,7 @@ class Guard:
 
     def _adopt(self, found: Sequence[Difference], tick: int) -> None:
         """Book trades that the bot did not order into the legs that they reduced, where they explain what changed."""
-        watched = self._watched
+        watched = self.watched
         columns = {one.key: column for column, one in enumerate(watched.instruments)}
         for venue in {one.venue for one in found}:
             here = [one for one in found if one.venue == venue]
@@ -109,9 +109,9 @@ class Guard:
                     self._book(fill, columns[venue, fill.symbol], tick)
 
     def _book(self, fill: VenueFill, column: int, tick: int) -> None:
-        trader, reason = self._watched.trader, KILLED if is_kill(fill.client_id) else LOST
+        trader, reason = self.watched.trader, KILLED if is_kill(fill.client_id) else LOST
         parts, left = shares(trader.books, column, fill.quantity)
-        step = self._watched.instruments[column].lot_step
+        step = self.watched.instruments[column].lot_step
         for share in parts:
             after = abs(trader.books.quantity[share.slot, share.leg]) - abs(share.quantity)
             gone = after < step / 2
@@ -122,20 +122,20 @@ class Guard:
                 self._ban(share.slot, tick)
             trader.adopt(share, reason if gone or reason == KILLED else OPEN, fill, remark)
         if not parts or abs(left) > step / 2:
-            self._watched.journal.note_fills([fill])
+            self.watched.journal.note_fills([fill])
             self._tell(
                 Kind.TROUBLE, f"{fill.venue} {fill.symbol}: {left:+g} at {fill.price:g} traded by others, not ours"
             )
 
     def _ban(self, slot: int, tick: int) -> None:
-        pair = [self._watched.instruments[int(c)].key for c in self._watched.trader.books.instrument[slot]]
+        pair = [self.watched.instruments[int(c)].key for c in self.watched.trader.books.instrument[slot]]
         self._bans.ban(pair, tick + self._settings.ban_hours * HOUR_MS)
 
     async def _mend(self, looks: Mapping[str, Look]) -> None:
         """Exits that cannot wait for the hour: what the kill switch wants, what is half gone, stop-losses, margin; then
         legs that differ, and legs close to their liquidation, always both together."""
-        trader, rules = self._watched.trader, self._watched.rules
-        marked = _marked(trader.books, looks, self._watched.instruments)
+        trader, rules = self.watched.trader, self.watched.rules
+        marked = _marked(trader.books, looks, self.watched.instruments)
         if self._latch.read().state is LatchState.KILLED:
             marked.closing[(marked.opened_at != 0) & (marked.closing == OPEN)] = KILLED
         mark_forced_exits(marked, rules)
@@ -161,21 +161,21 @@ class Guard:
         return sorted(near)
 
     def _holding(self, books: Books, key: tuple[str, str]) -> np.ndarray:
-        columns = [column for column, one in enumerate(self._watched.instruments) if one.key == key]
+        columns = [column for column, one in enumerate(self.watched.instruments) if one.key == key]
         return np.isin(books.instrument, columns) & (books.quantity != 0.0)
 
     async def _keep_alive(self) -> set[str]:
         """Renew the venues' dead man's timers."""
         if not self._settings.dead_man_s:
             return set()
-        calls = (account.dead_man(self._settings.dead_man_s) for account in self._watched.accounts.values())
+        calls = (account.dead_man(self._settings.dead_man_s) for account in self.watched.accounts.values())
         return _words(await asyncio.gather(*calls, return_exceptions=True))
 
     async def _clocks(self) -> set[str]:
         """Clocks that are too far apart."""
-        names = list(self._watched.accounts)
+        names = list(self.watched.accounts)
         answers = await asyncio.gather(
-            *(account.standing() for account in self._watched.accounts.values()), return_exceptions=True
+            *(account.standing() for account in self.watched.accounts.values()), return_exceptions=True
         )
         off = {
             f"{name}: this machine's clock is {one.clock_ms / 1000:+.1f} s off: have it kept by NTP"
@@ -186,7 +186,7 @@ class Guard:
 
     def _tell(self, kind: Kind, text: str) -> None:
         LOG.warning(text, extra={"kind": kind.value})
-        self._watched.trader.tell(kind, text)
+        self.watched.trader.tell(kind, text)
 
 
 @asynccontextmanager
@@ -198,7 +198,7 @@ async def guarded(guard: Guard | None, stop: asyncio.Event) -> AsyncIterator[Non
         return
     await guard.minute()
     task = asyncio.create_task(guard.run())
-    task.add_done_callback(lambda _: stop.set())
+    task.add_done_callback(lambda ended: None if ended.cancelled() else stop.set())
     try:
         yield
     finally:

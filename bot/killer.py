@@ -68,9 +68,8 @@ class Killer:
         self._write({"event": "latched", "reason": reason, "done": not self.troubles})
         return not self.troubles
 
-    def stop(self, reason: str, grace_s: float) -> str:
-        """Latch, and end the bot; says what became of it. Neither stops the other, nor what follows."""
-        self.latch(reason)
+    def stop(self, grace_s: float) -> str:
+        """End the bot, whether or not it could be latched; says what became of it."""
         try:
             bot = stop_bot(self._var, grace_s)
         except (OSError, StateError) as error:

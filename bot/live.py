@@ -20,12 +20,14 @@ from bot.ledger.store import Ledger
 from bot.settings import Settings
 from bot.worlds import World
 from data.credentials import credentials
-from data.errors import ConfigurationError, StateError
+from data.errors import ConfigurationError, OutcomeUnknown, StateError, VenueUnreachable
 from data.types import Instrument
 from pbt_online.manifest import code_version
 from pbt_online.registry import Registry
 
 Accounts = Mapping[str, VenueAccount]
+PREPARING, PAUSE_S = 5, 0.5
+"""How often an account is set up before that fails, and the pause between."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,20 @@ def go_live(
 
 async def prepare(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:
     """One-way mode, cross margin and leverage at every venue. Raises VenueError."""
-    named = {name: [one for one in instruments if one.venue == name] for name in accounts}
     # Twice what the entry rule may use: the venue's own rule must not be met first, in the middle of a pair.
     leverage = {name: 2 / (ENTRY_MARGIN * settings.data.venues[name].maintenance_margin) for name in accounts}
-    await asyncio.gather(*(account.prepare(named[name], leverage[name]) for name, account in accounts.items()))
+    named = {name: [one for one in instruments if one.venue == name] for name in accounts}
+    await asyncio.gather(*(_prepare(account, named[name], leverage[name]) for name, account in accounts.items()))
+
+
+async def _prepare(account: VenueAccount, instruments: Sequence[Instrument], leverage: float) -> None:
+    """Told again where the answer was lost: it changes nothing that is so already."""
+    for _ in range(PREPARING - 1):
+        try:
+            return await account.prepare(instruments, leverage)
+        except (VenueUnreachable, OutcomeUnknown):
+            await asyncio.sleep(PAUSE_S)
+    return await account.prepare(instruments, leverage)
 
 
 async def check_new_account(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:

@@ -11,6 +11,7 @@ from bot.execution.looks import Asked, Look
 from bot.execution.reconcile import Difference, Known, compare
 from bot.ledger.journal import Journal
 from bot.trader import Trader
+from bot.venue_orders import VenueFill
 from data.clock import Clock
 from data.types import HOUR_MS, Instrument
 
@@ -67,17 +68,21 @@ class Comparison:
         return asked
 
     def differences(self, looks: Mapping[str, Look], tick: int) -> list[Difference]:
-        """In all venues that showed themselves, but for contracts with orders whose outcome is being asked for."""
+        """In all venues that showed themselves, but for contracts with orders whose outcome is being asked for. Trades
+        of our own orders may come into the history after those were booked, and are noted."""
         journal, known = self._watched.journal, self._known(tick)
-        ours = set(journal.client_ids())
-        open_keys = {sent.order.instrument.key for task in journal.tasks() for sent in task.sent}
+        sent = [sent for task in journal.tasks() for sent in task.sent]
+        open_keys = {one.order.instrument.key for one in sent}
+        ours = journal.filled() - {one.order.client_id for one in sent}
         found: list[Difference] = []
         for name, one in looks.items():
-            self._note_own(one, known[name], ours)
+            late: list[VenueFill] = []
             for difference in compare(one.seen, known[name]):
-                own = difference.fill is not None and difference.fill.client_id in ours
-                if not own and (name, difference.symbol) not in open_keys:
+                if difference.fill is not None and difference.fill.client_id in ours:
+                    late.append(difference.fill)
+                elif (name, difference.symbol) not in open_keys:
                     found.append(difference)
+            journal.note_fills(late)
         return found
 
     def _known(self, tick: int) -> dict[str, Known]:
@@ -99,16 +104,6 @@ class Comparison:
             )
             for name in watched.accounts
         }
-
-    def _note_own(self, seen: Look, known: Known, ours: set[str]) -> None:
-        """Trades of our own orders that came into the history after their orders were booked."""
-        late = [
-            fill
-            for fill in seen.seen.fills
-            if fill.client_id in ours and (fill.symbol, fill.trade_id) not in known.fills
-        ]
-        open_ids = {sent.order.client_id for task in self._watched.journal.tasks() for sent in task.sent}
-        self._watched.journal.note_fills([fill for fill in late if fill.client_id not in open_ids])
 
 
 def lasting(before: Sequence[Difference], after: Sequence[Difference]) -> list[Difference]:

@@ -1,12 +1,17 @@
 """`bot kill`: latch, end the bot, close everything, and say what the venues show afterwards."""
 
 import asyncio
+import json
 import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
 from bot.latch import LATCH, LatchFile
 from bot.settings import Settings
@@ -21,13 +26,18 @@ LOOK_S = 0.5
 
 def kill_bot(settings: Settings, reason: str, *, deadline_s: float, grace_s: float, as_json: bool) -> None:
     """Everything that the kill switch does; ends with NOT_FLAT unless all of it came about."""
-    from bot.killer import Killer  # light: what speaks to venues is loaded once the bot has ended
+    from bot.killer import Killer
 
     killer = Killer(settings.var, LatchFile(settings.var / LATCH))
     if settings.profile != "live":
         _kill_paper(killer, settings, reason, deadline_s, as_json=as_json)
         return
-    bot = killer.stop(reason, grace_s)
+    killer.latch(reason)
+    # What speaks to venues takes seconds to load: meanwhile the bot has its grace.
+    loading = Thread(target=import_module, args=("bot.access",), daemon=True)
+    loading.start()
+    bot = killer.stop(grace_s)
+    loading.join()
     typer.secho(f"latched; {bot}; closing everything on {', '.join(settings.data.venues)}", err=True)
     killed = asyncio.run(_flatten(killer, settings, bot, deadline_s))
     _show(killed, as_json=as_json)
@@ -46,18 +56,19 @@ async def _flatten(killer: "Killer", settings: Settings, bot: str, deadline_s: f
 
 def _show(killed: "Killed", *, as_json: bool) -> None:
     from bot.cli.safety_tables import killed_table
-    from bot.cli.tables import print_json, show
 
     if as_json:
-        print_json(asdict(killed) | {"complete": killed.complete})
+        print(json.dumps(asdict(killed) | {"complete": killed.complete}, indent=2))
         return
-    show(killed_table(killed))
+    console = Console()
+    console.print(killed_table(killed))
     for trouble in killed.troubles:
-        show(f"[bold red]{trouble}[/bold red]")
+        console.print(f"[bold red]{escape(trouble)}[/bold red]", soft_wrap=True)
     if killed.complete:
-        show("[bold]flat, as every venue says[/bold]; nothing is traded until `bot resume`")
+        text = "[bold]flat, as every venue says[/bold]; nothing is traded until `bot resume`"
     else:
-        show("[bold red]not everything is flat and stopped:[/bold red] look at the venues, then `bot kill` again")
+        text = "[bold red]not everything is flat and stopped:[/bold red] look at the venues, then `bot kill` again"
+    console.print(text, soft_wrap=True)
 
 
 def _kill_paper(killer: "Killer", settings: Settings, reason: str, deadline_s: float, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 Used by the live executor, which writes orders, and by the trader, which completes executions. Paper needs none of it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -39,8 +40,6 @@ PUT_INTENT = upsert(Intent).on_conflict_do_nothing()
 PUT_EXECUTION = insert(ExecutionRow)
 PUT_VENUE_FILL = upsert(VenueFillRow).on_conflict_do_nothing()
 """Made once: making them takes longer than running them, and orders wait for it."""
-UNREADABLE = 500
-"""Orders are numbered from here on while the ledger cannot say how many there were."""
 
 
 class Journal:
@@ -64,11 +63,14 @@ class Journal:
         self._noted: dict[str, Sent] = {}
         with ledger.connection() as connection:
             self._last = int(connection.scalar(select(func.max(ExecutionRow.id))) or 0)
+            ours = select(OrderRow.tick, OrderRow.slot).where(OrderRow.run_id == run_id)
+            self._attempts = Counter((tick, slot) for tick, slot in connection.execute(ours))
         self._spare = spare
         if spare is not None and (rows := spare.rows()):
             self._take_over(rows)
             spare.clear()
             self._last = max([self._last] + [int(row["order"]["execution"]) for row in rows])
+            self._attempts.update((row["order"]["tick"], row["order"]["slot"]) for row in rows)
 
     def begin(self, proposal: Proposal) -> Task:
         """A task under the next number; its row is written with its first order."""
@@ -77,6 +79,7 @@ class Journal:
 
     def write_first(self, task: Task, intents: Sequence[str], sent: Sent) -> None:
         """The proposal, its legs' intents by client id, and its first order, before that is sent."""
+        self._attempts[sent.tick, sent.slot] += 1
         legs = zip(task.proposal.legs, intents, strict=True)
         rows = [intent_row(self._run, task.proposal, leg, name) for leg, name in legs]
         execution = self._execution(task)
@@ -91,6 +94,7 @@ class Journal:
 
     def write(self, task: Task, sent: Sent) -> None:
         """A further order of a task, before it is sent, and what was noted before."""
+        self._attempts[sent.tick, sent.slot] += 1
         try:
             with self._ledger.connection(writing=True) as connection:
                 self._flush(connection)
@@ -104,14 +108,7 @@ class Journal:
 
     def attempts(self, tick: int, slot: int) -> int:
         """How many orders were ever written for a slot at a tick: the next one has the next number."""
-        mine = (OrderRow.run_id == self._run, OrderRow.tick == tick, OrderRow.slot == slot)
-        try:
-            with self._ledger.connection() as connection:
-                return int(connection.scalar(select(func.count()).select_from(OrderRow).where(*mine)) or 0)
-        except StateError:
-            if self._spare is None:
-                raise
-            return UNREADABLE + len(self._spare.rows())
+        return self._attempts[tick, slot]
 
     def complete(self, done: Completed, fills: Sequence[VenueFill], naked: float, filled: bool) -> None:
         """The outcome of an execution with the trades that make it up, all or nothing."""
@@ -138,6 +135,8 @@ class Journal:
 
     def note_fills(self, fills: Sequence[VenueFill]) -> None:
         """Trades that no leg of the books had a part in: known from now on, and booked nowhere."""
+        if not fills:
+            return
         with self._ledger.connection(writing=True) as connection:
             self._put_fills(connection, fills)
 
@@ -145,6 +144,12 @@ class Journal:
         """Of every order that was ever written."""
         with self._ledger.connection() as connection:
             return list(connection.scalars(select(OrderRow.client_id).where(OrderRow.run_id == self._run)))
+
+    def filled(self) -> set[str]:
+        """Client ids of the orders that are known to have filled something."""
+        query = select(OrderRow.client_id, OrderRow.filled).where(OrderRow.run_id == self._run)
+        with self._ledger.connection() as connection:
+            return {client_id for client_id, filled in connection.execute(query) if filled}
 
     def unbooked(self) -> list[Completed]:
         """The outcomes that no snapshot contains, in order."""

@@ -14,12 +14,12 @@ from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import listening
 from backtest.sandbox.world import World, fingerprint
 from backtest.schema import schema_of
+from bot.assembly import assemble
 from bot.guard import Guard
 from bot.identity import Bounds
 from bot.latch import LatchState
 from bot.ledger.store import Ledger, instruments_from_json
 from bot.run_folder import halt_file, ledger_path, registry_of
-from bot.runtime import _assemble
 from bot.settings import Settings
 from bot.trader import Trader
 from bot.worlds import open_world
@@ -133,7 +133,8 @@ async def _play(settings: Settings, url: str, script: Callable[[Stage], Awaitabl
     try:
         async with open_world(settings, Bounds(), fresh=fresh) as opened:
             registry = registry_of(settings)
-            run, trader, guard = await _assemble(settings, Bounds(), known, opened, ledger, registry, policy)
+            ready = await assemble(settings, Bounds(), known, opened, ledger, registry, policy)
+            run, trader, guard = ready.run, ready.trader, ready.guard
             assert guard is not None
             saved = ledger.snapshot(run.id)
             tick = run.from_ms if saved is None else saved[0]

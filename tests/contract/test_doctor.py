@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+from backtest.sandbox.account_client import distort
 from bot.access import open_access
+from bot.cli.doctor import examine_all
 from bot.doctor.examination import examine
 from bot.doctor.finding import Finding, Verdict
 from bot.doctor.record import passed
@@ -83,6 +86,17 @@ def test_fees_that_are_dearer_than_configured_are_found(rehearsal: Rehearsal) ->
     assert {("fees", "binance")} == faults(examined(rehearsal.settings.model_copy(update={"data": data})))
 
 
+def test_a_contract_of_another_multiple_is_found_by_its_price(rehearsal: Rehearsal) -> None:
+    far = {"kind": "price", "venue": "okx", "symbol": "XRP/USDT:USDT", "factor": 1000.0}
+    asyncio.run(distort(rehearsal.url, far))
+    try:
+        findings = examined(rehearsal.settings)
+    finally:
+        asyncio.run(distort(rehearsal.url))
+    assert ("contracts", "") in faults(findings)
+    assert "XRP is" in findings["contracts", ""].text
+
+
 def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
     findings = examined(Settings(var=tmp_path))
     assert set() == faults(findings)
@@ -90,3 +104,13 @@ def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
     assert {"configuration", "disk", "ledger", "single instance", "latch", "champion", "accounts"} == {
         check for check, _ in findings
     }
+
+
+def test_a_fault_is_an_exit_code_and_a_line_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    LatchFile(tmp_path / LATCH).kill("a test")
+    with pytest.raises(typer.Exit) as ended:
+        examine_all(Settings(var=tmp_path), as_json=False)
+    assert 2 == ended.value.exit_code
+    told = " ".join(capsys.readouterr().out.split())
+    assert "not fit to trade" in told
+    assert "find the cause, then `bot resume`" in told

@@ -1,6 +1,7 @@
 """The minute guard over real HTTP: what a venue takes is booked and the other leg follows, what nobody can explain
 halts entries, and a venue that does not answer is never taken for empty."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from backtest.sandbox.fault_client import clear_faults, script_faults
 from bot.access import open_access
 from bot.alerts import LOG
 from bot.bans import BANS, BanList
+from bot.execution.account import VenueAccount
 from bot.execution.flatten import Flattening
+from bot.guard import Guard
 from bot.kill_journal import JOURNAL, KillJournal
 from bot.latch import LATCH, LatchFile
+from bot.run_folder import halt_file, latch_file
 from bot.venue_orders import Style, VenueOrder
 from data.types import HOUR_MS
 from tests.contract.guarded import Stage, staged
@@ -170,17 +174,13 @@ def test_a_kill_while_the_bot_runs_on_closes_everything_through_the_bot(tmp_path
     staged(tmp_path, script)
 
 
-@pytest.mark.parametrize("closed", [("binance", "hyperliquid"), ("hyperliquid",)])
-def test_what_the_kill_switch_closed_is_booked_at_the_next_start(tmp_path: Path, closed: tuple[str, ...]) -> None:
+def test_what_the_kill_switch_closed_of_a_pair_is_booked_at_the_next_start_and_the_rest_follows(tmp_path: Path) -> None:
     async def kill(stage: Stage) -> None:
         LatchFile(stage.settings.var / LATCH).kill("by hand")
-        for venue in closed:
-            async with open_access(venue, stage.settings) as access:
-                listed = {one.symbol: one for one in access.instruments}
-                flattening = Flattening(
-                    access.account, listed, access.book, KillJournal(stage.settings.var / JOURNAL).write, "kill1x"
-                )
-                assert (await flattening.run(20.0)).flat
+        async with open_access("hyperliquid", stage.settings) as access:
+            listed = {one.symbol: one for one in access.instruments}
+            write = KillJournal(stage.settings.var / JOURNAL).write
+            assert (await Flattening(access.account, listed, access.book, write, "kill1x").run(20.0)).flat
 
     async def resume(stage: Stage) -> None:
         assert 2 == len(stage.legs)
@@ -197,3 +197,31 @@ def test_what_the_kill_switch_closed_is_booked_at_the_next_start(tmp_path: Path,
         await assert_the_books_are_the_venues(stage)
 
     staged(tmp_path, kill, resume, again)
+
+
+class Lying:
+    """An account whose venue answers that nothing is held."""
+
+    def __init__(self, account: VenueAccount) -> None:
+        self._account = account
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._account, name)
+
+    async def positions(self) -> dict[str, Any]:
+        return {}
+
+
+def test_an_empty_answer_that_no_trade_explains_halts_entries_and_closes_nothing(tmp_path: Path) -> None:
+    async def script(stage: Stage) -> None:
+        before, watched = stage.legs, stage.guard.watched
+        accounts = {**watched.accounts, "hyperliquid": Lying(watched.accounts["hyperliquid"])}
+        halt, bans = halt_file(stage.settings), BanList(stage.settings.var / BANS)
+        liar = Guard(replace(watched, accounts=accounts), stage.settings.guard, latch_file(stage.settings), halt, bans)
+        for _ in range(3):
+            await liar.minute()
+        assert "a leg is gone" in stage.halted
+        assert before == stage.legs
+        assert pytest.approx(before) == await stage.held()
+
+    staged(tmp_path, script)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from data.types import HOUR_MS
 from tests.functional.commands import (
     bot,
     eventually,
@@ -75,7 +74,7 @@ def test_people_get_tables(ten_days: Path) -> None:
 
 
 def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
-    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 60, "--var", tmp_path / "var")
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 12, "--var", tmp_path / "var")
     first, second = said(bot(*arguments, "--json")), said(bot(*arguments, "--json"))
     assert (1, 2) == (first.pop("run"), second.pop("run"))
     assert first == second
@@ -95,12 +94,16 @@ def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: P
     assert run["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
 
 
-def test_ctrl_c_ends_cleanly_with_a_summary_and_the_next_run_continues(tmp_path: Path) -> None:
-    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", tmp_path / "var")
-    process = started(*arguments)
+def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused_and_after_ctrl_c_it_goes_on(
+    tmp_path: Path,
+) -> None:
     var = tmp_path / "var"
-    first = eventually(lambda: newest_tick(var), process=process)
-    eventually(lambda: newest_tick(var) > first + 12 * HOUR_MS, process=process)
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", var)
+    process = started(*arguments)
+    status = eventually(lambda: _status_with_positions(var), process=process)
+    assert (True, "running") == (status["running"], status["state"])
+    second = bot(*arguments)
+    assert (5, True) == (second.returncode, "another bot is running" in second.stderr)
     process.send_signal(signal.SIGINT)
     summary, _ = process.communicate(timeout=30)
     assert (0, True) == (process.returncode, "open positions" in summary)
@@ -109,19 +112,6 @@ def test_ctrl_c_ends_cleanly_with_a_summary_and_the_next_run_continues(tmp_path:
     try:
         eventually(lambda: newest_tick(var) > reached, process=process)
         assert 1 == said(bot("status", "--var", var, "--json"))["run"]
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-
-
-def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused(tmp_path: Path) -> None:
-    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path / "var")
-    process = started(*arguments)
-    try:
-        status = eventually(lambda: _status_with_positions(tmp_path / "var"), process=process)
-        assert (True, "running") == (status["running"], status["state"])
-        second = bot(*arguments)
-        assert (5, True) == (second.returncode, "another bot is running" in second.stderr)
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)

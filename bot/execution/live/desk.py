@@ -28,6 +28,10 @@ class Work:
     """By client id, oldest first."""
     attempt: int = 0
     """Number of the last order."""
+    naked: float = 0.0
+    """What stood without its other leg so far: quote currency x seconds."""
+    metered_s: float = field(default_factory=time.monotonic)
+    """When that was counted last."""
 
     def filled(self, leg: int) -> float:
         """Signed, what the orders of a leg are known to have filled."""

@@ -158,7 +158,7 @@ class LiveExecutor:
         if missing := [sent for sent in filled if not _whole(sent, trades.get(sent.order.client_id, []))]:
             remarks += (f"{len(missing)} fills are not in the venues' histories yet: their fees are assumed",)
         told = tuple(fill for one in trades.values() for fill in one)
-        return Executed(closing_exactly(work.task.proposal, fills), work.task.number, pair.naked, remarks, told)
+        return Executed(closing_exactly(work.task.proposal, fills), work.task.number, work.naked, remarks, told)
 
     async def _trades(self, filled: Sequence[Sent]) -> dict[str, list[VenueFill]]:
         """The venues' own rows of these orders, by client id, as far as they show them in time."""

@@ -32,17 +32,14 @@ class Side:
 
 
 class Pair:
-    """One proposal in work. `naked` grows while one leg stands without the other."""
+    """One proposal in work. What stands without its other leg is counted in the work."""
 
     def __init__(self, desk: Desk, work: Work, sides: tuple[Side, ...], rules: Rules) -> None:
-        self.naked = 0.0
-        """Quote currency x seconds."""
         self.remarks: list[str] = []
         self._desk = desk
         self._work = work
         self.sides = sides
         self._rules = rules
-        self._seen_s = time.monotonic()
 
     @property
     def unknown(self) -> bool:
@@ -179,8 +176,8 @@ class Pair:
         if len(self.sides) == 2:
             one, other = self.sides
             over = abs(abs(self._held(one)) - abs(self._held(other)))
-            self.naked += over * one.order.reference * (now - self._seen_s)
-        self._seen_s = now
+            self._work.naked += over * one.order.reference * (now - self._work.metered_s)
+        self._work.metered_s = now
 
     @property
     def _purpose(self) -> Purpose:

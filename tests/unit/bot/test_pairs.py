@@ -224,6 +224,8 @@ def test_a_second_leg_that_fills_late_is_taken_back_too(tmp_path: Path) -> None:
     assert isinstance(outcome, Executed)
     assert (0.0, 0.0) == table.held()
     assert "" == table.executor.halted
+    least = 30.0 * 100.0 * QUICK.leg_deadline_s
+    assert 0.5 * least < outcome.naked < 50 * least, "until the deadline, and while the late fill was closed"
 
 
 def test_while_neither_venue_answers_nothing_more_is_sent(tmp_path: Path) -> None:
