@@ -23,7 +23,7 @@ from data.types import HOUR_MS
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import rows, truth
 from tests.faults.lives import Life
-from tests.faults.market import BEGIN_MS, PRICES, moment, write_market
+from tests.faults.market import BEGIN_MS, PRICES, Gaps, Intervals, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
 PATIENCE_S = 60.0
@@ -89,7 +89,7 @@ class Stage:
 
     def command(self, name: str, *more: object, said: str = "", environment: Mapping[str, str] = {}) -> Life:
         """Any command on the same folder and configuration."""
-        return Life([name, "--config", self.config, *more], said, keys() | dict(environment), self._folder / "said")
+        return Life([*name.split(), "--config", self.config, *more], said, keys() | dict(environment), self._folder / "said")
 
     def live(self, hours: int, *more: object) -> str:
         """One life of so many hours after the one that it begins in, to its end; what it said."""
@@ -184,12 +184,14 @@ def staged(
     venues: Sequence[str] = ("binance", "hyperliquid"),
     by_hand: bool = False,
     sandbox: Mapping[str, Any] | None = None,
+    gap: Gaps | None = None,
+    intervals: Intervals | None = None,
     **changes: Any,
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
-    own."""
-    market = write_market(folder / "market", venues)
+    own, `gap` and `intervals` make the market an unusual one."""
+    market = write_market(folder / "market", venues, gap or {}, intervals or {})
     speed = HAND_SPEED if by_hand else 0.0
     told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}

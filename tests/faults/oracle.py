@@ -83,7 +83,7 @@ def recorded(stage: Stage) -> Recorded:
 def assert_written_before_sent(told: Mapping[str, Any], var: Path) -> None:
     """No order of ours is at a venue without a row; called right after a kill it proves which came first."""
     written = Counter(_at_venue(row["venue"], row["client_id"]) for row in rows(var, "select * from orders"))
-    killed = {_at_venue(*one) for one in _kill_orders(var)}
+    killed = {_at_venue(*one) for one in (*_kill_orders(var), *_spare_orders(var))}
     for venue, account in told.items():
         for order in account["orders"]:
             name = (venue, order["ticket"]["client_id"])
@@ -189,3 +189,11 @@ def _kill_orders(var: Path) -> list[Key]:
     path = var / "kill-journal.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     return [(line["venue"], line["client_id"]) for line in lines if line["event"] == "order"]
+
+
+def _spare_orders(var: Path) -> list[Key]:
+    """Of exits that the ledger did not take."""
+    path = var / "exits.journal"
+    text = path.read_text() if path.exists() else ""
+    lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
+    return [(line["order"]["venue"], line["order"]["client_id"]) for line in lines if "order" in line]
