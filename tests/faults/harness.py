@@ -76,20 +76,20 @@ class Stage:
         """As the bot reads them."""
         return Settings.model_validate(self._content)
 
-    def start(self, *more: object) -> Life:
-        """`bot run --live`, with the phrase typed."""
-        return self.command("run", "--live", *more, said=f"{phrase(self.settings)}\n")
+    def start(self, *more: object, off_s: float = 0.0) -> Life:
+        """`bot run --live`, with the phrase typed, on a machine whose clock is off."""
+        return self.command("run", "--live", *more, said=f"{phrase(self.settings)}\n", off_s=off_s)
 
-    def begin(self, *more: object) -> Life:
+    def begin(self, *more: object, off_s: float = 0.0) -> Life:
         """The same, once it waits for its next hour: the accounts are prepared and the guard has looked."""
         before = self.logged("started") + self.logged("resumed")
-        life = self.start(*more)
+        life = self.start(*more, off_s=off_s)
         life.until(lambda: self.logged("started") + self.logged("resumed") > before, PATIENCE_S)
         return life
 
-    def command(self, name: str, *more: object, said: str = "", environment: Mapping[str, str] = {}) -> Life:
+    def command(self, name: str, *more: object, said: str = "", off_s: float = 0.0) -> Life:
         """Any command on the same folder and configuration."""
-        return Life([*name.split(), "--config", self.config, *more], said, keys() | dict(environment), self._folder / "said")
+        return Life([*name.split(), "--config", self.config, *more], said, keys(), self._folder / "said", off_s)
 
     def live(self, hours: int, *more: object) -> str:
         """One life of so many hours after the one that it begins in, to its end; what it said."""

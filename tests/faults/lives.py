@@ -22,14 +22,17 @@ _CONTEXT.set_forkserver_preload(
 
 
 class Life:
-    """One run of the `bot` command: `arguments` as typed, `said` on stdin, `environment` beside what is inherited."""
+    """One run of the `bot` command: `arguments` as typed, `said` on stdin, `environment` beside what is inherited, on a clock
+    that is `off_s` ahead."""
 
-    def __init__(self, arguments: Sequence[object], said: str, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[object], said: str, environment: Mapping[str, str], folder: Path, off_s: float = 0.0
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix="life-", suffix=".txt", dir=folder)
         os.close(number)
         self._output = Path(name)
-        target = (list(map(str, arguments)), said, dict(environment), name)
+        target = (list(map(str, arguments)), said, dict(environment), name, off_s)
         self._process = _CONTEXT.Process(target=_live, args=target, daemon=True)
         self._process.start()
 
@@ -76,8 +79,8 @@ class Life:
         assert condition(), f"not so after {timeout_s:g} s; alive: {self.alive}; it said: {self.output[-3000:]}"
 
 
-def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], output: str) -> None:
-    """In the new process: become the command."""
+def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], output: str, off_s: float) -> None:
+    """In the new process: become the command, on a machine whose clock is `off_s` ahead."""
     file: IO[str] = open(output, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
@@ -85,6 +88,9 @@ def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], o
     os.environ.update(environment)
     os.setsid()
     sys.argv = ["bot", *arguments]
+    if off_s:
+        right = time.time
+        time.time = lambda: right() + off_s
     from bot.cli.main import main
 
     main()

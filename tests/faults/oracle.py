@@ -187,7 +187,7 @@ def _at_venue(venue: str, client_id: str) -> Key:
 def _kill_orders(var: Path) -> list[Key]:
     """Of the kill switch, which has a journal of its own."""
     path = var / "kill-journal.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = [json.loads(line) for line in path.read_text().splitlines() if line] if path.exists() else []
     return [(line["venue"], line["client_id"]) for line in lines if line["event"] == "order"]
 
 

@@ -16,8 +16,9 @@ from bot.venue_orders import Style, VenueOrder
 from tests.fakes.live_accounts import keys
 from tests.faults.controls import control
 from tests.faults.harness import PATIENCE_S, Stage, staged
-from tests.faults.oracle import check
+from tests.faults.oracle import assert_written_before_sent, check
 from tests.faults.test_watch import hedged
+from tests.functional.commands import eventually
 
 ANOTHER_BOT = 5
 """Exit code of the command."""
@@ -111,3 +112,21 @@ def test_a_ledger_that_takes_nothing_has_no_order_sent(tmp_path: Path) -> None:
         check(stage)
         assert before.items() <= stage.held().items()
         life.kill()
+
+
+@control(20)
+def test_exits_go_on_while_the_ledger_takes_nothing_and_are_booked_afterwards(tmp_path: Path) -> None:
+    with hedged(tmp_path) as (stage, life):
+        with closing(sqlite3.connect(stage.var / "ledger.sqlite", isolation_level=None)) as ledger:
+            ledger.execute("BEGIN EXCLUSIVE")
+            LatchFile(stage.var / LATCH).kill("to have it exit")
+            stage.minutes(1.1)
+            eventually(lambda: stage.held() == {} or not life.alive, PATIENCE_S)
+            assert {} == stage.held(), life.output
+            assert_written_before_sent(stage.truth(), stage.var)
+        life.kill()
+        again = stage.begin()
+        stage.hour(again, 1)
+        check(stage)
+        assert {} == stage.held()
+        again.kill()

@@ -157,7 +157,7 @@ def test_a_daily_loss_outlasts_restarts_and_another_model(tmp_path: Path) -> Non
         assert before == stage.held()
         assert "further below that of 00:00 UTC than max_daily_loss_pct" in stage.events()
         life.kill()
-        promoted = stage.command("champion", "promote", "random")
+        promoted = stage.command("champion promote", "random", "--yes")
         again = stage.begin()
         stage.hour(again, 3)
         denied = stage.rows("select count(*) as n from events where text like '%max_daily_loss_pct%'")[0]["n"]
