@@ -22,6 +22,9 @@ class ExecutionSettings(Frozen):
         description="An order that the venue does not know counts as never received after this, s; venues take it 5 s "
         "long.",
     )
+    max_book_age_s: float = Field(
+        60.0, gt=0, description="Nothing is entered on an order book whose own time is further back, s."
+    )
     exit_collar_bps: float = Field(
         100.0,
         gt=0,

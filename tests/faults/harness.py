@@ -8,7 +8,7 @@ what goes wrong is scripted before it starts.
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,9 @@ FILLS = {
 class Stage:
     """One rehearsal. The rule trades: it enters a pair an hour, from the first hour on, and holds."""
 
-    def __init__(self, folder: Path, venues: Sequence[str], sandbox: Served, changes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, venues: Sequence[str], sandbox: Served, assets: Collection[str], changes: Mapping[str, Any]
+    ) -> None:
         self.url = sandbox.url
         self.sandbox = sandbox
         self.var = folder / "var"
@@ -57,8 +59,8 @@ class Stage:
         self._content: dict[str, Any] = {
             "profile": "live",
             "var": str(self.var),
-            "data": {"assets": list(PRICES), "history_hours": 192, "timeout_s": 3.0, "venues": {v: {} for v in venues}},
-            "environment": {"rebalance_below": 0.0, "max_positions": len(PRICES), "max_opportunities": 8},
+            "data": {"assets": list(assets), "history_hours": 192, "timeout_s": 3.0, "venues": {v: {} for v in venues}},
+            "environment": {"rebalance_below": 0.0, "max_positions": len(assets), "max_opportunities": 8},
             "guard": {"confirm_s": 0.05},
             "learning": {"schedule": {"enabled": False}},
             "sandbox": {"url": sandbox.url},
@@ -186,16 +188,18 @@ def staged(
     sandbox: Mapping[str, Any] | None = None,
     gap: Gaps | None = None,
     intervals: Intervals | None = None,
+    prices: Mapping[str, float] = PRICES,
     **changes: Any,
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
-    own, `gap` and `intervals` make the market an unusual one."""
-    market = write_market(folder / "market", venues, gap or {}, intervals or {})
+    own, `gap`, `intervals` and `prices` make the market
+    another one."""
+    market = write_market(folder / "market", venues, gap or {}, intervals or {}, prices)
     speed = HAND_SPEED if by_hand else 0.0
     told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}
     served = SandboxSettings.model_validate(told | dict(sandbox or {}))
     world = world_file(Settings.model_validate({"data": {"venues": depth}, "sandbox": served}), Bounds())
     with Served(world, folder / "world" / "state.json", by_hand=by_hand) as running:
-        yield Stage(folder, venues, running, changes)
+        yield Stage(folder, venues, running, prices, changes)

@@ -34,13 +34,14 @@ def write_market(
     venues: Sequence[str] = ("binance", "hyperliquid"),
     gap: Gaps = {},  # noqa: B006 - read only
     intervals: Intervals = {},  # noqa: B006 - read only
+    prices: Mapping[str, float] = PRICES,
 ) -> Path:
     """The files in `folder`; the first venue is the one to be long on."""
     folder.mkdir(parents=True, exist_ok=True)
     candles, funding = [], []
     for venue in venues:
-        for rank, asset in enumerate(PRICES):
-            candles.append(_candles(venue, asset, *gap.get((venue, asset), (HOURS, 1.0))))
+        for rank, (asset, price) in enumerate(prices.items()):
+            candles.append(_candles(venue, asset, price, *gap.get((venue, asset), (HOURS, 1.0))))
             rate = -1e-4 if venue == venues[0] else 2e-4 - 1e-5 * rank
             funding.append(_funding(venue, asset, rate, intervals.get((venue, asset), ())))
     pd.concat(candles).to_parquet(folder / "ohlcv_1h.parquet")
@@ -53,8 +54,8 @@ def moment(hours: float) -> str:
     return datetime.fromtimestamp((BEGIN_MS + hours * HOUR_MS) / 1000, UTC).isoformat()
 
 
-def _candles(venue: str, asset: str, from_hour: int, factor: float) -> pd.DataFrame:
-    close = PRICES[asset] * (1 + 1e-4 * np.sin(np.arange(HOURS)))
+def _candles(venue: str, asset: str, price: float, from_hour: int, factor: float) -> pd.DataFrame:
+    close = price * (1 + 1e-4 * np.sin(np.arange(HOURS)))
     close[BEGIN_HOUR + from_hour :] *= factor
     opened = np.concatenate([close[:1], close[:-1]])
     columns = {"open": opened, "high": np.maximum(opened, close), "low": np.minimum(opened, close), "close": close}
@@ -77,6 +78,7 @@ def _funding(venue: str, asset: str, rate: float, intervals: Sequence[tuple[int,
 
 def _named(venue: str, asset: str, hours: NDArray[np.int64]) -> dict[str, object]:
     profile = venue_profile(venue)
-    symbol = f"{asset}/{profile.quote}:{profile.quote}"
+    code = asset.replace("1000", "K") if venue == "hyperliquid" else asset
+    symbol = f"{code}/{profile.quote}:{profile.quote}"
     stamps = pd.to_datetime(START_MS + hours * HOUR_MS, unit="ms", utc=True)
     return {"exchange": profile.exchange, "symbol": symbol, "timestamp": stamps}
