@@ -16,7 +16,14 @@ class ExecutionSettings(Frozen):
         20.0, gt=0, le=300, description="An order without a known outcome is asked for this long before others wait, s."
     )
     absent_after_s: float = Field(
-        3.0, ge=0, le=60, description="An order that the venue does not know counts as never received after this, s."
+        6.0,
+        ge=0,
+        le=60,
+        description="An order that the venue does not know counts as never received after this, s; venues take it 5 s "
+        "long.",
+    )
+    max_book_age_s: float = Field(
+        60.0, gt=0, description="Nothing is entered on an order book whose own time is further back, s."
     )
     exit_collar_bps: float = Field(
         100.0,

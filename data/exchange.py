@@ -135,7 +135,7 @@ class Venue:
         size = await self._contract_size(symbol)
         ask = partial(self._client.fetch_order_book, symbol, asked)
         whole = await self._ask(ask, partial(readings.order_book, contract_size=size))
-        return OrderBook(whole.bids[:levels], whole.asks[:levels])
+        return OrderBook(whole.bids[:levels], whole.asks[:levels], whole.time_ms)
 
     async def quotes(self, symbols: Iterable[str] | None = None) -> dict[str, Quote]:
         """The best prices of each contract (of `symbols`, if given) that shows both sides; in one answer, or one per

@@ -10,6 +10,8 @@ class OrderBook:
 
     bids: tuple[tuple[float, float], ...]
     asks: tuple[tuple[float, float], ...]
+    time_ms: int | None = None
+    """When, by the venue's clock; None where it does not say."""
 
     @property
     def mid(self) -> float:

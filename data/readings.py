@@ -106,7 +106,8 @@ def order_book(answer: Answer, contract_size: float) -> OrderBook:
         tuple((float(price), float(size) * contract_size) for price, size, *_ in answer[side])
         for side in ("bids", "asks")
     )
-    return OrderBook(bids, asks)
+    told = answer.get("timestamp")
+    return OrderBook(bids, asks, None if told is None else int(told))
 
 
 def quote(row: Answer, now_ms: int) -> Quote | None:

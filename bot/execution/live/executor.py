@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from bot.execution.live.asking import SKEW_MS
 from bot.execution.live.desk import Desk, Work
 from bot.execution.live.pairs import Pair, Side, sides_of
 from bot.execution.live.settling import Settling
-from bot.execution.sizing import size
+from bot.execution.sizing import Sized, size
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Sent, Task
 from bot.ledger.journal import Journal
@@ -92,6 +93,8 @@ class LiveExecutor:
             return Unfilled(str(error))
         if isinstance(sized, Unfilled):
             return sized
+        if proposal.entry and (stale := self._stale(proposal, sized, now_ms)):
+            return Unfilled(stale)
         least = max(leg.instrument.min_quantity for leg in proposal.legs)
         if proposal.entry and min(sized.quantities) < least:
             return Unfilled(f"{min(sized.quantities):g} is less than the smallest order of {least:g}")
@@ -99,6 +102,14 @@ class LiveExecutor:
         pair = Pair(self._desk, work, sides_of(proposal, sized), self._rules)
         await pair.take()
         return await self._outcome(pair, work)
+
+    def _stale(self, proposal: Proposal, sized: Sized, now_ms: int) -> str:
+        """Which order book is too old to enter on, by its venue's own word; empty where none is."""
+        for leg, book in zip(proposal.legs, sized.books, strict=True):
+            if book.time_ms is not None and now_ms - book.time_ms > 1000 * self._desk.settings.max_book_age_s:
+                date = datetime.fromtimestamp(book.time_ms / 1000, UTC).isoformat(timespec="seconds")
+                return f"{leg.instrument.venue} {leg.instrument.symbol}: its order book is of {date}, too old to enter on"
+        return ""
 
     async def recover(self, books: Books) -> Sequence[tuple[Proposal, Executed | Unfilled]]:
         """Ask for every order without an outcome, then balance its pair; what stays unknown stays pending."""

@@ -1,0 +1,132 @@
+"""The kill switch on a bot that hangs, the venues' own switch, a second bot, a ledger that takes nothing."""
+
+import asyncio
+import json
+import signal
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.access import open_access
+from bot.latch import LATCH, LatchFile, LatchState
+from bot.venue_orders import Style, VenueOrder
+from tests.fakes.live_accounts import keys
+from tests.faults.controls import control
+from tests.faults.harness import PATIENCE_S, Stage, staged
+from tests.faults.oracle import assert_written_before_sent, check
+from tests.faults.test_watch import hedged
+from tests.functional.commands import eventually
+
+ANOTHER_BOT = 5
+"""Exit code of the command."""
+
+
+@control(13)
+def test_a_bot_that_hangs_with_its_ledger_locked_is_killed_flat_and_stays_latched(tmp_path: Path) -> None:
+    with hedged(tmp_path, 2) as (stage, life):
+        life.send(signal.SIGSTOP)
+        with closing(sqlite3.connect(stage.var / "ledger.sqlite", isolation_level=None)) as ledger:
+            ledger.execute("BEGIN EXCLUSIVE")
+            killing = stage.command("kill", "--grace", 0.5, "--json")
+            assert 0 == killing.end(PATIENCE_S), killing.output
+        assert ({}, False) == (stage.held(), life.alive)
+        told = json.loads(killing.output[killing.output.index("{") :])
+        assert told["complete"]
+        assert LatchState.KILLED is LatchFile(stage.var / LATCH).read().state
+        again = stage.begin()
+        stage.hour(again, 2)
+        stage.hour(again, 3)
+        assert {} == stage.held()
+        check(stage)
+        assert {"killed"} == {row["reason"] for row in stage.rows("select reason from trades")}
+        assert 0 == stage.command("resume", "--yes").end(PATIENCE_S)
+        stage.hour(again, 4)
+        assert 2 == len(stage.held())
+        check(stage)
+        again.kill()
+
+
+@control(14, venues=("binance",))
+def test_orders_that_rest_when_the_bot_hangs_are_cancelled_by_the_venue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in keys().items():
+        monkeypatch.setenv(name, value)
+    with hedged(tmp_path) as (stage, life):
+        before = stage.held()
+        life.send(signal.SIGSTOP)
+
+        assert "open" == asyncio.run(rest(stage))
+        assert 1 == resting(stage)
+        stage.minutes(2.9)
+        assert 1 == resting(stage)
+        stage.minutes(2.0)
+        assert (0, before) == (resting(stage), stage.held())
+        life.send(signal.SIGCONT)
+
+
+async def rest(stage: Stage) -> str:
+    """Leave an order at Binance, as somebody who hangs afterwards."""
+    async with open_access("binance", stage.settings) as access:
+        one = next(one for one in access.instruments if one.symbol == "INJ/USDT:USDT")
+        bid = (await access.book(one.symbol)).bids[0][0]
+        order = VenueOrder("resting1", one, 10.0, round(0.97 * bid, 2), Style.MAKE)
+        return (await access.account.place(order)).state.value
+
+
+def resting(stage: Stage) -> int:
+    """How many orders rest there."""
+    live = ("open", "partly_filled", "waiting")
+    return sum(order["status"] in live for order in stage.truth()["binance"]["orders"])
+
+
+@control(21)
+def test_a_second_bot_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with staged(tmp_path, by_hand=True) as stage:
+        life = stage.begin()
+        asked = stage.asked("binance")
+        second = stage.start()
+        assert ANOTHER_BOT == second.end(PATIENCE_S)
+        assert "another bot is running" in second.output
+        assert asked["fapi/v1/exchangeInfo"] == stage.asked("binance")["fapi/v1/exchangeInfo"]
+        stage.hour(life, 0)
+        check(stage)
+        life.kill()
+
+
+@control(20)
+def test_a_ledger_that_takes_nothing_has_no_order_sent(tmp_path: Path) -> None:
+    with hedged(tmp_path) as (stage, life):
+        before, orders = stage.held(), stage.orders("binance")
+        with closing(sqlite3.connect(stage.var / "ledger.sqlite", isolation_level=None)) as ledger:
+            ledger.execute("BEGIN EXCLUSIVE")
+            stage.advance_to(1.02)
+            time.sleep(15)
+        assert orders == stage.orders("binance")
+        if not life.alive:
+            life = stage.begin()
+        stage.caught_up(life)
+        check(stage)
+        assert before.items() <= stage.held().items()
+        life.kill()
+
+
+@control(20)
+def test_exits_go_on_while_the_ledger_takes_nothing_and_are_booked_afterwards(tmp_path: Path) -> None:
+    with hedged(tmp_path) as (stage, life):
+        with closing(sqlite3.connect(stage.var / "ledger.sqlite", isolation_level=None)) as ledger:
+            ledger.execute("BEGIN EXCLUSIVE")
+            LatchFile(stage.var / LATCH).kill("to have it exit")
+            stage.minutes(1.1)
+            eventually(lambda: stage.held() == {} or not life.alive, PATIENCE_S)
+            assert {} == stage.held(), life.output
+            assert_written_before_sent(stage.truth(), stage.var)
+        life.kill()
+        again = stage.begin()
+        stage.hour(again, 1)
+        check(stage)
+        assert {} == stage.held()
+        again.kill()
