@@ -61,12 +61,12 @@ def test_a_difference_is_paired_hour_by_hour() -> None:
 
 def test_the_interval_of_a_sharpe_ratio_is_that_of_lo_for_independent_normal_returns() -> None:
     random = np.random.default_rng(5)
-    returns = random.normal(0.1, 1.0, 20_000)
+    returns = random.normal(0.1, 1.0, 4_000)
     ratio = returns.mean() / returns.std()
-    interval = sharpe_interval(returns, CONFIDENCE, 1, 2000, random)
+    interval = sharpe_interval(returns, CONFIDENCE, 1, 1500, random)
     assert interval is not None
     half = 1.96 * np.sqrt((1 + ratio**2 / 2) / len(returns))
-    assert (ratio - half, ratio + half) == pytest.approx(interval, abs=0.1 * half)
+    assert (ratio - half, ratio + half) == pytest.approx(interval, abs=0.15 * half)
 
 
 def test_what_never_moves_has_no_sharpe_ratio() -> None:

@@ -34,8 +34,8 @@ def test_sixteen_blocks_are_chosen_from_in_12870_ways_and_a_short_series_has_few
 
 def test_among_worthless_trials_being_best_says_nothing() -> None:
     random = np.random.default_rng(1)
-    found = [overfitting_probability(overfitting_logits(random.normal(size=(480, 11)))) for _ in range(20)]
-    assert 0.5 == pytest.approx(np.mean([one for one in found if one is not None]), abs=0.1)
+    found = [overfitting_probability(overfitting_logits(random.normal(size=(480, 11)))) for _ in range(8)]
+    assert 0.5 == pytest.approx(np.mean([one for one in found if one is not None]), abs=0.15)
 
 
 @pytest.mark.parametrize("gains", [np.ones((480, 1)), np.ones((480, 5)), np.eye(20)])
