@@ -161,7 +161,7 @@ class GateSettings(Frozen):
         0.05, gt=0, lt=0.5, description="Chance that a champion is ever replaced by one that is no better, all cycles."
     )
     half_spent_attempts: int = Field(
-        52, ge=1, description="Half of the error is spent on so many attempts after a promotion, the rest on all later."
+        26, ge=1, description="Half of the error is spent on so many attempts after a promotion, the rest on all later."
     )
     resamples: int = Field(4000, ge=200, description="Of the paired stationary bootstrap, at least.")
     block_hours: int = Field(
