@@ -61,7 +61,7 @@ def test_a_clear_advantage_over_everybody_is_promoted() -> None:
     assert verdict.promoted
     assert ("rule", "flat") == tuple(each.incumbent for each in verdict.comparisons)
     assert all((each.lower or 0) > 0 for each in verdict.comparisons)
-    assert verdict.reasons == ("beats rule, flat, each at 0.0943 % error, and is within every limit",)
+    assert verdict.reasons == ("beats rule, flat, each at 0.185 % error, and is within every limit",)
 
 
 def test_a_challenger_that_fails_against_one_incumbent_is_refused() -> None:
