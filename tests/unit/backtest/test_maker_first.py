@@ -15,7 +15,7 @@ from backtest.settings import EnvironmentSettings
 from backtest.simulated_venue import FLAT, IN
 from backtest.tape import Tape, tape_of_market
 from data.market import Market, touch
-from data.settings import DataSettings, SyntheticSettings
+from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS, Bars
 from tests.fakes.scripted_policy import Scripted
@@ -140,7 +140,8 @@ def test_what_became_of_orders_is_what_looking_at_the_market_one_by_one_shows() 
 
 def test_nothing_that_rests_earns_more_than_hindsight_says() -> None:
     told = EnvironmentSettings.model_validate(MAKER | {"formulation": "pairs", "max_position_loss_pct": 50.0})
-    data = DataSettings(assets=("BTC", "XRP"))
+    cheap = VenueSettings(taker_fee_bps=0.5, maker_fee_bps=-1.0)
+    data = DataSettings(assets=("BTC", "XRP"), venues={"binance": cheap, "hyperliquid": cheap})
     market = synthetic_market(SHAPE, ("binance", "hyperliquid"))
     first = market.start_ms + data.history_hours * HOUR_MS
     tape = tape_of_market(market, data, told, first, first + 72 * HOUR_MS)
