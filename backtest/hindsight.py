@@ -22,7 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backtest.accounting import LONG, SHORT
 from backtest.chains import Lines, Matrix, Rows, Vector, best_of_each_pair, best_of_one_slot, make_lines
+from backtest.resting import ENTRY, EXIT_A, EXIT_B
 from backtest.rules import Rules, pair_quantity
 from backtest.tape import Tape
 from data.compiled import compiled
@@ -96,8 +98,11 @@ def _lines(tape: Tape, basis: bool) -> Lines:
     received = paid[:, short] - paid[:, long]
     worth = np.zeros(mark.shape) if basis else quotes.mid
     buy, sell = quotes.ask * (1 + fee_rate) - worth, quotes.bid * (1 - fee_rate) - worth
-    entry = buy[:, long] - sell[:, short] + received
-    leave = sell[:, long] - buy[:, short] + received
+    entry, leave = buy[:, long] - sell[:, short], sell[:, long] - buy[:, short]
+    if tape.frames.resting is not None:  # what forced exits cross at, or what resting came to, whichever is better
+        rested_entry, rested_leave = _rested(tape, basis)
+        entry, leave = np.fmin(entry, rested_entry), np.fmax(leave, rested_leave)
+    entry, leave = entry + received, leave + received
     final = np.nan_to_num(mark[-1]) if basis else np.zeros(len(fee_rate))
     leave[-1] = final[long] - final[short] + received[-1]
     entry[-1] = np.nan
@@ -106,6 +111,32 @@ def _lines(tape: Tape, basis: bool) -> Lines:
     spot = np.array([instrument.spot for instrument in tape.panel.instruments])
     entry[:, spot[short]] = np.nan  # a coin that is not owned cannot be sold
     return make_lines(*(np.ascontiguousarray(matrix[tape.first :].T) for matrix in (quantity, entry, leave)))
+
+
+def _rested(tape: Tape, basis: bool) -> tuple[Matrix, Matrix]:
+    """[T, J] each, what entering and leaving a unit costs and fetches by orders that rest first; an entry is NaN in the
+    direction in which the row opens none."""
+    entries = _resting_flow(tape, np.full(2 * len(tape.features.legs), ENTRY), 1.0, basis)
+    with_direction = np.concatenate([tape.frames.direction > 0, tape.frames.direction < 0], axis=1)
+    leaving = np.repeat([EXIT_A, EXIT_B], len(tape.features.legs))
+    return np.where(with_direction, entries, np.nan), -_resting_flow(tape, leaving, -1.0, basis)
+
+
+def _resting_flow(tape: Tape, what: Rows, way: float, basis: bool) -> Matrix:
+    """[T, J] what is paid for `way` units of each line, long leg less short leg, fees included."""
+    legs, resting, rules = tape.features.legs, tape.frames.resting, tape.rules
+    pair = np.tile(np.arange(len(legs)), 2)
+    ends = resting.ends[:, pair, what]
+    total = np.zeros(ends.shape)
+    lines = np.concatenate([legs, legs[:, ::-1]]).T
+    for leg, quotes, columns in zip((LONG, SHORT), (resting.long, resting.short), lines, strict=True):
+        book, side = quotes[:, pair, what], way if leg == LONG else -way
+        rests = ends["filled"] & (ends["first"] == leg)
+        maker = rules.venues["maker_fee_rate"][rules.instruments["venue"][columns]]
+        fee = np.where(rests, maker, rules.instruments["fee_rate"][columns])
+        price = np.where(rests, ends["price"], book["ask"] if side > 0 else book["bid"])
+        total += side * price + price * fee - (0.0 if basis else side * book["mid"])
+    return total
 
 
 def _newest(close: Matrix) -> Matrix:

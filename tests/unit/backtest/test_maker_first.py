@@ -1,20 +1,24 @@
 """Orders that rest: when they are filled, what they cost, and that the compiled path is the market's own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from backtest.accounting import FEES, LONG, SHORT
+from backtest.accounting import FEES, LONG, SHORT, pnl_split
+from backtest.hindsight import hindsight_bound
 from backtest.policies import plain_policy
 from backtest.replay import Result, replay
 from backtest.resting import ENTRY, EXIT_A
 from backtest.settings import EnvironmentSettings
+from backtest.simulated_venue import FLAT, IN
 from backtest.tape import Tape, tape_of_market
 from data.market import Market, touch
-from data.settings import DataSettings, SyntheticSettings
+from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS, Bars
+from tests.fakes.scripted_policy import Scripted
 from tests.unit.backtest.markets import HISTORY_H, flat_bars, pair_market, play_tape
 
 HOURS = 30
@@ -132,3 +136,23 @@ def test_what_became_of_orders_is_what_looking_at_the_market_one_by_one_shows() 
                 assert pytest.approx(mids, rel=1e-12) == found
                 seen.add(filled)
     assert {True, False} == seen
+
+
+def test_nothing_that_rests_earns_more_than_hindsight_says() -> None:
+    told = EnvironmentSettings.model_validate(MAKER | {"formulation": "pairs", "max_position_loss_pct": 50.0})
+    cheap = VenueSettings(taker_fee_bps=0.5, maker_fee_bps=-1.0)
+    data = DataSettings(assets=("BTC", "XRP"), venues={"binance": cheap, "hyperliquid": cheap})
+    market = synthetic_market(SHAPE, ("binance", "hyperliquid"))
+    first = market.start_ms + data.history_hours * HOUR_MS
+    tape = tape_of_market(market, data, told, first, first + 72 * HOUR_MS)
+    bound = hindsight_bound(tape)
+    answers = np.zeros((72, len(tape.features.legs)), dtype=np.int64)
+    for held in bound.holdings:
+        pair = tape.frames.pair_of[held.long, held.short]
+        for row, wanted in ((held.entered, IN), (held.left, FLAT)):
+            if row - tape.first < 72:
+                answers[row - tape.first, pair] = wanted
+    for policy in (Scripted(tape.schema, answers), plain_policy("rule", tape.schema, 0)):
+        books = replay(tape, policy).books
+        assert pnl_split(books)["total"] <= bound.pnl
+    assert bound.pnl > hindsight_bound(replace(tape, frames=tape.frames._replace(resting=None))).pnl

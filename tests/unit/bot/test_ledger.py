@@ -144,3 +144,16 @@ def test_a_ledger_from_before_costs_were_kept_is_read_and_goes_on(tmp_path: Path
         old.commit()
     (kept,) = Ledger(path).trades(1)
     assert (30.0, 30.0) == (kept.cost_bps, kept.taker_cost_bps)
+
+
+def test_an_order_of_which_part_was_taken_back_is_one_row_with_what_is_left_and_all_its_fees(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    number, path = run(ledger), tmp_path / "ledger.sqlite"
+    ledger.record_intents(number, ENTRY, ("id",))
+    bought, sold = LegFill("id", 0, 3.0, 101.0, 100.0, 5e-4, 0.0), LegFill("id", 0, -1.0, 97.0, 98.0, 1e-3, 0.0)
+    ledger.record_tick(number, TickRecord(TICK, 1.0, fills=[bought, sold]), new_books(2, 3, 1.0))
+    with closing(connect(path)) as connection:
+        ((quantity, price, mid, fee),) = connection.execute("select quantity, price, mid, fee from fills").fetchall()
+    assert (2.0, 100.0, 99.5) == (float(quantity), float(price), float(mid))
+    assert pytest.approx(-(3 * 101 * 5e-4 + 97 * 1e-3)) == float(fee)

@@ -139,6 +139,18 @@ def test_the_sandbox_is_left_out_where_it_is_not_used() -> None:
         ("risk:\n  max_leg: 1", "risk.max_leg: Extra inputs are not permitted"),
         ("seed: many", "seed: Input should be a valid integer"),
         ("seed: -1", "seed: Input should be greater than or equal to 0"),
+        (
+            "profile: live\nenvironment: {rebalance_below: 0, execution: maker_first}",
+            "file: Value error, live trading takes from the books",
+        ),
+        (
+            "environment: {reprice_s: 7}",
+            "environment: Value error, reprice_s and maker_patience_s must be multiples of look_s",
+        ),
+        (
+            "environment: {execution: maker_first, second_leg_delay_s: 60}",
+            "environment: Value error, second_leg_delay_s belongs to execution taker",
+        ),
         ("profile: real", "profile: Input should be 'sandbox', 'paper' or 'live'"),
         (
             "profile: live",
