@@ -143,7 +143,7 @@ def test_what_is_too_small_to_take_back_is_told_as_dust_and_taken_back_once_the_
         pytest.skip("these are words of binance")
     close_all(stage, life)
     entered(stage, life)  # a lot of the first asset is worth more than any venue's minimum
-    stage.happen(stage.venues[1], "partial", percent="99.7", orders=1)
+    stage.happen(stage.venues[1], "partial", percent="99.9", orders=1)
     stage.faults(sent(stage, 1) | {"kind": "delay", "after": True, "ms": 2_000, "times": 1})
     stage.advance_to(stage.ticks() + 0.02)
     life.until(lambda: stage.struck()[0], PATIENCE_S)
