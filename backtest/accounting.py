@@ -64,6 +64,8 @@ def books_layout(venues: int, slots: int) -> np.dtype[np.record]:
         ("notional", np.float64, (slots,)),
         # P&L split of the position in the slot, and of the account since the start.
         ("slot_pnl", np.float64, (slots, 5)),
+        # What the fills of the position in the slot cost less than taking at taker fees at the same mids would have.
+        ("saved", np.float64, (slots,)),
         ("pnl", np.float64, (5,)),
         # Equity and gross notional by venue, as `revalue` last found them.
         ("worth", np.float64, (venues,)),
@@ -212,6 +214,7 @@ def clear_slot(books: Books, slot: int) -> None:
     books.opened_at[slot] = 0
     books.closing[slot] = OPEN
     books.notional[slot] = 0.0
+    books.saved[slot] = 0.0
     for column in range(books.slot_pnl.shape[1]):
         books.slot_pnl[slot, column] = 0.0
     for leg in range(2):

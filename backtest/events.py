@@ -24,6 +24,8 @@ class Fill:
     fee_rate: float
     leverage: float
     tick: int
+    saved: float = 0.0
+    """What it cost less than taking at the taker fee at the same mid would have, quote currency."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def apply(books: Books, event: Event) -> Books:
     after = books.copy()
     match event:
         case Fill():
-            fill(after, *vars(event).values())
+            *traded, saved = vars(event).values()
+            fill(after, *traded)
+            after.saved[event.slot] += saved
         case FundingPayment():
             pay_funding(after, *vars(event).values())
         case FundingReceived():

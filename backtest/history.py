@@ -54,8 +54,13 @@ class History:
 
 
 def dearer(name: str, venue: VenueSettings, factor: float) -> VenueSettings:
-    """The venue with its taker fee and half spread multiplied by `factor`."""
+    """The venue with its fees and half spread multiplied by `factor`; a rebate stays as it is."""
     if factor == 1.0:
         return venue
-    fee = factor * fees(name, venue).taker_bps
-    return venue.model_copy(update={"taker_fee_bps": fee, "half_spread_bps": factor * venue.half_spread_bps})
+    tier = fees(name, venue)
+    changed = {
+        "taker_fee_bps": factor * tier.taker_bps,
+        "maker_fee_bps": factor * tier.maker_bps if tier.maker_bps > 0 else tier.maker_bps,
+        "half_spread_bps": factor * venue.half_spread_bps,
+    }
+    return venue.model_copy(update=changed)

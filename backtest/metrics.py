@@ -31,6 +31,10 @@ class Metrics:
     """Closed pair positions."""
     average_hours: float | None
     """Mean time from entry to exit."""
+    cost_bps: float | None
+    """Mean fees and slippage of a trade's round trip, bps of leg notional."""
+    taker_cost_bps: float | None
+    """The same, had every fill crossed the spread at taker fees at the same mids."""
 
 
 def measure(equity: NDArray[np.float64], trades: Sequence[Trade]) -> Metrics:
@@ -50,6 +54,8 @@ def measure(equity: NDArray[np.float64], trades: Sequence[Trade]) -> Metrics:
         win_rate_pct=float(100 * wins.mean()) if len(trades) else None,
         trades=len(trades),
         average_hours=float(np.mean([trade.hours for trade in trades])) if trades else None,
+        cost_bps=float(np.mean([trade.cost_bps for trade in trades])) if trades else None,
+        taker_cost_bps=float(np.mean([trade.taker_cost_bps for trade in trades])) if trades else None,
     )
 
 

@@ -91,6 +91,8 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
     returns = np.full_like(panel.close, np.nan)
     returns[1:] = panel.close[1:] / panel.close[:-1] - 1
     cost = round_trip_cost_bps(panel, venues)[a] + round_trip_cost_bps(panel, venues)[b]
+    if settings.execution == "maker_first":
+        cost -= _saved_by_resting_bps(panel, venues, a, b)
     value = trailing_mean_std(panel.volume * panel.close, 24)[0]
     expected = oriented[72] * settings.horizon_hours * 1e4 - cost
     past = np.full_like(panel.close, np.nan)
@@ -168,6 +170,19 @@ def make_universes(features: Features, member: NDArray[np.bool_], *, by_pair: bo
 def round_trip_cost_bps(panel: Panel, venues: Mapping[str, VenueSettings]) -> Matrix:
     """[N] cost of getting in and out of one leg: two taker fees and two half spreads, bps."""
     return np.array([2 * (taker_fee_bps(i.venue, venues) + venues[i.venue].half_spread_bps) for i in panel.instruments])
+
+
+def _saved_by_resting_bps(
+    panel: Panel, venues: Mapping[str, VenueSettings], a: NDArray[np.int64], b: NDArray[np.int64]
+) -> Matrix:
+    """[P] what a maker's fee on the leg with the wider spread saves in a round trip; where both are alike, the least.
+    The spread is not saved: an order through which the price traded is worth less than it paid."""
+    tiers = [fees(instrument.venue, venues[instrument.venue]) for instrument in panel.instruments]
+    saved = np.array([2 * (tier.taker_bps - tier.maker_bps) for tier in tiers])
+    spread = np.array([venues[instrument.venue].half_spread_bps for instrument in panel.instruments])
+    return np.where(
+        spread[a] > spread[b], saved[a], np.where(spread[b] > spread[a], saved[b], np.minimum(saved[a], saved[b]))
+    )
 
 
 def taker_fee_bps(venue: str, venues: Mapping[str, VenueSettings]) -> float:

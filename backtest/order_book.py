@@ -55,7 +55,7 @@ def _write_sizes(prices: NDArray[np.float64], sizes: NDArray[np.float64], rules:
     for row in range(prices.shape[0]):
         for column in range(prices.shape[1]):
             price = prices[row, column]
-            sizes[row, column] = _level_size(price, rules.instruments[column]) if np.isfinite(price) else np.nan
+            sizes[row, column] = level_size(price, rules.instruments[column]) if np.isfinite(price) else np.nan
 
 
 @compiled
@@ -67,7 +67,7 @@ def depth(quantity: float, quote: Quote, rule: np.record) -> float:
     if not np.isfinite(quote.mid):
         return 0.0
     for level in range(rule.levels):
-        left -= _level_size(_level_price(quantity, level, quote, rule), rule)
+        left -= level_size(_level_price(quantity, level, quote, rule), rule)
         if left <= 0.0:
             return wanted
     return wanted - left
@@ -85,7 +85,7 @@ def walk(quantity: float, quote: Quote, rule: np.record) -> float:
         if not at > 0.0:
             break
         price = at
-        taken = min(left, _level_size(price, rule))
+        taken = min(left, level_size(price, rule))
         paid, left = paid + taken * price, left - taken
         if left <= 1e-12 * wanted:
             return paid / wanted
@@ -105,7 +105,7 @@ def _level_price(quantity: float, level: int, quote: Quote, rule: np.record) -> 
 
 
 @compiled
-def _level_size(price: float, rule: np.record) -> float:
+def level_size(price: float, rule: np.record) -> float:
     """One lot at least; nothing at a price that is not above zero, NaN among them."""
     if not price > 0.0:
         return 0.0

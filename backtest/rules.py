@@ -39,9 +39,11 @@ VENUE = record(
         ("maintenance", np.float64),
         # Of isolated margin; 0: cross margin. 1 on a spot venue, where legs are fully paid.
         ("leverage", np.float64),
+        # Maker fee, fraction of notional; below zero for a rebate.
+        ("maker_fee_rate", np.float64),
     ]
 )
-"""What holding on one venue demands."""
+"""What holding on one venue demands, and what an order that rested there pays."""
 
 
 class Rules(NamedTuple):

@@ -1,13 +1,14 @@
 """Settings of the environment: what an agent trades with, its reward, its episodes, and the windows of a cycle."""
 
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from data.settings import Frozen
 
 Formulation = Literal["ranked", "pairs"]
 Reward = Literal["pnl", "excess", "risk_adjusted"]
+Execution = Literal["taker", "maker_first"]
 REWARDS: tuple[Reward, ...] = get_args(Reward)
 
 
@@ -50,6 +51,21 @@ class EnvironmentSettings(Frozen):
     )
     transfer_cost_quote: float = Field(1.0, ge=0, description="Cost of moving money between venues, quote currency.")
     transfer_hours: int = Field(1, ge=1, le=168, description="How long money is on its way between venues, hours.")
+    execution: Execution = Field(
+        "taker",
+        description="taker: both legs take from the order books at once; maker_first: an order rests on the leg with "
+        "the wider spread, and a fill is hedged at once by taking on the other. Forced exits always take.",
+    )
+    maker_patience_s: int = Field(
+        1200, ge=10, le=3000, description="How long an order rests before it is given up, seconds."
+    )
+    reprice_s: int = Field(60, ge=1, le=3000, description="A resting order is moved to the touch this often, seconds.")
+    look_s: int = Field(
+        5, ge=1, le=600, description="A resting order is looked at this often, seconds; a fill is hedged then."
+    )
+    maker_gives_up: Literal["cross", "leave"] = Field(
+        "cross", description="When patience ends, entries cross the spread or are left; exits always cross."
+    )
     second_leg_delay_s: int = Field(
         0, ge=0, lt=3600, description="Backtests only: how long after the first leg the second one fills, seconds."
     )
@@ -73,6 +89,14 @@ class EnvironmentSettings(Frozen):
     quality_entry_penalty: float = Field(
         -0.5, description="Added for an entry whose expected net carry is not positive."
     )
+
+    @model_validator(mode="after")
+    def _resting_orders_are_looked_at_in_time(self) -> Self:
+        if self.reprice_s % self.look_s or self.maker_patience_s % self.look_s:
+            raise ValueError("reprice_s and maker_patience_s must be multiples of look_s")
+        if self.execution == "maker_first" and self.second_leg_delay_s:
+            raise ValueError("second_leg_delay_s belongs to execution taker: maker_first hedges each fill at once")
+        return self
 
 
 class WindowSettings(Frozen):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backtest.accounting import EMPTY, LONG, OPEN, SHORT, Books, clear_slot, fill
 from backtest.order_book import Quote, depth, walk
+from backtest.resting import Resting
 from backtest.rules import Rules, margin_allows, pair_lots, pair_quantity, whole_lots
 from backtest.settlement import POLICY, UNWOUND, mark_forced_exits
 from data.compiled import compiled, inlined, record
@@ -39,6 +40,10 @@ class Frames(NamedTuple):
     """[P, 2] instruments a and b of each pair."""
     pair_of: NDArray[np.int64]
     """[N, N] the pair of two instruments, or -1."""
+    resting: Resting = None  # type: ignore[assignment] # only what rests looks at it
+    """What becomes of orders that rest, by row and pair; None where every order takes."""
+    leaves: bool = False
+    """Whether an entry whose resting order was not filled is left, not crossed."""
 
 
 Closings = np.record
@@ -63,6 +68,8 @@ def closings_layout(rows: int) -> np.dtype[np.record]:
             ("notional", np.float64, (rows,)),
             # P&L split.
             ("pnl", np.float64, (rows, 5)),
+            # As in the books.
+            ("saved", np.float64, (rows,)),
         ]
     )
 
@@ -109,7 +116,7 @@ def trade(books: Books, plan: NDArray[np.int64], row: int, frames: Frames, rules
             forced_exits(books, plan, row, frames, rules, closings)
         for slot in range(books.opened_at.shape[0]):
             if books.opened_at[slot] != 0 and plan[pair_held(books, slot, frames.pair_of)] == FLAT:
-                _leave_at(books, slot, POLICY, row, frames, rules, closings)
+                leave_at(books, slot, POLICY, row, frames, rules, closings)
     if free_slot(books) < 0 or not _wants_entry(plan):
         return
     for rank in range(frames.order.shape[1]):
@@ -136,11 +143,12 @@ def forced_exits(
     for slot in range(books.opened_at.shape[0]):
         if books.opened_at[slot] != 0 and books.closing[slot] != OPEN:
             plan[pair_held(books, slot, frames.pair_of)] = KEEP
-            _leave_at(books, slot, books.closing[slot], row, frames, rules, closings)
+            leave_at(books, slot, books.closing[slot], row, frames, rules, closings)
 
 
 @inlined
-def _leave_at(books: Books, slot: int, reason: int, row: int, frames: Frames, rules: Rules, closings: Closings) -> None:
+def leave_at(books: Books, slot: int, reason: int, row: int, frames: Frames, rules: Rules, closings: Closings) -> None:
+    """`leave` a position at the order books of a row."""
     long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
     leave(
         books, slot, reason, tick_of(frames, row), frames.now[row, long], frames.now[row, short],
@@ -171,9 +179,9 @@ def leave(
         if bought == 0.0 and sold == 0.0:
             return
     books.closing[slot] = reason
-    _take(books, slot, LONG, long, -bought, long_now, tick, rules)
+    take(books, slot, LONG, long, -bought, long_now, tick, rules)
     sold = min(sold, depth(sold, short_later, rules.instruments[short]))
-    _take(books, slot, SHORT, short, sold, short_later, tick, rules)
+    take(books, slot, SHORT, short, sold, short_later, tick, rules)
     if books.quantity[slot, LONG] == 0.0 and books.quantity[slot, SHORT] == 0.0:
         note_closed(books, slot, tick, closings)
         clear_slot(books, slot)
@@ -188,6 +196,7 @@ def note_closed(books: Books, slot: int, tick: int, closings: Closings) -> None:
     closings.opened_at[row] = books.opened_at[slot]
     closings.closed_at[row] = tick
     closings.notional[row] = books.notional[slot]
+    closings.saved[row] = books.saved[slot]
     for leg in range(2):
         closings.instrument[row, leg] = books.instrument[slot, leg]
         closings.quantity[row, leg] = books.closed_quantity[slot, leg]
@@ -225,29 +234,29 @@ def enter(
     wanted = pair_quantity(long, short, long_close, short_close, rules)
     if wanted == 0.0 or not margin_allows(books, long, short, wanted, long_close, short_close, rules):
         return
-    bought = _offered(wanted, long, long_now, long_close, rules)
-    matched = min(bought, _offered(-wanted, short, short_now, short_close, rules))
+    bought = offered(wanted, long, long_now, long_close, rules)
+    matched = min(bought, offered(-wanted, short, short_now, short_close, rules))
     if matched < wanted:
         matched = pair_lots(matched, long, short, long_close, short_close, rules)
     if matched == 0.0:
         return
-    _take(books, slot, LONG, long, matched, long_now, tick, rules)
-    sold = _offered(-matched, short, short_later, short_close, rules)
+    take(books, slot, LONG, long, matched, long_now, tick, rules)
+    sold = offered(-matched, short, short_later, short_close, rules)
     if sold < matched:
         sold = whole_lots(sold, long, short, rules)
         back = long_later if np.isfinite(long_later.mid) else long_now
-        _take(books, slot, LONG, long, sold - matched, back, tick, rules)
+        take(books, slot, LONG, long, sold - matched, back, tick, rules)
     if sold == 0.0:
         books.instrument[slot, SHORT] = short
         books.closing[slot] = UNWOUND
         note_closed(books, slot, tick, closings)
         clear_slot(books, slot)
         return
-    _take(books, slot, SHORT, short, -sold, short_later, tick, rules)
+    take(books, slot, SHORT, short, -sold, short_later, tick, rules)
 
 
 @compiled
-def _offered(quantity: float, instrument: int, quote: Quote, close: float, rules: Rules) -> float:
+def offered(quantity: float, instrument: int, quote: Quote, close: float, rules: Rules) -> float:
     """How much of signed `quantity` an entry could trade: 0 where nothing trades or the price has run away."""
     rule = rules.instruments[instrument]
     amount = depth(quantity, quote, rule)
@@ -258,7 +267,7 @@ def _offered(quantity: float, instrument: int, quote: Quote, close: float, rules
 
 
 @compiled
-def _take(
+def take(
     books: Books, slot: int, leg: int, instrument: int, quantity: float, quote: Quote, tick: int, rules: Rules
 ) -> None:
     """Trade signed `quantity` at the average price of walking the order book."""

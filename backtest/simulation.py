@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import Books, equity, new_accounts, slot_total
+from backtest.maker_first import trade_in_style
 from backtest.observation import Features, position_carry, write_observation, write_pair_observation
 from backtest.rules import Rules
 from backtest.schema import EXPECTED_NET
@@ -27,7 +28,6 @@ from backtest.simulated_venue import (
     is_flat,
     pair_held,
     tick_of,
-    trade,
     write_plan,
 )
 from backtest.tape import Tape
@@ -203,7 +203,7 @@ def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
             write_plan(plan, actions, b, books, features.ranked, view, frames.pair_of, terms.by_pair)
             if terms.by_pair and terms.narrow:
                 _keep_outside(plan, member, progress.universe)
-            trade(books, plan, row, frames, rules, closings)
+            trade_in_style(books, plan, row, frames, rules, closings)
             progress.row = _hold(
                 books, plan, row, progress.last, frames, rules, terms.decision_hours, closings, accounts.curve, b
             )
@@ -322,7 +322,7 @@ def _rule_gain(
     if terms.by_pair:
         _add_held(accounts.pair_reward, b, books, 1.0, frames.pair_of)
     write_rule_plan(plan, books, row, features, member, accounts.progress[b].universe, terms.by_pair)
-    trade(books, plan, row, frames, rules, closings)
+    trade_in_style(books, plan, row, frames, rules, closings)
     _hold(
         books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
         np.zeros((0, 0)), b,

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from backtest.observation import Features, Universes, make_features, make_universes, taker_fee_bps, whole_market
 from backtest.order_book import Quotes, make_quotes
+from backtest.resting import make_resting, patience_of
 from backtest.rules import INSTRUMENT, VENUE, Rules
 from backtest.schema import Schema, schema_of
 from backtest.settings import EnvironmentSettings
 from backtest.settlement import market_hours
 from backtest.simulated_venue import Frames
 from data.errors import ConfigurationError, MissingData
+from data.fees import fees
 from data.market import OPEN_PLATEAU_MS, Market
 from data.panel import Panel, build_panel, tradable
 from data.settings import DataSettings, VenueSettings
@@ -22,7 +24,8 @@ from data.types import HOUR_MS, Instrument
 
 
 class Fills(StrEnum):
-    """At which price a decision fills. Only NEXT_OPEN can be had; the others show how much a result owes to timing."""
+    """At which price a decision fills. Only NEXT_OPEN can be had; the others show how much a result owes to timing, and
+    every order takes in them."""
 
     NEXT_OPEN = "next_open"
     """The open of the bar that begins at the decision: what the bot gets."""
@@ -73,14 +76,21 @@ def make_tape(
     fills: Fills = Fills.NEXT_OPEN,
     delayed: NDArray[np.float64] | None = None,
     charged: Mapping[str, VenueSettings] | None = None,
+    between: Market | None = None,
+    decision_delay_s: int = 0,
 ) -> Tape:
     """The tape of `panel`, whose decisions begin at `first_tick`. `delayed` [T, N] are the mids at which second legs
-    fill, where that is not at once. `charged`: the venues as they charge, where that is not as policies are told."""
+    fill, where that is not at once. `charged`: the venues as they charge, where that is not as policies are told.
+    `between`: the market between the hours, where orders rest in it from `decision_delay_s` after the hour on."""
     features = make_features(panel, venues, settings)
     charging = venues if charged is None else charged
     rules = make_rules(panel.instruments, charging, settings)
     spreads = [charging[instrument.venue].half_spread_bps for instrument in panel.instruments]
     now = make_quotes(_fill_mids(panel, fills), spreads, rules)
+    resting = None
+    if between is not None:
+        patience = patience_of(settings, decision_delay_s)
+        resting = make_resting(between, panel, spreads, features.legs, features.direction, rules, patience)
     frames = Frames(
         first_tick=int(panel.ticks[0]),
         # Held positions are followed through the hours: time lies along memory, a cache line holds some of them.
@@ -91,6 +101,8 @@ def make_tape(
         direction=features.direction,
         legs=features.legs,
         pair_of=features.pair_of,
+        resting=resting,  # type: ignore[arg-type] # only what rests looks at it
+        leaves=settings.maker_gives_up == "leave",
     )
     return Tape(
         panel=panel,
@@ -129,7 +141,11 @@ def make_rules(
         for i in instruments
     ]  # fmt: skip
     demanded = [
-        (0.0 if name in spot else venues[name].maintenance_margin, _leverage(venues[name], spot=name in spot))
+        (
+            0.0 if name in spot else venues[name].maintenance_margin,
+            _leverage(venues[name], spot=name in spot),
+            fees(name, venues[name]).maker_bps * 1e-4,
+        )
         for name in names
     ]
     return Rules(
@@ -188,7 +204,11 @@ def tape_of_market(
     delayed = None
     if settings.second_leg_delay_s * 1000 + data.decision_delay_s * 1000 > OPEN_PLATEAU_MS:
         delayed = _delayed(market, panel, (data.decision_delay_s + settings.second_leg_delay_s) * 1000)
-    return make_tape(panel, data.venues, settings, first_tick, fills=fills, delayed=delayed, charged=charged)
+    rests = settings.execution == "maker_first" and fills is Fills.NEXT_OPEN
+    return make_tape(
+        panel, data.venues, settings, first_tick, fills=fills, delayed=delayed, charged=charged,
+        between=market if rests else None, decision_delay_s=data.decision_delay_s,
+    )  # fmt: skip
 
 
 def _delayed(market: Market, panel: Panel, after_ms: int) -> NDArray[np.float64]:

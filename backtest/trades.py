@@ -34,6 +34,8 @@ class Trade:
     slippage: float
     reason: str
     """Why it was closed: policy, stop_loss, liquidated, margin, delisted, unwound."""
+    saved: float = 0.0
+    """What fees and slippage were less than for taking at taker fees at the same mids."""
 
     @property
     def pnl(self) -> float:
@@ -44,6 +46,16 @@ class Trade:
     def pnl_pct(self) -> float:
         """Net profit, % of leg notional."""
         return 100 * self.pnl / self.notional
+
+    @property
+    def cost_bps(self) -> float:
+        """Fees and slippage of the whole round trip, bps of leg notional."""
+        return -1e4 * (self.fees + self.slippage) / self.notional
+
+    @property
+    def taker_cost_bps(self) -> float:
+        """The same for crossing both spreads at taker fees at the same mids: equal where every fill took."""
+        return self.cost_bps + 1e4 * self.saved / self.notional
 
     @property
     def hours(self) -> float:
@@ -78,4 +90,5 @@ def _closed_trade(closings: Closings, row: int, instruments: Sequence[Instrument
         fees=float(pnl[FEES]),
         slippage=float(pnl[SLIPPAGE]),
         reason=REASONS[int(closings.reason[row])],
+        saved=float(closings.saved[row]),
     )

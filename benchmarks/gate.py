@@ -9,10 +9,10 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from backtest.sharpe import superior_ability
+from backtest.statistics import mean_test
 from pbt_online.gate import MONTH_HOURS, Comparison, Evidence, Trials, judge, level_of
 from pbt_online.settings import GateSettings
-from pbt_online.sharpe import superior_ability
-from pbt_online.statistics import mean_test
 
 Series = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, int], Series]

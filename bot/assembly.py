@@ -8,12 +8,14 @@ from dataclasses import dataclass
 
 from backtest.accounting import new_books
 from backtest.policies import Policy
+from backtest.resting import patience_of
 from backtest.rules import Rules
 from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import log_event
 from bot.bans import BANS, BanList
 from bot.execution.paper import PaperExecutor
+from bot.execution.paper_maker import PaperMaker
 from bot.guard import Guard
 from bot.histories import learning_hours
 from bot.identity import Bounds, describe, identity
@@ -103,6 +105,7 @@ async def _trader(
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
         executor=paper if live is None else live.executor,
+        resting=_resting(settings, world, rules, paper),
         gate=RiskGate(settings.risk, rules, run.id, latches(settings), ledger.history(run.id), bans),
         ledger=ledger,
         settings=settings,
@@ -111,6 +114,16 @@ async def _trader(
         publish=log_event,
         journal=None if live is None else live.journal,
     )
+
+
+def _resting(settings: Settings, world: World, rules: Rules, paper: PaperExecutor) -> PaperMaker | None:
+    """Who carries out orders that rest; None where every order takes."""
+    environment = settings.environment
+    if environment.execution == "taker":
+        return None
+    patience = patience_of(environment, settings.data.decision_delay_s)
+    leaves = environment.maker_gives_up == "leave"
+    return PaperMaker(paper, world.venues, rules, world.clock, patience, leaves=leaves)
 
 
 def _guard(

@@ -28,7 +28,7 @@ def consequences(proposal: Proposal, fills: Sequence[LegFill], books: Books) -> 
         events.append(
             Fill(
                 proposal.slot, leg.leg, leg.column, leg.venue, fill.quantity, fill.price, fill.mid, fill.fee_rate,
-                fill.leverage, proposal.tick,
+                fill.leverage, proposal.tick, fill.saved,
             )
         )  # fmt: skip
     after = books

@@ -52,6 +52,8 @@ class LegFill:
     fee_rate: float
     leverage: float
     """Of isolated margin; 0: cross margin."""
+    saved: float = 0.0
+    """What it cost less than taking at the taker fee at the same mid would have, quote currency."""
 
 
 @dataclass(frozen=True)

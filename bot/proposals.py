@@ -4,6 +4,7 @@ trader and who keeps its books."""
 import math
 
 from backtest.accounting import LONG, OPEN, SHORT, Books
+from backtest.events import Fill, apply
 from backtest.observation import Features
 from backtest.rules import Rules, pair_quantity
 from backtest.simulated_venue import free_slot, holds
@@ -47,6 +48,16 @@ class Proposals:
         )
         long, short = books.instrument[slot].tolist()
         return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
+
+    def set_aside(self, proposal: Proposal, books: Books) -> Books:
+        """The books as if an entry were filled at its references for nothing: its slot and its margin are taken."""
+        for leg in proposal.legs:
+            leverage, price = float(self._rules.venues[leg.venue].leverage), leg.reference
+            filled = Fill(
+                proposal.slot, leg.leg, leg.column, leg.venue, leg.quantity, price, price, 0.0, leverage, proposal.tick
+            )
+            books = apply(books, filled)
+        return books
 
     def title(self, proposal: Proposal) -> str:
         """For people: the slot and its legs."""

@@ -63,6 +63,8 @@ class Settings(Frozen):
             return self
         if self.environment.rebalance_below > 0:
             raise ValueError("no money is moved between real venues: set environment.rebalance_below to 0")
+        if self.environment.execution != "taker":
+            raise ValueError("live orders take from the books in this version: set environment.execution to taker")
         if isolated := [name for name, venue in self.data.venues.items() if venue.margin_mode == "isolated"]:
             raise ValueError(f"live trading uses cross margin: set margin_mode of {', '.join(isolated)} to cross")
         return self

@@ -1,5 +1,6 @@
 """What the account looks like, read from the ledger: for `bot status`, `positions`, `trades` and a run's summary."""
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -92,6 +93,7 @@ class Kpi:
     unit: str = ""
     above: bool = True
     """Whether it is to be above the target, or below."""
+    formula: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -99,16 +101,25 @@ class Kpi:
         return None if self.value is None else (self.value > self.target) == self.above and self.value != self.target
 
 
+_PER_TRADE = "mean / standard deviation of trade returns x sqrt(trades per day)"
+
+
 def key_figures(metrics: Metrics) -> tuple[Kpi, ...]:
     """The reference's five, with its targets."""
     factor = np.inf if metrics.profit_factor is None and metrics.win_rate_pct else metrics.profit_factor
     return (
-        Kpi("P&L", metrics.pnl_pct, 0.5, " %"),
-        Kpi("win rate", metrics.win_rate_pct, 50.0, " %"),
-        Kpi("profit factor", factor, 2.0),
-        Kpi("average duration", metrics.average_hours, 12.0, " h", above=False),
-        Kpi("Sharpe ratio per trade", metrics.sharpe_per_trade, 1.0),
+        Kpi("P&L", metrics.pnl_pct, 0.5, " %", formula="(final - initial capital) / initial capital"),
+        Kpi("win rate", metrics.win_rate_pct, 50.0, " %", formula="winning trades / trades"),
+        Kpi("profit factor", factor, 2.0, formula="sum of winning trades / |sum of losing trades|"),
+        Kpi("average duration", metrics.average_hours, 12.0, " h", above=False, formula="mean of exit - entry time"),
+        Kpi("Sharpe ratio per trade", metrics.sharpe_per_trade, 1.0, formula=_PER_TRADE),
     )
+
+
+def kpi_as_json(kpi: Kpi) -> dict[str, Any]:
+    """A key figure as plain data; JSON knows no infinity."""
+    finite = kpi.value is not None and math.isfinite(kpi.value)
+    return asdict(kpi) | {"value": kpi.value if finite else None, "met": kpi.met}
 
 
 def read_status(ledger: Ledger) -> Status:
@@ -151,6 +162,7 @@ def newest_run(ledger: Ledger) -> Run:
 def trade_as_json(trade: Trade) -> dict[str, Any]:
     """A closed position as plain data, with what follows from its fields."""
     derived = {"pnl": trade.pnl, "pnl_pct": trade.pnl_pct, "hours": trade.hours}
+    derived |= {"cost_bps": trade.cost_bps, "taker_cost_bps": trade.taker_cost_bps}
     return asdict(trade) | {"opened": iso(trade.opened_ms), "closed": iso(trade.closed_ms)} | derived
 
 

@@ -24,13 +24,13 @@ from backtest.simulated_venue import FLAT, IN, KEEP, pair_held, write_plan
 from bot.alerts import Event, Kind
 from bot.bookkeeper import Bookkeeper
 from bot.execution.mending import Share
-from bot.execution.port import Executor
+from bot.execution.port import Executor, SideBySide
 from bot.hourly import Hourly
 from bot.ledger.journal import Journal
 from bot.ledger.store import Ledger, TickRecord
-from bot.orders import LegFill, Pending, Proposal, Unfilled
+from bot.orders import LegFill, Outcome, Pending, Proposal, Unfilled
 from bot.proposals import Proposals
-from bot.risk import Denied, RiskGate
+from bot.risk import ApprovedOrder, Denied, RiskGate
 from bot.settings import Settings
 from bot.venue_orders import VenueFill
 from data.clock import Clock
@@ -70,8 +70,10 @@ class Trader:
         clock: Clock,
         publish: Callable[[Event], None],
         journal: Journal | None = None,
+        resting: SideBySide | None = None,
     ) -> None:
-        """`journal` keeps what cannot be undone, where orders are real."""
+        """`journal` keeps what cannot be undone, where orders are real; `resting` carries out entries and the policy's
+        exits where they do not take at once."""
         self.books = books
         self.champion = account.champion
         self._account = account
@@ -87,6 +89,7 @@ class Trader:
         self._clock = clock
         self._publish = publish
         self._journal = journal
+        self._resting = resting
         self._proposals = Proposals(account.instruments, rules)
         self._keeper = Bookkeeper(account.instruments, self._proposals, journal)
         self._between: TickRecord | None = None
@@ -240,6 +243,8 @@ class Trader:
                 plan[pair_held(books, slot, features.pair_of)] = KEEP
                 books = apply(books, Closing(slot, int(marked.closing[slot])))
                 books = await self._leave(books, slot, int(marked.closing[slot]), panel, record)
+        if self._resting is not None:
+            return await self._rest(self._resting, plan, books, panel, features, record)
         for slot in range(len(books.opened_at)):
             if books.opened_at[slot] != 0 and plan[pair_held(books, slot, features.pair_of)] == FLAT:
                 books = await self._leave(books, slot, POLICY, panel, record)
@@ -247,6 +252,34 @@ class Trader:
             if pair >= 0 and plan[pair] == IN:
                 wanted = self._proposals.entry(int(pair), books, panel, features, record.tick)
                 books = books if wanted is None else await self._carry_out(wanted, books, panel, record)
+        return books
+
+    async def _rest(
+        self,
+        resting: SideBySide,
+        plan: NDArray[np.int64],
+        books: Books,
+        panel: Panel,
+        features: Features,
+        record: TickRecord,
+    ) -> Books:
+        """Entries by rank and the plan's exits, side by side: each is reviewed as if those before it were filled, and
+        none counts on what an exit will set free."""
+        assumed, orders = books, list[ApprovedOrder]()
+        for pair in features.order[-1]:
+            if pair < 0 or plan[pair] != IN:
+                continue
+            wanted = self._proposals.entry(int(pair), assumed, panel, features, record.tick)
+            order = None if wanted is None else self._approved(wanted, assumed, panel, record)
+            if order is not None:
+                orders.append(order)
+                assumed = self._proposals.set_aside(order.proposal, assumed)
+        for slot in range(len(books.opened_at)):
+            if books.opened_at[slot] != 0 and plan[pair_held(books, slot, features.pair_of)] == FLAT:
+                order = self._approved(self._proposals.exit(books, slot, POLICY, record.tick), books, panel, record)
+                orders += [] if order is None else [order]
+        for order, outcome in zip(orders, await resting.rest(orders), strict=True):
+            books = self._booked(order, outcome, books, record)
         return books
 
     def _decide(self, plan: NDArray[np.int64], books: Books, features: Features, record: TickRecord) -> None:
@@ -270,18 +303,26 @@ class Trader:
 
     async def _carry_out(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> Books:
         """Through risk and the executor into the books; the books as they were where nothing was traded."""
+        order = self._approved(proposal, books, panel, record)
+        return books if order is None else self._booked(order, await self._executor.execute(order), books, record)
+
+    def _approved(self, proposal: Proposal, books: Books, panel: Panel, record: TickRecord) -> ApprovedOrder | None:
+        """The proposal as an order that is written, if risk lets it pass."""
         verdict = self._gate.review(proposal, books, panel)
         if isinstance(verdict, Denied):
             text = f"entry of {self._proposals.title(proposal)} denied: {verdict.denial.value}"
             record.events.append(Event(record.tick, Kind.DENIED, text))
-            return books
+            return None
         if self._journal is None:
             self._ledger.record_intents(self._account.run_id, proposal, verdict.client_ids)
-        outcome = await self._executor.execute(verdict)
+        return verdict
+
+    def _booked(self, order: ApprovedOrder, outcome: Outcome, books: Books, record: TickRecord) -> Books:
+        proposal = order.proposal
         if isinstance(outcome, Pending):
             title = self._proposals.title(proposal)
             record.events.append(Event(record.tick, Kind.TROUBLE, f"{title}: {outcome.cause}"))
             return books
         if isinstance(outcome, Unfilled):
-            record.unfilled += verdict.client_ids
+            record.unfilled += order.client_ids
         return self._keeper.book(proposal, outcome, books, record)

@@ -7,17 +7,15 @@ Succession, cycles and registry are those of `bot run`; the account is the simul
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from backtest.accounting import Books, equity
 from backtest.history import History
 from backtest.policies import Policy
 from backtest.schema import Schema, schema_of, settings_for
 from backtest.tape import Tape
-from backtest.trades import Trade
+from backtest.track import Track
 from backtest.walk_forward import Walk
 from backtest.windows import Window
 from bot.alerts import Kind
@@ -27,8 +25,10 @@ from data.errors import FundingBotError
 from data.market import Market
 from data.panel import tradable
 from data.types import HOUR_MS
+from pbt_online.contest import Contest, contests, hold_contest
 from pbt_online.cycle import Learning, Watch, run_cycle
 from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.memory import Entry, Memory
 from pbt_online.registry import Registry
 
 
@@ -43,19 +43,19 @@ class Happened:
 
 @dataclass(frozen=True)
 class Walked:
-    """One out-of-sample path, from the first decision to the end of the window."""
+    """What was lived through, from the first decision to the end of the window."""
 
-    ticks: NDArray[np.int64]
-    """[T] ms."""
-    equity: NDArray[np.float64]
-    """[T] hourly, quote currency; net of all costs."""
+    track: Track
+    """Out of sample, net of all costs."""
     champions: tuple[tuple[int, str], ...]
     """Who decided from which tick on."""
-    trades: tuple[Trade, ...]
-    books: Books
-    """At the end; positions still held are marked to market."""
     cycles: tuple[Cycle, ...]
+    contests: tuple[Contest, ...]
+    """Of the cycles, as far as they are known."""
+    rounds: tuple[Entry, ...]
+    """Every member's rounds, in order."""
     happened: tuple[Happened, ...]
+    registry: Registry
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,12 @@ class Watching:
 async def walk_forward(settings: Settings, market: Market, window: Window, folder: Path, watch: Watching) -> Walked:
     """Live through `window` of `market`. What `folder` holds of an earlier walk of the same settings is not learnt
     again, so one that was killed is gone on with. Raises MissingData where the market does not cover the window."""
-    history = _known_at(market, window.first_tick, settings, window.last_tick)
+    history = known_at(market, window.first_tick, settings, window.last_tick)
     registry = Registry(folder / "registry")
     registry.rewind(window.first_tick)
     champion = registry.champion_at(schema_of(settings.environment), window.first_tick)
-
-    def tape_of(schema: Schema) -> Tape:
-        return history.tape(settings_for(schema, settings.environment), window)
-
-    account = _Account(
-        Walk(tape_of, registry.policy(champion, settings.environment, settings.seed)), champion.name, window.first_tick
-    )
+    first = registry.policy(champion, settings.environment, settings.seed)
+    account = _Account(Walk(tapes(settings, history, window), first), champion.name, window.first_tick)
     lessons = _Lessons(settings, history, window, folder, registry, account, watch)
     succession = Succession(settings, lessons, registry, account, float(equity(account.books)))
     walk = account.walk
@@ -90,19 +85,34 @@ async def walk_forward(settings: Settings, market: Market, window: Window, folde
         await succession.at(walk.tick)
         walk.hour()
         watch.walked(walk.tick, walk.worth)
-    ticks, curve = walk.curve
     return Walked(
-        ticks=ticks,
-        equity=curve,
+        track=walk.track("product"),
         champions=tuple(account.champions),
-        trades=tuple(walk.trades),
-        books=walk.books,
         cycles=tuple(cycles(folder)),
+        contests=tuple(contests(folder)),
+        rounds=_rounds(folder, settings),
         happened=tuple(account.happened),
+        registry=registry,
     )
 
 
-def _known_at(market: Market, tick: int, settings: Settings, last: int) -> History:
+def _rounds(folder: Path, settings: Settings) -> tuple[Entry, ...]:
+    """Members that wait for each other end a round in any order, which means nothing; others end as they end."""
+    entries = Memory(folder).entries
+    if settings.learning.population.asynchronous:
+        return tuple(entries)
+    return tuple(sorted(entries, key=lambda entry: (entry.cycle, entry.round, entry.member)))
+
+
+def tapes(settings: Settings, history: History, window: Window, cost_factor: float = 1.0) -> Callable[[Schema], Tape]:
+    """The window as each schema sees it; venues charge `cost_factor` times what policies are told. Every
+    tape is made once."""
+    return cache(
+        lambda schema: history.tape(settings_for(schema, settings.environment), window, cost_factor=cost_factor)
+    )
+
+
+def known_at(market: Market, tick: int, settings: Settings, last: int) -> History:
     """The past of what trades at `tick`, as a run that began then would know it."""
     kept = tradable(market.listed(tick), settings.data.assets)
     bars = {instrument.key: market.bars[instrument.key] for instrument in kept}
@@ -166,13 +176,15 @@ class _Lessons:
 
     def _learn(self, due: int, champion: str) -> None:
         """Train the cycle of `due` unless it is there; one that fails is left out, as beside trading."""
-        if any(cycle.judged and cycle.windows.gate.last_tick == due for cycle in cycles(self._folder)):
+        history = replace(self._history, last=due)
+        done = next((c for c in cycles(self._folder) if c.judged and c.windows.gate.last_tick == due), None)
+        if done is not None:
+            hold_contest(self._learning, history, done)
             return
         number, apart = (due - self._window.first_tick), self._schedule.cycle_hours * HOUR_MS
         self._watch.cycle(number // apart + 1, -(-self._window.hours * HOUR_MS // apart))
         try:
-            run_cycle(
-                replace(self._learning, incumbent=champion), replace(self._history, last=due), self._watch.learning
-            )
+            done = run_cycle(replace(self._learning, incumbent=champion), history, self._watch.learning)
+            hold_contest(self._learning, history, done)
         except FundingBotError as error:
             self._account.tell(Kind.TROUBLE, f"no cycle: {error}")

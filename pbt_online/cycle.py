@@ -204,17 +204,18 @@ def _register(
     alone = len(chosen) == 1
     versions = [
         learning.registry.register_network(
-            policy, _origin(learning, cycle, entry, told if alone else None), model_zip=zipped
+            policy, origin_of(learning, cycle, entry, told if alone else None), model_zip=zipped
         )
         for entry, policy, zipped in zip(chosen, policies, zips, strict=True)
     ]
     if alone:
         return versions[0]
-    origin = replace(_origin(learning, cycle, chosen[0], told), weights_hash=None, fitness=None)
+    origin = replace(origin_of(learning, cycle, chosen[0], told), weights_hash=None, fitness=None)
     return learning.registry.register_ensemble([version.name for version in versions], origin)
 
 
-def _origin(learning: Learning, cycle: Cycle, entry: Entry, verdict: dict[str, Any] | None) -> Origin:
+def origin_of(learning: Learning, cycle: Cycle, entry: Entry, verdict: dict[str, Any] | None) -> Origin:
+    """Where the version comes from that `entry` makes, as it stood at the end of `cycle`."""
     return Origin(
         created_ms=cycle.windows.gate.last_tick,
         weights_hash=entry.checkpoint,

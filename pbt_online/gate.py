@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from backtest.metrics import HOURS_PER_YEAR
 from backtest.replay import Result
+from backtest.sharpe import deflated_sharpe_of
+from backtest.statistics import mean_test
 from data.errors import ConfigurationError, CorruptData
 from pbt_online.settings import GateSettings
-from pbt_online.sharpe import deflated_sharpe_of
-from pbt_online.statistics import mean_test
 
 POWER = 0.8
 """Chance with which an advantage of the smallest detectable size is seen."""

@@ -86,10 +86,10 @@ class LearnerSettings(Frozen):
 class ExploitSettings(Frozen):
     """Who is replaced, and by whom."""
 
-    strategy: Literal["truncation", "tournament", "significant"] = Field(
+    strategy: Literal["truncation", "tournament", "significant", "none"] = Field(
         "truncation",
         description="truncation: the worst copy the best; tournament: losers of random duels copy; significant: "
-        "truncation, if the donor's advantage survives a paired bootstrap.",
+        "truncation, if the donor's advantage survives a paired bootstrap; none: nobody copies.",
     )
     quantile: float = Field(0.25, gt=0, le=0.5, description="Share of the population that is replaced.")
     confidence: float = Field(0.8, gt=0.5, lt=1, description="Of the significant strategy's bootstrap.")
@@ -161,7 +161,7 @@ class GateSettings(Frozen):
         0.05, gt=0, lt=0.5, description="Chance that a champion is ever replaced by one that is no better, all cycles."
     )
     half_spent_attempts: int = Field(
-        52, ge=1, description="Half of the error is spent on so many attempts after a promotion, the rest on all later."
+        26, ge=1, description="Half of the error is spent on so many attempts after a promotion, the rest on all later."
     )
     resamples: int = Field(4000, ge=200, description="Of the paired stationary bootstrap, at least.")
     block_hours: int = Field(

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import asdict
 
+from rich.markup import escape
+
 from backtest.accounting import pnl_split
-from backtest.policies import plain_policy
-from backtest.replay import Result, replay
+from backtest.replay import Result
 from backtest.sandbox.world import shown_market, start_ms
 from backtest.tape import Fills, Tape, tape_of_market
 from backtest.yardsticks import compare
+from bot.cli.policies import check_name, learned_here, played, policy_named
 from bot.cli.tables import (
     metrics_table,
     money_table,
@@ -37,19 +39,23 @@ def play(
     as_json: bool,
 ) -> None:
     """Backtest and print the result."""
+    check_name(settings, policy)
+    version, decides = policy_named(settings, policy)
     with waiting(f"playing {policy}; the first time, compiling takes half a minute"):
-        tape = simulated_tape(settings, bounds, late_listings=late_listings)(Fills(fills))
-        result = replay(tape, plain_policy(policy, tape.schema, settings.seed))
+        result = played(simulated_tape(settings, bounds, late_listings=late_listings)(Fills(fills)), decides)
+    seen = learned_here(version, result)
     if as_json:
-        print_json(_as_json(result))
+        print_json(_as_json(result) | {"seen_before": seen})
         return
     capital = settings.environment.initial_capital
     show(
         *([trades_table(result.trades)] if list_trades else []),
         money_table("", pnl_split(result.books), capital),
         metrics_table(result.metrics),
-        f"[bold]{policy}[/bold] on {describe(settings)}, {iso(int(result.ticks[0]))} to {iso(int(result.ticks[-1]))}: "
-        f"equity [bold]{result.equity[-1]:,.2f}[/bold] ({result.metrics.pnl_pct:+.3f} %)",
+        *([f"it has seen this window before: {', '.join(seen)}"] if seen else []),
+        f"[bold]{escape(result.policy)}[/bold] on {describe(settings)}, {iso(int(result.ticks[0]))} to "
+        f"{iso(int(result.ticks[-1]))}: equity [bold]{result.equity[-1]:,.2f}[/bold] "
+        f"({result.metrics.pnl_pct:+.3f} %)",
     )
 
 

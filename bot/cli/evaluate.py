@@ -1,40 +1,37 @@
 """`bot evaluate`: saved versions, or plain policies, judged on the market that `bot backtest` plays."""
 
 import csv
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
-from backtest.policies import Policy, plain_policy
+from backtest.policies import Policy
 from backtest.replay import Result
-from backtest.replay import replay as play_tape
-from backtest.schema import schema_of, settings_for
 from backtest.tape import Fills, Tape
 from backtest.trades import Trade
-from backtest.yardsticks import PLAIN
 from bot.cli.backtest import simulated_tape
 from bot.cli.champion import opened_registry
+from bot.cli.policies import learned_here, played, policy_named
 from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
 from bot.histories import past
 from bot.identity import Bounds, describe
 from bot.settings import Settings
-from bot.status import Kpi, iso, key_figures, trade_as_json
+from bot.status import iso, key_figures, kpi_as_json, trade_as_json
 from data.errors import FundingBotError, MissingData, StateError
 from data.types import HOUR_MS
 from pbt_online.cycle import examine_again
 from pbt_online.fitness import Score
-from pbt_online.manifest import Json, Version
+from pbt_online.manifest import Version
 
 BEST = 5
 """Trades shown."""
 COLUMNS = (
     "symbol", "long_venue", "short_venue", "entry_time", "exit_time", "pnl_usd", "pnl_pct", "duration_hours",
-    "funding", "fees", "basis", "slippage", "reason",
+    "funding", "fees", "basis", "slippage", "cost_bps", "taker_cost_bps", "reason",
 )  # fmt: skip
 
 
@@ -62,17 +59,15 @@ class Evaluation:
     @property
     def learned_here(self) -> list[str]:
         """The parts of the version's own window that this one overlaps: what it earns there proves little."""
-        window: Json = {} if self.version is None else self.version.window
-        first, last = int(self.result.ticks[0]), int(self.result.ticks[-1])
-        return [part for part, (begin, end) in window.items() if begin < last and first < end]
+        return learned_here(self.version, self.result)
 
 
 def evaluate_version(settings: Settings, bounds: Bounds, name: str, output: Path | None, *, as_json: bool) -> None:
     """Play one version, print what came of it, and write its trades."""
-    version, policy = _policy(settings, name)
+    version, policy = policy_named(settings, name)
     with waiting(f"playing {name}; the first time, compiling takes half a minute"):
         row = None if version is None else _row(settings, version, policy)
-        done = Evaluation(name, version, _played(_tape(settings, bounds), policy), row)
+        done = Evaluation(name, version, played(_tape(settings, bounds), policy), row)
     first, last = (iso(int(tick)).replace(":", "") for tick in done.result.ticks[[0, -1]])
     path = output or settings.var / "reports" / f"evaluation_{name}_{first}_{last}.csv"
     write_trades(path, done.result.trades)
@@ -88,12 +83,12 @@ def compare_versions(settings: Settings, bounds: Bounds, *, as_json: bool) -> No
     tape, done = _tape(settings, bounds), []
     for name in registry.names():
         try:
-            version, policy = _policy(settings, name)
+            version, policy = policy_named(settings, name)
         except FundingBotError as error:
             Console(stderr=True).print(f"left out: {error}", highlight=False, markup=False, soft_wrap=True)
             continue
         with waiting(f"playing {name}"):
-            done.append(Evaluation(name, version, _played(tape, policy)))
+            done.append(Evaluation(name, version, played(tape, policy)))
     if not done:
         raise StateError("no version of the registry can play here: see what is said above")
     if as_json:
@@ -116,16 +111,8 @@ def write_trades(path: Path, trades: Sequence[Trade]) -> None:
         writer.writerow(COLUMNS)
         for t in trades:
             times = iso(t.opened_ms), iso(t.closed_ms)
-            money = t.funding, t.fees, t.basis, t.slippage
+            money = t.funding, t.fees, t.basis, t.slippage, t.cost_bps, t.taker_cost_bps
             writer.writerow([t.asset, t.long_venue, t.short_venue, *times, t.pnl, t.pnl_pct, t.hours, *money, t.reason])
-
-
-def _policy(settings: Settings, name: str) -> tuple[Version | None, Policy]:
-    if name in PLAIN:
-        return None, plain_policy(name, schema_of(settings.environment), settings.seed)
-    registry = opened_registry(settings)
-    version = registry.version(name)
-    return version, registry.policy(version, settings.environment, settings.seed)
 
 
 def _row(settings: Settings, version: Version, policy: Policy) -> Score | None:
@@ -140,12 +127,6 @@ def _row(settings: Settings, version: Version, policy: Policy) -> Score | None:
 
 def _tape(settings: Settings, bounds: Bounds) -> Tape:
     return simulated_tape(settings, bounds, late_listings=False)(Fills.NEXT_OPEN)
-
-
-def _played(tape: Tape, policy: Policy) -> Result:
-    """On the same market, seen and decided on as the policy was made for."""
-    schema = policy.schema
-    return play_tape(replace(tape, schema=schema, settings=settings_for(schema, tape.settings)), policy)
 
 
 def _show(done: Evaluation, settings: Settings, path: Path) -> None:
@@ -179,7 +160,7 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
         "steps": result.steps,
         "hours": done.hours,
         "equity": float(result.equity[-1]),
-        "kpis": [_kpi_as_json(one) for one in key_figures(result.metrics)],
+        "kpis": [kpi_as_json(one) for one in key_figures(result.metrics)],
         "metrics": asdict(result.metrics),
         "trades": {"total": len(result.trades), "won": won, "lost": lost},
         "best": [trade_as_json(trade) for trade in done.best],
@@ -187,9 +168,3 @@ def _as_json(done: Evaluation) -> dict[str, Any]:
         "examined_again": None if done.row is None else done.row.as_dict(),
         "seen_before": done.learned_here,
     }
-
-
-def _kpi_as_json(kpi: Kpi) -> dict[str, Any]:
-    """JSON knows no infinity."""
-    finite = kpi.value is not None and math.isfinite(kpi.value)
-    return asdict(kpi) | {"value": kpi.value if finite else None, "met": kpi.met}

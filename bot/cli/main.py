@@ -109,7 +109,9 @@ def collect(
 
 @app.command()
 def backtest(
-    policy: Annotated[str, typer.Option("--policy", help="rule, flat or random.")] = "rule",
+    policy: Annotated[
+        str, typer.Option("--policy", help="rule, flat, random, champion, ensemble, or a version.")
+    ] = "rule",
     config: Config = None,
     replay: Replay = None,
     venues: Venues = None,
@@ -125,6 +127,9 @@ def backtest(
     walk_forward: Annotated[
         bool, typer.Option("--walk-forward", help="Live through the window: learn on schedule, trade what passed.")
     ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Walk too: no gate, a vote, one PPO, no exploit; other costs.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Walk anew what was walked before.")] = False,
     var: Var = None,
     as_json: AsJson = False,
@@ -134,10 +139,12 @@ def backtest(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last,
         hours=hours,
     )  # fmt: skip
+    if (compare or fresh) and not walk_forward:
+        raise ConfigurationError("--compare and --fresh belong to a walk forward: add --walk-forward")
     if walk_forward:
         from bot.cli.walk_forward import walk
 
-        walk(options.settings(), options.bounds(), fresh=fresh, as_json=as_json)
+        walk(options.settings(), options.bounds(), fresh=fresh, arms=compare, as_json=as_json)
         return
     from bot.cli.backtest import play, show_yardsticks
 
@@ -254,7 +261,9 @@ def sandbox(
 
 @app.command()
 def evaluate(
-    version: Annotated[str | None, typer.Argument(help="A version's name, or rule, flat, random.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="A version's name, champion, ensemble, rule, flat, random.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Compare every version of the registry.")] = False,
     config: Config = None,
     var: Var = None,

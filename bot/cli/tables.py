@@ -76,7 +76,7 @@ def trades_table(trades: Sequence[Trade], title: str | None = None) -> Table:
     for t in trades:
         money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees + t.slippage, t.pnl))
         table.add_row(t.asset, t.long_venue, _short_time(t.opened_ms), *money)
-        reason = ("", "", t.reason if t.reason != "policy" else "", f"{t.pnl_pct:+.2f} %")
+        reason = ("", t.reason if t.reason != "policy" else "", f"{t.cost_bps:.1f} bps", f"{t.pnl_pct:+.2f} %")
         table.add_row(f"{t.hours:g} h", t.short_venue, _short_time(t.closed_ms), *reason, end_section=True)
     return table
 

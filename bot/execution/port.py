@@ -9,6 +9,13 @@ from bot.risk import ApprovedOrder
 from data.panel import Panel
 
 
+class SideBySide(Protocol):
+    """Carries out orders that rest for a while, all at the same time."""
+
+    async def rest(self, orders: Sequence[ApprovedOrder]) -> Sequence[Outcome]:
+        """What became of the orders, one outcome each."""
+
+
 class Executor(Protocol):
     """Trades and settles one account. Called from one event loop, one call at a time."""
 

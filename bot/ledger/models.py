@@ -138,6 +138,8 @@ class TradeRow(Base):
     fees: Mapped[Decimal]
     slippage: Mapped[Decimal]
     reason: Mapped[str]
+    saved: Mapped[Decimal] = mapped_column(server_default="0.0")
+    """What fees and slippage were less than for taking at taker fees at the same mids."""
 
 
 class EventRow(Base):

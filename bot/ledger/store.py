@@ -1,5 +1,6 @@
 """Reads and writes the ledger: intents before they are acted on, and each tick's outcome in one transaction."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, create_engine, delete, event, func, select, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -54,6 +55,7 @@ class Ledger:
         event.listen(self._engine, "connect", _durable)
         try:
             Base.metadata.create_all(self._engine)
+            _add_later_columns(self._engine)
         except DatabaseError as error:
             raise StateError(
                 f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away"
@@ -170,10 +172,7 @@ class Ledger:
             if record.executions:
                 contained = ExecutionRow.id.in_(record.executions)
                 session.execute(update(ExecutionRow).where(contained).values(booked=record.tick))
-            for leg in record.fills:
-                fee = -abs(leg.quantity) * leg.price * leg.fee_rate
-                row = {"quantity": leg.quantity, "price": leg.price, "mid": leg.mid, "fee": fee}
-                session.add(FillRow(client_id=leg.client_id, tick=record.tick, **row))
+            session.add_all(_fill_rows(record))
             filled = [leg.client_id for leg in record.fills]
             for state, ids in (("filled", filled), ("unfilled", record.unfilled)):
                 session.execute(update(Intent).where(Intent.client_id.in_(ids)).values(state=state))
@@ -216,6 +215,38 @@ class Ledger:
         with self._reading() as session:
             rows = session.execute(select(*columns).where(FundingRow.run_id == run_id)).all()
             return {(due, slot, venue, symbol) for due, slot, venue, symbol in rows}
+
+
+def _fill_rows(record: TickRecord) -> list[FillRow]:
+    """One row per order; where part of it was taken back, what is left, at the average price of all that was traded."""
+    by_order = defaultdict[str, list[LegFill]](list)
+    for fill in record.fills:
+        by_order[fill.client_id].append(fill)
+    rows = []
+    for client_id, fills in by_order.items():
+        traded = [abs(fill.quantity) for fill in fills]
+        row = {
+            "quantity": sum(fill.quantity for fill in fills),
+            "price": _average([fill.price for fill in fills], traded),
+            "mid": _average([fill.mid for fill in fills], traded),
+            "fee": -sum(size * fill.price * fill.fee_rate for size, fill in zip(traded, fills, strict=True)),
+        }
+        rows.append(FillRow(client_id=client_id, tick=record.tick, **row))
+    return rows
+
+
+def _average(prices: Sequence[float], quantities: Sequence[float]) -> float:
+    if len(prices) == 1:
+        return prices[0]
+    return sum(price * size for price, size in zip(prices, quantities, strict=True)) / sum(quantities)
+
+
+def _add_later_columns(engine: Engine) -> None:
+    """Columns that came after the first version, in a file that was made before them."""
+    known = {column["name"] for column in inspect(engine).get_columns(TradeRow.__tablename__)}
+    if "saved" not in known:
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER TABLE {TradeRow.__tablename__} ADD COLUMN saved VARCHAR(64) DEFAULT '0.0'"))
 
 
 def _add_funding(session: Session, row: FundingRow, source: VenueFunding) -> None:

@@ -128,6 +128,20 @@ def test_a_damaged_version_is_listed_as_such(var: Path) -> None:
     assert "ppo-calm" == damaged["name"]
 
 
+def test_a_backtest_plays_a_version_the_champion_or_the_newest_vote(var: Path) -> None:
+    registry = Registry(var / "registry" / MARKET)
+    small = ("backtest", "--config", small_config(var), "--var", var, "--hours", 100, "--json")
+    assert "trade_with: ensemble" in bot(*small, "--policy", "ensemble").stderr
+    registry.register_ensemble(["ppo-eager"], Origin(created_ms=BEGIN - 1), name="vote-old")
+    registry.register_ensemble(["ppo-eager", "ppo-calm"], Origin(created_ms=BEGIN), name="vote-new")
+    eager, champion, rule, vote = (
+        said(bot(*small, "--policy", name)) for name in ("ppo-eager", "champion", "rule", "ensemble")
+    )
+    assert (["gate"], []) == (eager["seen_before"], champion["seen_before"])
+    assert eager["equity"] != rule["equity"] == champion["equity"]
+    assert ("ppo-eager", "vote-new") == (eager["policy"], vote["policy"])
+
+
 def test_a_version_is_evaluated_with_key_figures_best_trades_and_a_csv(var: Path) -> None:
     small = ("--config", small_config(var), "--hours", 200, "--var", var)
     shown = bot("evaluate", "ppo-eager", *small)

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from tests.functional.commands import bot, eventually, said, soak, started
@@ -66,9 +67,15 @@ def test_a_cycle_ends_with_a_verdict_that_takes_effect_six_hours_after_it_began(
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory, config: Path) -> Any:
-    """What an undisturbed walk forward over the same hours says."""
-    return said(walk(config, tmp_path_factory.mktemp("walked")))
+def walk_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where an undisturbed walk forward over the same hours leaves what it does."""
+    return tmp_path_factory.mktemp("walked")
+
+
+@pytest.fixture(scope="module")
+def walked(walk_var: Path, config: Path) -> Any:
+    """What it says."""
+    return said(walk(config, walk_var))
 
 
 def walk(config: Path, var: Path) -> Any:
@@ -89,8 +96,52 @@ def test_a_walk_forward_lives_through_what_the_bot_did(done: Path, walked: Any, 
     judged = [(cycle["challenger"], cycle["verdict"]) for cycle in walked["cycles"]]
     assert [(cycle["challenger"], cycle["verdict"]) for cycle in verdicts(done)] == judged
     assert [line.partition(" ")[2] for line in told(done)] == [one["text"] for one in walked["happened"]]
+    assert lived["pnl"] == pytest.approx(product["pnl"])
     difference = 100 * (product["equity"] - rule["equity"]) / lived["initial_capital"]
     assert difference == pytest.approx(product["against_rule"]["pnl_pct"])
+
+
+def test_a_walk_forward_says_what_its_pnl_is_made_of_and_what_there_was_to_earn(walked: Any) -> None:
+    product, _, flat = walked["lines"]
+    for parts in walked["breakdown"].values():
+        assert product["pnl"]["total"] == pytest.approx(sum(part["total"] for part in parts))
+    assert product["pnl"]["total"] <= walked["hindsight"]["all"]["pnl"]
+    assert (0.0, 0.0) == (flat["share_of_carry_pct"], flat["figures"]["turnover"])
+    assert {len(curve) for line in walked["curves"].values() for curve in line.values()} == {HOURS + 1}
+    assert product["equity"] == walked["curves"]["product"]["equity"][-1]
+    ranked = [one for one in walked["rounds"] if one["score"] is not None]
+    assert len(ranked) == walked["selection"]["trials"] == 3 * 2
+    assert len(walked["cycles"]) == len(walked["selection"]["overfitting_by_cycle"])
+    assert all(one["formula"] for one in walked["key_figures"])
+
+
+def test_a_walk_forward_leaves_a_report_and_its_trades(walked: Any, walk_var: Path) -> None:
+    (report,) = walk_var.glob("walk-forward/*/report.html")
+    text = report.read_text()
+    assert all(f'id="{section}"' in text for section in ("equity", "positions", "verdicts", "lineage", "figures"))
+    assert "https://" not in text
+    assert "http://" not in text
+    assert walked["cycles"][0]["challenger"] in text
+    assert walked["trades"] == pq.read_table(report.with_name("trades.parquet")).to_pylist()
+    assert len(walked["trades"]) == len(report.with_name("trades.csv").read_text().splitlines()) - 1
+
+
+def test_other_ways_to_learn_and_to_choose_stand_beside_it(walked: Any, walk_var: Path, config: Path) -> None:
+    told = said(bot(*walking(config, walk_var), "--compare"))
+    named = {line["name"]: line for line in told["lines"]}
+    assert ["product", "rule", "flat", "best, no gate", "vote, no gate", "one PPO", "independent"] == list(named)
+    assert walked["lines"] == told["lines"][:3]
+    earned = {name: line["metrics"]["pnl_pct"] for name, line in named.items()}
+    assert earned["product"] - earned["best, no gate"] == pytest.approx(told["gate"]["pnl_pct"], abs=1e-9)
+    cheap, usual, dear = (one["pnl_pct"] for one in told["costs"])
+    assert {name: pytest.approx(earned[name], abs=1e-9) for name in usual} == usual
+    assert cheap["rule"] > usual["rule"] > dear["rule"]
+    alone, apart = (
+        [json.loads(line) for path in walk_var.glob(f"*/*/arms/{arm}/rounds.jsonl") for line in path.open()]
+        for arm in ("one-ppo", "independent")
+    )
+    assert ({0}, {0, 1, 2}) == ({one["member"] for one in alone}, {one["member"] for one in apart})
+    assert all(one["parent"] in (None, one["member"]) for one in (*alone, *apart))
 
 
 def test_a_walk_forward_that_was_killed_goes_on_to_the_same_end(walked: Any, config: Path, tmp_path: Path) -> None:

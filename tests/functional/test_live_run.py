@@ -15,13 +15,14 @@ import pytest
 from backtest.sandbox.client import SandboxProcess
 from backtest.sandbox.settings import SandboxSettings
 from backtest.schema import schema_of
-from bot.cli.live import phrase
+from bot.cli.live import confirm, phrase
 from bot.identity import Bounds, world_file
 from bot.run_folder import registry_of
 from bot.settings import Settings
+from data.errors import ConfigurationError
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import by_asset, ledger_positions, rows, truth, unwritten, venue_positions
-from tests.functional.commands import BOT, bot, eventually
+from tests.functional.commands import BOT, eventually
 
 KILLS = 30 if os.environ.get("SOAK") else 3
 SENT_WITHIN_S = 0.15
@@ -87,13 +88,11 @@ def test_nothing_is_sent_before_the_phrase_is_typed(rehearsal: Rehearsal) -> Non
     assert {"binance": [], "hyperliquid": []} == {name: one["orders"] for name, one in truth(rehearsal.url).items()}
 
 
-@pytest.mark.parametrize(("flag", "profile"), [("--paper", "live"), ("--live", "sandbox")])
-def test_a_configuration_is_for_one_way_of_trading(tmp_path: Path, flag: str, profile: str) -> None:
-    config = tmp_path / "c.yaml"
-    config.write_text(json.dumps({"profile": profile, "environment": {"rebalance_below": 0.0}}))
-    said = bot("run", flag, "--config", config)
-    assert 2 == said.returncode
-    assert "--live needs a configuration with `profile: live`" in said.stderr
+@pytest.mark.parametrize(("live", "profile"), [(False, "live"), (True, "sandbox")])
+def test_a_configuration_is_for_one_way_of_trading(live: bool, profile: str) -> None:
+    told = Settings.model_validate({"profile": profile, "environment": {"rebalance_below": 0.0}})
+    with pytest.raises(ConfigurationError, match="--live needs a configuration with `profile: live`"):
+        confirm(told, live=live)
 
 
 def test_real_money_is_named_in_its_phrase() -> None:

@@ -34,6 +34,9 @@ THIN = {
 }
 
 
+RESTS = {"execution": "maker_first", "look_s": 60, "reprice_s": 240}
+
+
 @pytest.mark.parametrize(
     ("hours", "venues", "environment", "least"),
     [
@@ -41,8 +44,19 @@ THIN = {
         (96, {}, {"formulation": "pairs", "decision_hours": 8}, 10),
         (72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
         (72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5),
+        (36, {}, RESTS, 8),
+        (48, THIN, RESTS | {"maker_gives_up": "leave", "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 3),
+        (48, THIN, RESTS | {"formulation": "pairs", "decision_hours": 8, "maker_patience_s": 600}, 3),
     ],
-    ids=["every hour", "by pair", "thin and isolated", "thin and isolated, by pair"],
+    ids=[
+        "every hour",
+        "by pair",
+        "thin and isolated",
+        "thin and isolated, by pair",
+        "resting",
+        "resting or left, thin",
+        "resting, thin, by pair",
+    ],
 )
 def test_a_sequence_of_decisions_gives_the_same_books_on_both_paths(
     tmp_path: Path, hours: int, venues: dict[str, VenueSettings], environment: dict[str, Any], least: int
@@ -106,7 +120,7 @@ def assert_same(played: Result, ledger: Ledger, number: int) -> None:
 
 MEASURED = {
     "quantity", "long_entry", "long_exit", "short_entry", "short_exit", "notional", "funding", "basis", "fees",
-    "slippage",
+    "slippage", "saved",
 }  # fmt: skip
 
 

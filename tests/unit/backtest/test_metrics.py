@@ -1,6 +1,7 @@
 """The figures by which a run is judged, against examples computed by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,9 @@ def test_a_curve_and_three_trades_by_hand() -> None:
         win_rate_pct=pytest.approx(200 / 3),
         trades=3,
         average_hours=24.0,
+        # Costs of 3, 3 and 3 on 1000, 1000 and 2000.
+        cost_bps=pytest.approx(25.0),
+        taker_cost_bps=pytest.approx(25.0),
     )
 
 
@@ -110,3 +114,10 @@ def test_the_drawdown_is_measured_from_the_high_before_it() -> None:
 def test_losing_everything_is_a_drawdown_of_a_hundred_percent() -> None:
     figures = measure(np.array([1000.0, 500.0, 0.0]), [])
     assert (-100.0, 100.0) == (figures.pnl_pct, figures.max_drawdown_pct)
+
+
+def test_what_a_round_trip_cost_is_told_beside_what_taking_would_have_cost() -> None:
+    rested = replace(trade(10.0, notional=2000.0), saved=1.5)
+    figures = measure(np.array([1000.0, 1010.0]), [rested, trade(0.0)])
+    assert (15.0, 22.5) == (rested.cost_bps, rested.taker_cost_bps)
+    assert ((15.0 + 30.0) / 2, (22.5 + 30.0) / 2) == (figures.cost_bps, figures.taker_cost_bps)

@@ -5,12 +5,13 @@ from functools import cache
 import numpy as np
 import pytest
 
+from backtest.accounting import pnl_split
 from backtest.policies import plain_policy
 from backtest.replay import replay
 from backtest.schema import Schema, settings_for
 from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
-from backtest.walk_forward import Walk
+from backtest.walk_forward import Walk, walk_along
 from data.settings import DataSettings, SyntheticSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
@@ -39,10 +40,11 @@ def walked(schema: Schema, name: str = "rule") -> Walk:
 @pytest.mark.parametrize("schema", [HOURLY, BY_PAIR])
 def test_a_walk_under_one_policy_is_its_replay(schema: Schema, name: str) -> None:
     walk, played = walked(schema, name), replay(tape(schema), plain_policy(name, schema, seed=1))
-    ticks, equity = walk.curve
-    assert np.array_equal(played.ticks, ticks)
-    assert np.array_equal(played.equity, equity)
-    assert played.trades == walk.trades
+    track = walk.track(name)
+    assert np.array_equal(played.ticks, track.ticks)
+    assert np.array_equal(played.equity, track.equity)
+    assert played.trades == list(track.trades)
+    assert pnl_split(played.books) == pytest.approx(track.split)
     assert played.books == walk.books
 
 
@@ -56,7 +58,8 @@ def test_who_takes_over_finds_the_positions_of_who_went_before() -> None:
     for _ in range(8):
         walk.hour()
     assert not walk.books.quantity.any()
-    assert len(walk.curve[0]) == len(walk.curve[1])
+    track = walk.track("rule, then flat")
+    assert len(track.ticks) == len(track.equity) == len(track.causes) == len(track.gross)
     assert {trade.opened_ms for trade in walk.trades} >= {int(tick) for tick in held.opened_at if tick}
 
 
@@ -65,4 +68,13 @@ def test_a_policy_handed_over_to_itself_changes_nothing() -> None:
     while not walk.over:
         walk.follow(plain_policy("rule", HOURLY, seed=1))
         walk.hour()
-    assert np.array_equal(walked(HOURLY).curve[1], walk.curve[1])
+    assert np.array_equal(walked(HOURLY).track("rule").equity, walk.track("rule").equity)
+
+
+def test_policies_trade_one_after_the_other_each_from_its_tick_on() -> None:
+    ticks = walked(HOURLY).track("rule").ticks
+    policies = [(int(tick), plain_policy(name, HOURLY, 1)) for tick, name in ((ticks[0], "rule"), (ticks[150], "flat"))]
+    told, alone = walk_along("both", tape, policies), walked(HOURLY).track("rule")
+    assert np.array_equal(alone.equity[:151], told.equity[:151])
+    assert told.gross[-1] == 0.0
+    assert max(trade.closed_ms for trade in told.trades) <= ticks[155]

@@ -126,3 +126,21 @@ def test_books_of_another_version_are_refused_and_say_what_to_do(ledger: Ledger,
         database.execute("update snapshots set books = ?", (json.dumps(older),))
     with pytest.raises(StateError, match="another version"):
         ledger.snapshot(number)
+
+
+def test_a_ledger_from_before_costs_were_kept_is_read_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with closing(connect(path)) as old:
+        old.execute("alter table trades drop column saved")
+        old.execute(
+            "insert into runs (id, world, profile, description, episode, champion, capital, from_ms, state,"
+            " instruments) values (1, 'w', 'sandbox', '', '', 'rule', '1', 0, 'finished', '{}')"
+        )
+        old.execute(
+            "insert into trades values (1, 1, 1, 'X', 'a', 'x', 'b', 'x', '1', 0, 1, '1', '1', '1', '1', '1000',"
+            " '0', '0', '-2', '-1', 'policy')"
+        )
+        old.commit()
+    (kept,) = Ledger(path).trades(1)
+    assert (30.0, 30.0) == (kept.cost_bps, kept.taker_cost_bps)

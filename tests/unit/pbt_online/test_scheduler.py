@@ -16,7 +16,7 @@ from tests.unit.pbt_online.test_search_space import inside
 
 SPACE = SearchSpace(PopulationSettings().search_space)
 MIDDLE = SPACE.clip({})
-STRATEGIES = ["truncation", "tournament", "significant"]
+STRATEGIES = ["truncation", "tournament", "significant", "none"]
 
 
 def standing(member: int, score: float, **others: object) -> Standing:
@@ -81,6 +81,11 @@ def test_the_worst_quarter_copies_the_best_quarter() -> None:
     copying = {decision.member: decision.donor for decision in told if decision.donor is not None}
     assert {0, 1} == set(copying)
     assert set(copying.values()) <= {6, 7}
+
+
+def test_nobody_copies_where_members_are_independent_but_who_failed_is_replaced() -> None:
+    told = decided([standing(m, float(m), failed=m == 2) for m in range(8)], of=scheduler("none"))
+    assert [2] == [decision.member for decision in told if decision.donor is not None]
 
 
 def test_exact_ties_do_not_keep_anybody_from_copying() -> None:

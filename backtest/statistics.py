@@ -1,4 +1,5 @@
-"""What can be said of a mean P&L from one path: a studentised stationary bootstrap; used by the gate.
+"""What can be said of a mean, or of a Sharpe ratio, from one path: a studentised stationary bootstrap; used by the gate
+and by reports.
 
 Hourly P&L of a carry trade is autocorrelated (a basis deviation is taken back an hour later), heavy-tailed and often
 zero, so its mean is judged by resampling blocks of hours, never by formulas for independent normal returns.

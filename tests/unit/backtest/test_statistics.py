@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pbt_online.sharpe import (
+from backtest.sharpe import (
     deflated_sharpe,
     deflated_sharpe_of,
     expected_maximum,
@@ -17,7 +17,7 @@ from pbt_online.sharpe import (
     probabilistic_sharpe,
     superior_ability,
 )
-from pbt_online.statistics import mean_test, standard_error, stationary_means
+from backtest.statistics import mean_test, standard_error, stationary_means
 
 HOURS = 4320
 BLOCK = 168

@@ -1,5 +1,5 @@
-"""What a Sharpe ratio is worth after many trials, and whether the best of many beats a benchmark; used by the gate's
-reports, which never decide by it.
+"""What a Sharpe ratio is worth after many trials, and whether the best of many beats a benchmark; used by reports,
+never to decide.
 
 D. H. Bailey & M. López de Prado, "The Deflated Sharpe Ratio" (2014); with J. Borwein and Q. J. Zhu,
 "Pseudo-Mathematics and Financial Charlatanism" (2014). P. R. Hansen, "A Test for Superior Predictive Ability" (2005).
@@ -11,7 +11,26 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from backtest.statistics import mean_interval
+
 NORMAL = NormalDist()
+
+
+def sharpe_interval(
+    returns: NDArray[np.float64], confidence: float, block: float, resamples: int, random: np.random.Generator
+) -> tuple[float, float] | None:
+    """Where the true Sharpe ratio of `returns` [T] lies with `confidence`, per return; None without a spread.
+
+    The ratio is smooth in two means, so around the truth it is a mean itself, that of its influence function
+    z - SR (z^2 - 1) / 2, z being standardised returns (O. Ledoit & M. Wolf, "Robust performance hypothesis testing with
+    the Sharpe ratio", 2008): its interval is `mean_interval`'s. Of independent normal returns the variance is
+    (1 + SR^2 / 2) / T, as in A. W. Lo, "The Statistics of Sharpe Ratios" (2002).
+    """
+    if len(returns) < 2 or (spread := returns.std()) < 1e-15:
+        return None
+    scores = (returns - returns.mean()) / spread
+    ratio = float(returns.mean() / spread)
+    return mean_interval(ratio + scores - ratio / 2 * (scores**2 - 1), confidence, block, resamples, random)
 
 
 def probabilistic_sharpe(sharpe: float, benchmark: float, count: int, skewness: float, kurtosis: float) -> float:
