@@ -9,9 +9,8 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 from tests.functional.commands import eventually
 
@@ -22,11 +21,11 @@ _CONTEXT.set_forkserver_preload(
 
 
 class Life:
-    """One run of the `bot` command: `arguments` as typed, `said` on stdin, `environment` beside what is inherited, on a clock
-    that is `off_s` ahead."""
+    """One run of the `bot` command: `arguments` as typed, `said` on stdin, `environment` beside what is inherited, on a
+    clock that is `off_s` ahead."""
 
     def __init__(
-        self, arguments: Sequence[object], said: str, environment: Mapping[str, str], folder: Path, off_s: float = 0.0
+        self, arguments: Sequence[object], said: str, environment: Mapping[str, str], folder: Path, off_s: float
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(prefix="life-", suffix=".txt", dir=folder)
@@ -71,9 +70,8 @@ class Life:
         self._process.kill()
         self._process.join(30)
 
-    def until(self, condition: object, timeout_s: float = 60.0) -> None:
+    def until(self, condition: Callable[[], object], timeout_s: float) -> None:
         """Wait for a condition, with the bot alive all the while."""
-        assert callable(condition)
         deadline = time.monotonic() + timeout_s
         eventually(lambda: condition() or not self.alive or time.monotonic() > deadline, timeout_s + 30)
         assert condition(), f"not so after {timeout_s:g} s; alive: {self.alive}; it said: {self.output[-3000:]}"
@@ -81,7 +79,7 @@ class Life:
 
 def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], output: str, off_s: float) -> None:
     """In the new process: become the command, on a machine whose clock is `off_s` ahead."""
-    file: IO[str] = open(output, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
+    file = Path(output).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
     os.dup2(file.fileno(), 1)
     os.dup2(file.fileno(), 2)
     sys.stdin, sys.stdout, sys.stderr = io.StringIO(said), file, file
@@ -89,8 +87,9 @@ def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], o
     os.setsid()
     sys.argv = ["bot", *arguments]
     if off_s:
-        right = time.time
-        time.time = lambda: right() + off_s
+        right = time.time_ns
+        time.time_ns = lambda: right() + round(off_s * 1e9)
+        time.time = lambda: time.time_ns() / 1e9
     from bot.cli.main import main
 
     main()

@@ -49,38 +49,44 @@ def test_a_bot_that_hangs_with_its_ledger_locked_is_killed_flat_and_stays_latche
         again.kill()
 
 
-@control(14, venues=("binance",))
+@control(14)
+@pytest.mark.parametrize("venue", ["binance", "hyperliquid"])
 def test_orders_that_rest_when_the_bot_hangs_are_cancelled_by_the_venue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, venue: str
 ) -> None:
     for name, value in keys().items():
         monkeypatch.setenv(name, value)
-    with hedged(tmp_path) as (stage, life):
+    with staged(tmp_path, by_hand=True, sandbox={"accounts": {"balance": 100_000.0}}) as stage:
+        for quantity in (7, -7):  # Hyperliquid has this switch for who has traded a million
+            stage.happen("hyperliquid", "trade", symbol="BTC/USDC:USDC", quantity=str(quantity), price="90000")
+        stage.advance_to(1.0)
+        life = stage.begin()
+        stage.hour(life, 1)
         before = stage.held()
         life.send(signal.SIGSTOP)
-
-        assert "open" == asyncio.run(rest(stage))
+        assert "open" == asyncio.run(rest(stage, venue))
         assert 1 == resting(stage)
-        stage.minutes(2.9)
+        stage.minutes(1.5)
         assert 1 == resting(stage)
-        stage.minutes(2.0)
+        stage.minutes(2.5)
         assert (0, before) == (resting(stage), stage.held())
-        life.send(signal.SIGCONT)
+        assert 2 == len(before)
+        life.kill()
 
 
-async def rest(stage: Stage) -> str:
-    """Leave an order at Binance, as somebody who hangs afterwards."""
-    async with open_access("binance", stage.settings) as access:
-        one = next(one for one in access.instruments if one.symbol == "INJ/USDT:USDT")
+async def rest(stage: Stage, venue: str) -> str:
+    """Leave an order at a venue, as somebody who hangs afterwards."""
+    async with open_access(venue, stage.settings) as access:
+        one = next(one for one in access.instruments if one.symbol.startswith("INJ/"))
         bid = (await access.book(one.symbol)).bids[0][0]
         order = VenueOrder("resting1", one, 10.0, round(0.97 * bid, 2), Style.MAKE)
         return (await access.account.place(order)).state.value
 
 
 def resting(stage: Stage) -> int:
-    """How many orders rest there."""
+    """How many orders rest."""
     live = ("open", "partly_filled", "waiting")
-    return sum(order["status"] in live for order in stage.truth()["binance"]["orders"])
+    return sum(order["status"] in live for account in stage.truth().values() for order in account["orders"])
 
 
 @control(21)

@@ -1,4 +1,4 @@
-"""What an entry has to pass: sizes, prices that can be right, fresh data, losses, and pairs that fail again and again."""
+"""What an entry has to pass: sizes, prices that can be right, fresh data, losses, pairs that fail again and again."""
 
 import json
 import time

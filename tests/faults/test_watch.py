@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bot.bans import BANS, BanList
 from bot.latch import LatchState
 from bot.run_folder import halt_file

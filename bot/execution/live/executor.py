@@ -108,7 +108,9 @@ class LiveExecutor:
         for leg, book in zip(proposal.legs, sized.books, strict=True):
             if book.time_ms is not None and now_ms - book.time_ms > 1000 * self._desk.settings.max_book_age_s:
                 date = datetime.fromtimestamp(book.time_ms / 1000, UTC).isoformat(timespec="seconds")
-                return f"{leg.instrument.venue} {leg.instrument.symbol}: its order book is of {date}, too old to enter on"
+                return (
+                    f"{leg.instrument.venue} {leg.instrument.symbol}: its order book is of {date}, too old to enter on"
+                )
         return ""
 
     async def recover(self, books: Books) -> Sequence[tuple[Proposal, Executed | Unfilled]]:
