@@ -16,7 +16,11 @@ class ExecutionSettings(Frozen):
         20.0, gt=0, le=300, description="An order without a known outcome is asked for this long before others wait, s."
     )
     absent_after_s: float = Field(
-        3.0, ge=0, le=60, description="An order that the venue does not know counts as never received after this, s."
+        6.0,
+        ge=0,
+        le=60,
+        description="An order that the venue does not know counts as never received after this, s; venues take it 5 s "
+        "long.",
     )
     exit_collar_bps: float = Field(
         100.0,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
+from bot.execution.live.dialect import VALID_MS, Dialect, Json, Ticket, json_list
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
@@ -34,7 +34,7 @@ class Binance(Dialect):
     proves_nothing = frozenset({"-1000", "-1001", "-1006", "-1007", "-1008", "-4111", "-4116"})
     absent = frozenset({"-2011", "-2013"})
     already_so = frozenset({"-4046", "-4059"})
-    options = {"fetchMargins": False, "fetchCurrencies": False}  # noqa: RUF012 - read only
+    options = {"fetchMargins": False, "fetchCurrencies": False, "recvWindow": VALID_MS}  # noqa: RUF012 - read only
 
     def __init__(self, connection: Connection, quote: str) -> None:
         super().__init__(connection, quote)

@@ -21,6 +21,9 @@ Result = TypeVar("Result")
 Json = Any
 """Parsed JSON; ccxt leaves its numbers as the venue's text."""
 _OURS = re.compile(r"[A-Za-z0-9]{1,32}")
+VALID_MS = 5000
+"""An order that arrives later than this after it was signed is refused by its venue: what counts as never received
+cannot fill after its pair was unwound."""
 
 
 @dataclass(frozen=True)

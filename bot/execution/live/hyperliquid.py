@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
 
-from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
+from bot.execution.live.dialect import VALID_MS, Dialect, Json, Ticket, json_list
 from bot.execution.live.hyperliquid_words import NO_SUCH, TOO_LITTLE_TRADED, code, price_step, state_of
 from bot.execution.live.pages import Row, forward
 from bot.execution.live.steps import exact
@@ -63,15 +63,17 @@ class Hyperliquid(Dialect):
             "reduceOnly": ticket.order.reduce_only,
             "clientOrderId": ticket.client_id,
         }
-        order = {
-            "symbol": ticket.market["symbol"],
-            "type": "limit",
-            "side": "buy" if ticket.buys else "sell",
-            "amount": ticket.contracts,
-            "price": ticket.price,
-            "params": params,
-        }
-        return await self.send(self._signed, lambda: self.client.create_orders_request([order]))
+        side = "buy" if ticket.buys else "sell"
+        order = (ticket.market["symbol"], "limit", side, ticket.contracts, ticket.price, params)
+        return await self.send(self._signed, lambda: self._expiring(order))
+
+    def _expiring(self, order: tuple[Any, ...]) -> Json:
+        """An order that the venue refuses once it is late; ccxt's own orders are good for days."""
+        action = {"type": "order", "orders": [self.client.create_order_request(*order)], "grouping": "na"}
+        nonce = self.client.milliseconds()
+        expires = nonce + self.connection.ahead_ms() + VALID_MS
+        signature = self.client.sign_l1_action(action, nonce, None, expires)
+        return {"action": action, "nonce": nonce, "signature": signature, "expiresAfter": expires}
 
     def created(self, ticket: Ticket, answer: Json) -> OrderReport:
         (told,) = answer["response"]["data"]["statuses"]
