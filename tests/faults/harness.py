@@ -23,7 +23,7 @@ from data.types import HOUR_MS
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import rows, truth
 from tests.faults.lives import Life
-from tests.faults.market import BEGIN_MS, PRICES, moment, write_market
+from tests.faults.market import BEGIN_MS, HOURS, PRICES, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
 PATIENCE_S = 120.0
@@ -179,13 +179,14 @@ def staged(
     *,
     venues: Sequence[str] = ("binance", "hyperliquid"),
     by_hand: bool = False,
+    market_hours: int = HOURS,
     sandbox: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
     own."""
-    market = write_market(folder / "market", venues)
+    market = write_market(folder / "market", venues, market_hours)
     speed = HAND_SPEED if by_hand else 0.0
     told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}

@@ -19,17 +19,18 @@ START_MS = 1_735_689_600_000
 BEGIN_MS = START_MS + 250 * HOUR_MS
 """2025-01-11 10:00 UTC: there is history enough to decide by."""
 HOURS = 340
+"""Unless more are wanted."""
 
 
-def write_market(folder: Path, venues: Sequence[str] = ("binance", "hyperliquid")) -> Path:
-    """The files in `folder`; the first venue is the one to be long on."""
+def write_market(folder: Path, venues: Sequence[str] = ("binance", "hyperliquid"), hours: int = HOURS) -> Path:
+    """The files in `folder`, so many hours long; the first venue is the one to be long on."""
     folder.mkdir(parents=True, exist_ok=True)
     candles, funding = [], []
     for venue in venues:
         for rank, asset in enumerate(PRICES):
-            candles.append(_candles(venue, asset))
+            candles.append(_candles(venue, asset, hours))
             rate = -1e-4 if venue == venues[0] else (2e-4 - 1e-5 * rank)
-            funding.append(_funding(venue, asset, rate))
+            funding.append(_funding(venue, asset, rate, hours))
     pd.concat(candles).to_parquet(folder / "ohlcv_1h.parquet")
     pd.concat(funding).to_parquet(folder / "funding.parquet")
     return folder
@@ -40,17 +41,17 @@ def moment(hours: float) -> str:
     return datetime.fromtimestamp((BEGIN_MS + hours * HOUR_MS) / 1000, UTC).isoformat()
 
 
-def _candles(venue: str, asset: str) -> pd.DataFrame:
-    close = PRICES[asset] * (1 + 1e-4 * np.sin(np.arange(HOURS)))
+def _candles(venue: str, asset: str, hours: int) -> pd.DataFrame:
+    close = PRICES[asset] * (1 + 1e-4 * np.sin(np.arange(hours)))
     opened = np.concatenate([close[:1], close[:-1]])
     columns = {"open": opened, "high": np.maximum(opened, close), "low": np.minimum(opened, close), "close": close}
-    return pd.DataFrame(_named(venue, asset, _stamps(1)) | columns | {"volume": 1e6})
+    return pd.DataFrame(_named(venue, asset, _stamps(hours, 1)) | columns | {"volume": 1e6})
 
 
-def _funding(venue: str, asset: str, rate: float) -> pd.DataFrame:
+def _funding(venue: str, asset: str, rate: float, hours: int) -> pd.DataFrame:
     every = 1 if venue_profile(venue).fixed_interval else venue_profile(venue).default_interval_hours
     columns = {"funding_rate": rate, "interval_hours": float(every), "offset_ms": 0.0}
-    return pd.DataFrame(_named(venue, asset, _stamps(every)) | columns)
+    return pd.DataFrame(_named(venue, asset, _stamps(hours, every)) | columns)
 
 
 def _named(venue: str, asset: str, stamps: pd.DatetimeIndex) -> dict[str, object]:
@@ -59,6 +60,6 @@ def _named(venue: str, asset: str, stamps: pd.DatetimeIndex) -> dict[str, object
     return {"exchange": profile.exchange, "symbol": symbol, "timestamp": stamps}
 
 
-def _stamps(every: int) -> pd.DatetimeIndex:
-    hours = START_MS + np.arange(0, HOURS, every) * HOUR_MS
-    return pd.to_datetime(hours, unit="ms", utc=True)
+def _stamps(hours: int, every: int) -> pd.DatetimeIndex:
+    stamps = START_MS + np.arange(0, hours, every) * HOUR_MS
+    return pd.to_datetime(stamps, unit="ms", utc=True)
