@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from tests.faults.chance import RISKS_TAKEN, trade_by_chance
 from tests.faults.harness import Stage, staged

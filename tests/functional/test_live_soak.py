@@ -22,13 +22,13 @@ from tests.functional.commands import soak
 KILLS = 10
 SOAK_KILLS = int(os.environ.get("KILLS", "300"))
 AT_REST_WITHIN_S = 60.0
-AMID_HOUR_S, AMID_ORDERS_S, AMID_START_S = 1.5, 0.4, 1.5
+AMID_HOUR_S, AMID_ORDERS_S, AMID_START_S = 1.5, 0.25, 2.5
 """The longest time until a kill: from the beginning of an hour, its first order, a start."""
 LEARNING = {
     "learner": {"hidden": [16], "rollout": 256, "epochs": 2, "clone_epochs": 1},
     "population": {"size": 2},
     "fitness": {"universes": 4, "episode_days": 1},
-    "windows": {"train_days": 3, "validation_days": 1, "gate_days": 1},
+    "windows": {"train_days": 2, "validation_days": 2, "gate_days": 2, "embargo_hours": 0, "least_days": 6},
     "schedule": {"timesteps": 1000, "perturbation_interval": 500, "cycle_hours": 6},
     "backend": {"kind": "process"},
 }
@@ -85,9 +85,9 @@ def killed_again_and_again(stage: Stage, kills: int, chance: random.Random) -> C
 
 
 def wait_for_an_instant(stage: Stage, life: Life, chance: random.Random) -> None:
-    """Any time of an hour, or, as often, of its orders if there are some."""
+    """Any time of an hour, or, more often, of its orders if there are some."""
     begun, orders = time.monotonic(), sent(stage)
-    if chance.random() < 0.5:
+    if chance.random() < 0.3:
         time.sleep(chance.uniform(0, AMID_HOUR_S))
         return
     while life.alive and sent(stage) == orders and time.monotonic() < begun + 2 * AMID_HOUR_S:
