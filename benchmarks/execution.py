@@ -41,7 +41,7 @@ from data.connection import Connection
 from pbt_online.ensemble import Ensemble
 from pbt_online.network import NetworkPolicy
 
-ENTRIES = 30
+ENTRIES = 200
 MOST_HOURS = 5 * ENTRIES
 WARM_UP_HOURS = 4
 """Kernels are loaded, connections are made."""

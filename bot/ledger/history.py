@@ -9,7 +9,6 @@ from backtest.settlement import REASONS, UNWOUND
 from bot.ledger.models import Intent, Tick, TradeRow
 from data.types import InstrumentKey
 
-
 OURS = Tick.run_id == bindparam("run")
 UP_TO = select(Tick.equity).where(OURS, Tick.tick <= bindparam("tick")).order_by(Tick.tick.desc()).limit(1)
 FIRST = select(Tick.equity).where(OURS).order_by(Tick.tick).limit(1)
