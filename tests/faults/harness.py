@@ -46,14 +46,17 @@ FILLS = {
 class Stage:
     """One rehearsal. The rule trades: it enters a pair an hour, from the first hour on, and holds."""
 
-    def __init__(self, folder: Path, venues: Sequence[str], sandbox: Served, changes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, venues: Sequence[str], sandbox: Served, changes: Mapping[str, Any], hours: float = 0.0
+    ) -> None:
+        """The clock stands at so many `hours` after the beginning."""
         self.url = sandbox.url
         self.sandbox = sandbox
         self.var = folder / "var"
         self.config = folder / "live.yaml"
         self.venues = tuple(venues)
         self._folder = folder
-        self._hours = 0.0
+        self._hours = hours
         self._content: dict[str, Any] = {
             "profile": "live",
             "var": str(self.var),
@@ -180,17 +183,18 @@ def staged(
     venues: Sequence[str] = ("binance", "hyperliquid"),
     by_hand: bool = False,
     market_hours: int = HOURS,
+    first_hour: int = 0,
     sandbox: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
-    own."""
+    own. What learns needs more past: a later `first_hour`."""
     market = write_market(folder / "market", venues, market_hours)
     speed = HAND_SPEED if by_hand else 0.0
-    told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
+    told = {"replay": str(market), "begin": moment(first_hour), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}
     served = SandboxSettings.model_validate(told | dict(sandbox or {}))
     world = world_file(Settings.model_validate({"data": {"venues": depth}, "sandbox": served}), Bounds())
     with Served(world, folder / "world" / "state.json", by_hand=by_hand) as running:
-        yield Stage(folder, venues, running, changes)
+        yield Stage(folder, venues, running, changes, first_hour)

@@ -24,6 +24,10 @@ SOAK_KILLS = int(os.environ.get("KILLS", "300"))
 AT_REST_WITHIN_S = 60.0
 AMID_HOUR_S, AMID_ORDERS_S, AMID_START_S = 1.5, 0.25, 2.5
 """The longest time until a kill: from the beginning of an hour, its first order, a start."""
+FIRST_HOUR = 100
+"""There is history enough to learn from."""
+LEARNS_EVERY, LEARNS_WITHIN_S = 20, 120.0
+"""Every so many kills training has the time to come under way."""
 LEARNING = {
     "learner": {"hidden": [16], "rollout": 256, "epochs": 2, "clone_epochs": 1},
     "population": {"size": 2},
@@ -37,8 +41,10 @@ LEARNING = {
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     quiet = {"dead_man_s": 0.0, "confirm_s": 0.05}
-    slow, hours = {"latency_ms": 10.0}, 300 + 2 * SOAK_KILLS
-    with staged(tmp_path, by_hand=True, market_hours=hours, sandbox=slow, guard=quiet, risk=RISKS_TAKEN) as one:
+    slow, hours = {"latency_ms": 10.0}, 400 + 2 * SOAK_KILLS
+    with staged(
+        tmp_path, by_hand=True, market_hours=hours, first_hour=FIRST_HOUR, sandbox=slow, guard=quiet, risk=RISKS_TAKEN
+    ) as one:
         trade_by_chance(one)
         yield one
 
@@ -52,16 +58,20 @@ def test_many_kills_with_training_beside_end_hedged_or_flat(stage: Stage) -> Non
     stage.configure(learning=LEARNING)
     amid = killed_again_and_again(stage, SOAK_KILLS, random.Random(7))
     print(amid)
-    assert all(amid[what] for what in ("entry", "exit", "settling", "training"))
+    assert all(amid[what] for what in ("entry", "exit", "settling", "training under way"))
 
 
 def killed_again_and_again(stage: Stage, kills: int, chance: random.Random) -> Counter[str]:
     """Kill, start again, and look, so often; what the kills came amid."""
     amid: Counter[str] = Counter()
     life, slowest = stage.begin(), 0.0
-    stage.hour(life, 0)
+    stage.hour(life, FIRST_HOUR)
     for number in range(kills):
         hour = stage.ticks()
+        if number % LEARNS_EVERY == 1 and trains(life.pid):
+            said = training_said(stage)
+            life.until(lambda said=said: training_said(stage) > said, LEARNS_WITHIN_S)
+            amid["training under way"] += 1
         stage.advance_to(hour + 0.02)
         wait_for_an_instant(stage, life, chance)
         amid.update(what_goes_on(stage, life, hour))
@@ -115,3 +125,9 @@ def trains(pid: int) -> bool:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     commands = [Path(f"/proc/{child}/cmdline") for child in children]
     return any("bot.cycle_process" in path.read_text() for path in commands if path.exists())
+
+
+def training_said(stage: Stage) -> int:
+    """How many stages of its cycles it told."""
+    log = stage.var / "logs" / "training.log"
+    return len(log.read_text().splitlines()) if log.exists() else 0
