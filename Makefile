@@ -32,6 +32,7 @@ soak: $(INSTALLED) ## what takes too long for every change: many more kills, of 
 	SOAK=1 $(BIN)/python -m pytest tests/functional/test_kill.py tests/functional/test_train.py \
 		tests/functional/test_learning_run.py tests/functional/test_champion.py \
 		tests/functional/test_collect_faults.py tests/unit/pbt_online/test_population.py \
+		tests/functional/test_live_soak.py tests/functional/test_live_faults_day.py \
 		tests/contract/test_ray_cluster.py tests/faults
 
 config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in docs/

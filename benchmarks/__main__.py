@@ -20,9 +20,9 @@ from backtest.simulation import Simulation
 from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.backfill import show_backfill
+from benchmarks.execution import show_execution
 from benchmarks.gate import show_gate
 from benchmarks.lake_panel import show_panel
-from benchmarks.live_orders import show_orders
 from benchmarks.pandas_rows import PandasRowsEnv
 from benchmarks.planted import show_planted
 from benchmarks.population import show_population
@@ -206,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     choices = (
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
-        "panel: years of the lake, backfill: of four venues, orders: live ones in a rehearsal; minutes"
+        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; minutes"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--symbols", type=int, default=30, help="contracts of the backfill")
@@ -230,8 +230,8 @@ def main() -> None:
         show_gate(console)
     if "backfill" in told.what:
         show_backfill(console, told.symbols, told.days)
-    if "orders" in told.what:
-        show_orders(console)
+    if "execution" in told.what:
+        show_execution(console)
     if "panel" in told.what:
         show_panel(console)
     if "planted" in told.what:

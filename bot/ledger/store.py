@@ -207,7 +207,7 @@ class Ledger:
 
     def history(self, run_id: int) -> RunHistory:
         """What risk asks of a run's past."""
-        return RunHistory(self._reading, run_id)
+        return RunHistory(self.connection, run_id)
 
     def paid(self, run_id: int) -> set[tuple[int, int, str, str]]:
         """Which funding is booked already, as (due, slot, venue, symbol)."""

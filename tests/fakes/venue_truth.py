@@ -33,14 +33,6 @@ def ledger_positions(var: Path) -> dict[Key, Decimal]:
     return {key: quantity for key, quantity in held.items() if quantity}
 
 
-def by_asset(held: dict[Key, Decimal]) -> dict[str, Decimal]:
-    """Net quantity of each asset; KPEPE is 1000PEPE."""
-    net: dict[str, Decimal] = defaultdict(Decimal)
-    for (_, symbol), quantity in held.items():
-        net[symbol.split("/")[0].replace("KPEPE", "1000PEPE")] += quantity
-    return dict(net)
-
-
 def unwritten(told: dict[str, Any], var: Path) -> set[str]:
     """Client ids that a venue has and the ledger has not; Hyperliquid's are hashes, so they are counted, not named."""
     written = {row["client_id"] for row in rows(var, "select client_id from orders")}

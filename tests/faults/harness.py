@@ -23,7 +23,7 @@ from data.types import HOUR_MS
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import rows, truth
 from tests.faults.lives import Life
-from tests.faults.market import BEGIN_MS, PRICES, Gaps, Intervals, moment, write_market
+from tests.faults.market import BEGIN_MS, HOURS, PRICES, Gaps, Intervals, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
 PATIENCE_S = 60.0
@@ -47,15 +47,22 @@ class Stage:
     """One rehearsal. The rule trades: it enters a pair an hour, from the first hour on, and holds."""
 
     def __init__(
-        self, folder: Path, venues: Sequence[str], sandbox: Served, assets: Collection[str], changes: Mapping[str, Any]
+        self,
+        folder: Path,
+        venues: Sequence[str],
+        sandbox: Served,
+        assets: Collection[str],
+        changes: Mapping[str, Any],
+        hours: float = 0.0,
     ) -> None:
+        """The clock stands at so many `hours` after the beginning."""
         self.url = sandbox.url
         self.sandbox = sandbox
         self.var = folder / "var"
         self.config = folder / "live.yaml"
         self.venues = tuple(venues)
         self._folder = folder
-        self._hours = 0.0
+        self._hours = hours
         self._content: dict[str, Any] = {
             "profile": "live",
             "var": str(self.var),
@@ -185,6 +192,8 @@ def staged(
     *,
     venues: Sequence[str] = ("binance", "hyperliquid"),
     by_hand: bool = False,
+    market_hours: int = HOURS,
+    first_hour: int = 0,
     sandbox: Mapping[str, Any] | None = None,
     gap: Gaps | None = None,
     intervals: Intervals | None = None,
@@ -193,13 +202,13 @@ def staged(
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
-    own, `gap`, `intervals` and `prices` make the market
-    another one."""
-    market = write_market(folder / "market", venues, gap or {}, intervals or {}, prices)
+    own, `gap`, `intervals` and `prices` make the market another one. What learns needs more past: a later
+    `first_hour`."""
+    market = write_market(folder / "market", venues, gap or {}, intervals or {}, prices, market_hours)
     speed = HAND_SPEED if by_hand else 0.0
-    told = {"replay": str(market), "begin": moment(0), "speed": speed, "accounts": {"balance": 5_000.0}}
+    told = {"replay": str(market), "begin": moment(first_hour), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}
     served = SandboxSettings.model_validate(told | dict(sandbox or {}))
     world = world_file(Settings.model_validate({"data": {"venues": depth}, "sandbox": served}), Bounds())
     with Served(world, folder / "world" / "state.json", by_hand=by_hand) as running:
-        yield Stage(folder, venues, running, prices, changes)
+        yield Stage(folder, venues, running, prices, changes, first_hour)

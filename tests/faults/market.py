@@ -21,7 +21,7 @@ BEGIN_HOUR = 250
 BEGIN_MS = START_MS + BEGIN_HOUR * HOUR_MS
 """2025-01-11 10:00 UTC: there is history enough to decide by."""
 HOURS = 340
-
+"""Unless more are wanted."""
 
 Gaps = Mapping[tuple[str, str], tuple[int, float]]
 """By (venue, asset): so many hours after the beginning its prices are multiplied by a factor, for good."""
@@ -35,15 +35,16 @@ def write_market(
     gap: Gaps = {},  # noqa: B006 - read only
     intervals: Intervals = {},  # noqa: B006 - read only
     prices: Mapping[str, float] = PRICES,
+    hours: int = HOURS,
 ) -> Path:
-    """The files in `folder`; the first venue is the one to be long on."""
+    """The files in `folder`, so many hours long; the first venue is the one to be long on."""
     folder.mkdir(parents=True, exist_ok=True)
     candles, funding = [], []
     for venue in venues:
         for rank, (asset, price) in enumerate(prices.items()):
-            candles.append(_candles(venue, asset, price, *gap.get((venue, asset), (HOURS, 1.0))))
+            candles.append(_candles(venue, asset, price, hours, *gap.get((venue, asset), (hours, 1.0))))
             rate = -1e-4 if venue == venues[0] else 2e-4 - 1e-5 * rank
-            funding.append(_funding(venue, asset, rate, intervals.get((venue, asset), ())))
+            funding.append(_funding(venue, asset, rate, hours, intervals.get((venue, asset), ())))
     pd.concat(candles).to_parquet(folder / "ohlcv_1h.parquet")
     pd.concat(funding).to_parquet(folder / "funding.parquet")
     return folder
@@ -54,26 +55,26 @@ def moment(hours: float) -> str:
     return datetime.fromtimestamp((BEGIN_MS + hours * HOUR_MS) / 1000, UTC).isoformat()
 
 
-def _candles(venue: str, asset: str, price: float, from_hour: int, factor: float) -> pd.DataFrame:
-    close = price * (1 + 1e-4 * np.sin(np.arange(HOURS)))
+def _candles(venue: str, asset: str, price: float, hours: int, from_hour: int, factor: float) -> pd.DataFrame:
+    close = price * (1 + 1e-4 * np.sin(np.arange(hours)))
     close[BEGIN_HOUR + from_hour :] *= factor
     opened = np.concatenate([close[:1], close[:-1]])
     columns = {"open": opened, "high": np.maximum(opened, close), "low": np.minimum(opened, close), "close": close}
-    return pd.DataFrame(_named(venue, asset, np.arange(HOURS)) | columns | {"volume": 1e6})
+    return pd.DataFrame(_named(venue, asset, np.arange(hours)) | columns | {"volume": 1e6})
 
 
-def _funding(venue: str, asset: str, rate: float, intervals: Sequence[tuple[int, int]]) -> pd.DataFrame:
+def _funding(venue: str, asset: str, rate: float, hours: int, intervals: Sequence[tuple[int, int]]) -> pd.DataFrame:
     profile = venue_profile(venue)
     changes = [(-BEGIN_HOUR, 1 if profile.fixed_interval else profile.default_interval_hours), *intervals]
-    begins = [BEGIN_HOUR + hour for hour, _ in changes] + [HOURS]
-    hours = [
+    begins = [BEGIN_HOUR + hour for hour, _ in changes] + [hours]
+    settled = [
         (hour, every)
         for (_, every), begin, end in zip(changes, begins, begins[1:], strict=False)
         for hour in range(begin, end)
         if hour % every == 0
     ]
-    columns = {"funding_rate": rate, "interval_hours": [float(every) for _, every in hours], "offset_ms": 0.0}
-    return pd.DataFrame(_named(venue, asset, np.array([hour for hour, _ in hours])) | columns)
+    columns = {"funding_rate": rate, "interval_hours": [float(every) for _, every in settled], "offset_ms": 0.0}
+    return pd.DataFrame(_named(venue, asset, np.array([hour for hour, _ in settled])) | columns)
 
 
 def _named(venue: str, asset: str, hours: NDArray[np.int64]) -> dict[str, object]:
