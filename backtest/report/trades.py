@@ -18,8 +18,10 @@ SCHEMA = pa.schema(
         *((name, pa.int64()) for name in ("opened_ms", "closed_ms")),
         *((name, pa.float64()) for name in ("long_entry", "long_exit", "short_entry", "short_exit", "notional")),
         *((name, pa.float64()) for name in ("funding", "basis", "fees", "slippage")),
-        *((name, pa.string()) for name in ("reason", "opened", "closed")),
-        *((name, pa.float64()) for name in ("pnl", "pnl_pct", "hours")),
+        ("reason", pa.string()),
+        ("saved", pa.float64()),
+        *((name, pa.string()) for name in ("opened", "closed")),
+        *((name, pa.float64()) for name in ("pnl", "pnl_pct", "hours", "cost_bps", "taker_cost_bps")),
     ]
 )
 """Money in quote currency, times in ms and as ISO 8601, UTC."""

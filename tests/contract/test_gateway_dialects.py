@@ -96,7 +96,7 @@ def test_the_market_now_is_in_units_of_the_asset(name: str) -> None:
         )
 
     book, quotes, interest, volumes = told(name, read)
-    assert OrderBook(((99.0, 3.0),), ((101.0, 2.0),)) == book
+    assert OrderBook(((99.0, 3.0),), ((101.0, 2.0),), NOW) == book
     assert {SYMBOL: Quote(99.0, 101.0, NOW)} == quotes
     assert ({"bybit": 50.0, "okx": 3.0}[name], {"bybit": 123_456.0, "okx": 200_000.0}[name]) == (
         interest[SYMBOL], volumes[SYMBOL]  # type: ignore[index]

@@ -26,7 +26,7 @@ BEGIN, HOUR_MS = 1_736_899_200_000, 3_600_000
 """2025-01-15 00:00 UTC, where the synthetic market is traded from."""
 COLUMNS = [
     "symbol", "long_venue", "short_venue", "entry_time", "exit_time", "pnl_usd", "pnl_pct", "duration_hours",
-    "funding", "fees", "basis", "slippage", "reason",
+    "funding", "fees", "basis", "slippage", "cost_bps", "taker_cost_bps", "reason",
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from backtest.rules import Rules
 from backtest.sandbox.book import book_around
 from backtest.settings import EnvironmentSettings
 from backtest.tape import make_rules
-from bot.execution import paper
+from bot.execution import sizing
 from bot.orders import LegOrder
 from data.exchange import OrderBook
 from data.market import lot_step, tick_size
@@ -52,10 +52,10 @@ def test_an_order_takes_as_much_and_pays_as_much_in_the_environment_as_on_paper(
         lots = math.ceil(random.uniform(0.0, 1.2) * levels * max(level_quote / price / instrument.lot_step, 1.0))
         quantity = lots * instrument.lot_step * random.choice([-1, 1])
         taken = order_book.depth(quantity, quote, rules.instruments[0])
-        assert taken == pytest.approx(paper.depth(book, order(instrument, quantity)), rel=1e-12)
+        assert taken == pytest.approx(sizing.depth(book, order(instrument, quantity)), rel=1e-12)
         signed = math.copysign(taken, quantity)
         assert order_book.walk(signed, quote, rules.instruments[0]) == pytest.approx(
-            paper.walk(book, signed), rel=1e-12
+            sizing.walk(book, signed), rel=1e-12
         )
 
 
@@ -75,4 +75,4 @@ def test_where_nothing_trades_not_even_one_lot_is_taken(lots: int) -> None:
     quote, rules, book = meet(math.nan, instrument, VenueSettings())
     quantity = lots * instrument.lot_step
     assert order_book.depth(quantity, quote, rules.instruments[0]) == 0.0
-    assert paper.depth(book, order(instrument, quantity)) == 0.0
+    assert sizing.depth(book, order(instrument, quantity)) == 0.0

@@ -44,8 +44,10 @@ class AccountStore:
             known = self._file.execute("SELECT fingerprint FROM world").fetchone()
             if known is None:
                 self._file.execute("INSERT INTO world VALUES (?)", (fingerprint,))
-        except sqlite3.Error as error:
-            raise StateError(f"{path} is not a readable file of sandbox accounts ({error}): delete it") from error
+        except sqlite3.DatabaseError as error:
+            raise StateError(
+                f"{path} cannot be used for sandbox accounts ({error}): make room, or delete it if it is none"
+            ) from error
         if known is not None and known[0] != fingerprint:
             raise StateError(f"{path} holds the accounts of another world: go back to its settings, or delete it")
 

@@ -419,7 +419,9 @@ def in_place(books: Books, event: Event) -> None:
     values = vars(event).values()
     match event:
         case Fill():
-            fill(books, *values)
+            *traded, saved = values
+            fill(books, *traded)
+            books.saved[event.slot] += saved
         case FundingPayment():
             pay_funding(books, *values)
         case Mark(slot, leg, price):

@@ -32,6 +32,8 @@ from backtest.settlement import (
     REASONS,
     STOP_LOSS,
     UNWOUND,
+    KILLED,
+    LOST,
     mark_forced_exits,
     settle,
 )
@@ -48,7 +50,8 @@ def marked(books: Books, rules: Rules | None = None) -> list[int]:
 def test_every_reason_has_its_name() -> None:
     named = dict(zip(REASONS, range(len(REASONS)), strict=True))
     expected = {"policy": POLICY, "stop_loss": STOP_LOSS, "liquidated": LIQUIDATED, "margin": MARGIN}
-    assert expected | {"delisted": DELISTED, "unwound": UNWOUND} == named
+    expected |= {"delisted": DELISTED, "unwound": UNWOUND, "killed": KILLED, "lost": LOST}
+    assert expected == named
 
 
 # Funding and marks

@@ -92,7 +92,8 @@ def _line(one: Track, rule: Track) -> dict[str, Any]:
 
 def _trade(one: Any) -> dict[str, Any]:
     times = {"opened": "2025-01-31T23:00Z", "closed": "2025-02-01T23:00Z"}
-    return asdict(one) | times | {"pnl": one.pnl, "pnl_pct": one.pnl_pct, "hours": one.hours}
+    costs = {"cost_bps": one.cost_bps, "taker_cost_bps": one.taker_cost_bps}
+    return asdict(one) | times | {"pnl": one.pnl, "pnl_pct": one.pnl_pct, "hours": one.hours} | costs
 
 
 def _cycle(number: int) -> dict[str, Any]:
