@@ -15,9 +15,11 @@ install: $(INSTALLED) ## the virtual environment
 
 compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests compile them side by side, each for itself
 	$(BIN)/bot backtest --hours 24 --json > /dev/null
+	$(BIN)/bot backtest --hours 24 --config tests/fakes/one_slot.yaml --json > /dev/null
+	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --json > /dev/null
 
 test: compiled ## every test, a file at a time on every core, and one more: tests often wait
-	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 1)) --dist loadfile
+	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 1)) --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .
@@ -29,11 +31,8 @@ bench: $(INSTALLED) ## what is fast, as ratios measured in one run
 	$(BIN)/python -m benchmarks
 
 soak: $(INSTALLED) ## what takes too long for every change: many more kills, of traders and of those who learn
-	SOAK=1 $(BIN)/python -m pytest tests/functional/test_kill.py tests/functional/test_train.py \
-		tests/functional/test_learning_run.py tests/functional/test_champion.py \
-		tests/functional/test_collect_faults.py tests/unit/pbt_online/test_population.py \
-		tests/functional/test_live_soak.py tests/functional/test_live_faults_day.py \
-		tests/contract/test_ray_cluster.py tests/faults
+	SOAK=1 $(BIN)/python -m pytest tests/functional tests/parity tests/faults tests/contract/test_ray_cluster.py \
+		tests/unit/pbt_online/test_population.py
 
 config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in docs/
 	$(BIN)/python -m bot.cli.generated

@@ -81,6 +81,7 @@ def test_an_address_where_nobody_answers_is_a_mistake_of_the_configuration() -> 
         pass
 
 
+@soak
 def test_work_that_hangs_for_ever_fails(settings: BackendSettings) -> None:
     settings = settings.model_copy(update={"timeout_s": 0.2, "retries": 0})
     with open_backend(settings, work.take, SHARED) as backend:

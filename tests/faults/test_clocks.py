@@ -7,10 +7,11 @@ import pytest
 from tests.faults.controls import control
 from tests.faults.harness import staged
 from tests.faults.oracle import check
+from tests.functional.commands import soak
 
 
 @control(11)
-@pytest.mark.parametrize("off_s", [6.0, -6.0])
+@pytest.mark.parametrize("off_s", [6.0, pytest.param(-6.0, marks=soak)])
 def test_a_bot_whose_clock_is_off_trades_all_the_same_and_says_so(tmp_path: Path, off_s: float) -> None:
     with staged(tmp_path, by_hand=True) as stage:
         life = stage.begin(off_s=off_s)

@@ -126,6 +126,7 @@ def test_a_walk_forward_leaves_a_report_and_its_trades(walked: Any, walk_var: Pa
     assert len(walked["trades"]) == len(report.with_name("trades.csv").read_text().splitlines()) - 1
 
 
+@soak
 def test_other_ways_to_learn_and_to_choose_stand_beside_it(walked: Any, walk_var: Path, config: Path) -> None:
     told = said(bot(*walking(config, walk_var), "--compare"))
     named = {line["name"]: line for line in told["lines"]}
@@ -144,6 +145,7 @@ def test_other_ways_to_learn_and_to_choose_stand_beside_it(walked: Any, walk_var
     assert all(one["parent"] in (None, one["member"]) for one in (*alone, *apart))
 
 
+@soak
 def test_a_walk_forward_that_was_killed_goes_on_to_the_same_end(walked: Any, config: Path, tmp_path: Path) -> None:
     process = started(*walking(config, tmp_path))
     eventually(lambda: list(tmp_path.glob("walk-forward/*/population/rounds.jsonl")), process=process)

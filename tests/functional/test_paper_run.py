@@ -17,6 +17,7 @@ from tests.functional.commands import (
     recorded_market,
     said,
     small_config,
+    soak,
     started,
 )
 
@@ -73,6 +74,7 @@ def test_people_get_tables(ten_days: Path) -> None:
         assert (0, True) == (shown.returncode, word in shown.stdout)
 
 
+@soak
 def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
     arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 12, "--var", tmp_path / "var")
     first, second = said(bot(*arguments, "--json")), said(bot(*arguments, "--json"))
@@ -98,7 +100,8 @@ def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused_and_after
     tmp_path: Path,
 ) -> None:
     var = tmp_path / "var"
-    arguments = ("run", "--paper", "--config", small_config(tmp_path), "--hours", 500, "--var", var)
+    soon = ("--from", "2025-01-17T12:00")  # four hours before the rule enters
+    arguments = ("run", "--paper", "--config", small_config(tmp_path), *soon, "--hours", 500, "--var", var)
     process = started(*arguments)
     status = eventually(lambda: _status_with_positions(var), process=process)
     assert (True, "running") == (status["running"], status["state"])

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from bot.latch import LatchFile
-from tests.functional.commands import bot, said, small_config
+from tests.functional.commands import bot, said, small_config, soak
 
 BOUNDS = ("--from", "2025-01-17T15:00", "--hours", 3)
 """The rule enters its first pair at 16:00."""
 
 
+@soak
 def test_a_paused_bot_enters_nothing_until_it_is_resumed(tmp_path: Path) -> None:
     told = bot("pause", "--reason", "[funding] looks odd", "--var", tmp_path)
     assert (0, True) == (told.returncode, "no bot has ever run there" in told.stdout)

@@ -23,6 +23,7 @@ from data.settings import DataSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
+from tests.functional.commands import soak
 from tests.parity.test_books_reference import Clumsy, Overheard
 
 ASSETS = ("BTC", "INJ", "XRP", "1000PEPE")
@@ -42,10 +43,18 @@ RESTS = {"execution": "maker_first", "look_s": 60, "reprice_s": 240}
     [
         (120, {}, {}, 10),
         (96, {}, {"formulation": "pairs", "decision_hours": 8}, 10),
-        (72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
+        pytest.param(
+            72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5, marks=soak
+        ),
         (72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5),
         (36, {}, RESTS, 8),
-        (48, THIN, RESTS | {"maker_gives_up": "leave", "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 3),
+        pytest.param(
+            48,
+            THIN,
+            RESTS | {"maker_gives_up": "leave", "max_position_loss_pct": 0.3, "price_collar_bps": 30.0},
+            3,
+            marks=soak,
+        ),
         (48, THIN, RESTS | {"formulation": "pairs", "decision_hours": 8, "maker_patience_s": 600}, 3),
     ],
     ids=[

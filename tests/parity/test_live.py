@@ -18,6 +18,7 @@ from data.settings import DataSettings, VenueSettings
 from tests.fakes.live_accounts import keys
 from tests.fakes.scripted_policy import Scripted
 from tests.fakes.venue_truth import ledger_positions, truth, unwritten, venue_positions
+from tests.functional.commands import soak
 from tests.parity.test_environment_and_paper import ASSETS, assert_same, busy_answers, tape_of, trade
 
 THIN = {
@@ -30,7 +31,7 @@ THIN = {
     ("hours", "venues", "environment", "least"),
     [
         (40, {}, {}, 5),
-        (40, {"bybit": VenueSettings(), "okx": VenueSettings()}, {}, 5),
+        pytest.param(40, {"bybit": VenueSettings(), "okx": VenueSettings()}, {}, 5, marks=soak),
         (40, THIN, {"max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
     ],
     ids=["Binance and Hyperliquid", "Bybit and OKX", "thin"],

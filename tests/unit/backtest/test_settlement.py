@@ -26,14 +26,14 @@ from backtest.accounting import (
 from backtest.rules import ENTRY_MARGIN, Rules
 from backtest.settlement import (
     DELISTED,
+    KILLED,
     LIQUIDATED,
+    LOST,
     MARGIN,
     POLICY,
     REASONS,
     STOP_LOSS,
     UNWOUND,
-    KILLED,
-    LOST,
     mark_forced_exits,
     settle,
 )
