@@ -41,6 +41,7 @@ def settings(cluster) -> BackendSettings:
     return BackendSettings(kind="ray", workers=2, address=cluster.address)
 
 
+@soak
 def test_work_lost_with_a_killed_worker_is_done_by_another(
     settings: BackendSettings,
     expected: dict[int, bytes],  # noqa: F811

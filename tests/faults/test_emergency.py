@@ -18,7 +18,7 @@ from tests.faults.controls import control
 from tests.faults.harness import PATIENCE_S, Stage, staged
 from tests.faults.oracle import assert_written_before_sent, check
 from tests.faults.test_watch import hedged
-from tests.functional.commands import eventually
+from tests.functional.commands import eventually, soak
 
 ANOTHER_BOT = 5
 """Exit code of the command."""
@@ -103,6 +103,7 @@ def test_a_second_bot_on_the_same_folder_is_refused(tmp_path: Path) -> None:
         life.kill()
 
 
+@soak
 @control(20)
 def test_a_ledger_that_takes_nothing_has_no_order_sent(tmp_path: Path) -> None:
     with hedged(tmp_path) as (stage, life):

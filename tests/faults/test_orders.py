@@ -12,6 +12,7 @@ from tests.faults.controls import control
 from tests.faults.harness import PATIENCE_S, SEND, Stage, staged
 from tests.faults.lives import Life
 from tests.faults.oracle import check, naked_seconds
+from tests.functional.commands import soak
 
 QUIET = {"dead_man_s": 0.0, "confirm_s": 0.05}
 """The guard sends nothing: the next request that is sent is an order."""
@@ -65,10 +66,10 @@ def entered(stage: Stage, life: Life, *faults: Mapping[str, Any]) -> tuple[int, 
     ("leg", "fault", "only"),
     [
         (0, {"kind": "reset", "after": True}, ""),
-        (1, {"kind": "status", "status": 503, "page": True, "after": True}, ""),
+        pytest.param(1, {"kind": "status", "status": 503, "page": True, "after": True}, "", marks=soak),
         (0, {"kind": "status", "status": 503, "body": UNHEARD, "after": True}, "binance"),
-        (1, {"kind": "timeout", "after": True}, ""),
-        (0, {"kind": "status", "status": 400, "body": DUPLICATE, "after": True}, "binance"),
+        pytest.param(1, {"kind": "timeout", "after": True}, "", marks=soak),
+        pytest.param(0, {"kind": "status", "status": 400, "body": DUPLICATE, "after": True}, "binance", marks=soak),
         (1, {"kind": "cut_json"}, ""),
     ],
     ids=["reset", "503", "-1007", "hang", "duplicate", "cut"],
@@ -115,10 +116,10 @@ def test_an_order_that_is_refused_for_its_time_stamp_is_sent_once_more_under_its
     ("leg", "percent", "orders", "wanted", "entry"),
     [
         (1, 37, 1, (1, 2), True),  # the second leg goes on
-        (1, 37, 3, (2, 3), True),  # and what it leaves is taken back
+        pytest.param(1, 37, 3, (2, 3), True, marks=soak),  # and what it leaves is taken back
         (0, 50, 1, (1, 1), True),  # the second leg is what the first one got
         (1, 0, 3, (2, 3), False),  # nothing can be matched
-        (0, 0, 1, (1, 0), False),  # an order that was taken, and filled nothing
+        pytest.param(0, 0, 1, (1, 0), False, marks=soak),  # an order that was taken, and filled nothing
     ],
 )
 def test_a_partial_fill_is_matched_or_taken_back(
@@ -161,7 +162,7 @@ def test_what_is_too_small_to_take_back_is_told_as_dust_and_taken_back_once_the_
     ("fault", "entry"),
     [
         ({"kind": "timeout", "times": 3}, False),
-        ({"kind": "delay", "ms": 4_000, "times": 1}, True),
+        pytest.param({"kind": "delay", "ms": 4_000, "times": 1}, True, marks=soak),
         ({"kind": "delay", "ms": 7_000, "times": 1}, False),
     ],
     ids=["never received", "received late", "too late, after the unwinding"],

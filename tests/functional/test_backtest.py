@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.settings import utc_ms
-from tests.functional.commands import bot, recorded_market, said, small_config
+from tests.functional.commands import bot, recorded_market, said, small_config, soak
 
 COINS = "ADA,AVAX,BNB,BTC,DOGE,DOT,ETH,LTC,SOL,TON,TRX,XRP"
 
@@ -73,6 +73,7 @@ def test_mistakes_end_with_a_line_and_a_code(arguments: tuple[str, ...], code: i
     assert "Traceback" not in ended.stderr
 
 
+@soak
 def test_on_recorded_prices_the_rule_earns_carry_and_owes_nothing_to_timing() -> None:
     """Twelve coins, seven months, 20 bps a round trip; chance loses, hindsight is out of reach."""
     told = said(

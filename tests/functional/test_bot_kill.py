@@ -26,7 +26,7 @@ from bot.run_folder import ledger_path, registry_of
 from bot.venue_orders import Style, VenueOrder
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
-from tests.functional.commands import BOT, bot, eventually
+from tests.functional.commands import BOT, bot, eventually, soak
 
 LOST = (
     {"kind": "reset", "venue": "binance", "method": "POST", "request": "order", "after": True, "times": 1},
@@ -163,6 +163,7 @@ def test_on_paper_the_latch_is_set_and_nothing_else_is_done(tmp_path: Path) -> N
     assert "no position on paper is open" in done.stdout
 
 
+@soak
 def test_a_bot_that_hangs_while_it_trades_is_killed_and_its_next_start_books_what_was_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

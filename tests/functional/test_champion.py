@@ -128,6 +128,7 @@ def test_a_damaged_version_is_listed_as_such(var: Path) -> None:
     assert "ppo-calm" == damaged["name"]
 
 
+@soak
 def test_a_backtest_plays_a_version_the_champion_or_the_newest_vote(var: Path) -> None:
     registry = Registry(var / "registry" / MARKET)
     small = ("backtest", "--config", small_config(var), "--var", var, "--hours", 100, "--json")
@@ -215,6 +216,7 @@ def test_help_names_what_can_be_done_with_champions() -> None:
     assert {"list", "show", "promote", "rollback"} <= set(bot("champion", "--help").stdout.split())
 
 
+@soak
 def test_a_promotion_takes_effect_between_two_hours_and_survives_a_restart(var: Path) -> None:
     small = ("--paper", "--config", small_config(var), "--var", var, "--hours", 150)
     running = started("run", *small)

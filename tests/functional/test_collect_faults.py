@@ -23,7 +23,7 @@ from data.recorded import recorded_market
 from data.settings import VenueSettings
 from data.types import HOUR_MS
 from tests.fakes.changing_market import QUOTES, write_changing_market
-from tests.functional.commands import bot, said, started
+from tests.functional.commands import bot, said, soak, started
 
 COINS, DAYS, KILLS = (30, 90, 50) if os.environ.get("SOAK") else (4, 20, 10)
 BEGIN_MS = 1_735_689_600_000
@@ -165,6 +165,7 @@ def test_killed_at_random_instants_it_ends_with_the_same_rows(served: Served, un
     assert [] == list((served.folder / "killed").rglob(".incoming/*/*/*.parquet"))
 
 
+@soak
 def test_a_venue_that_is_down_for_an_hour_stops_no_other_and_catches_up(served: Served) -> None:
     said(bot(*served.arguments("down")))
     begin = datetime.fromtimestamp(served.now_ms() // HOUR_MS * HOUR_MS / 1000, UTC) + timedelta(hours=1)

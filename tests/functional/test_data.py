@@ -10,7 +10,7 @@ import pytest
 
 from data.lake import ALWAYS, Lake
 from tests.fakes.changing_market import write_changing_market
-from tests.functional.commands import bot, said
+from tests.functional.commands import bot, said, soak
 
 BEGIN_MS = 1_735_689_600_000
 """2025-01-01 00:00 UTC."""
@@ -45,6 +45,7 @@ def test_imported_files_are_the_lake_and_a_second_time_adds_nothing(tmp_path: Pa
     assert ours["offset_ms"].tolist() == rows[1].tolist()
 
 
+@soak
 def test_a_slip_of_unit_is_found_set_aside_and_gone(tmp_path: Path, files: Path) -> None:
     funding = pd.read_parquet(files / "funding.parquet")
     slipped = (funding["exchange"] == "hyperliquid") & (funding["symbol"] == "BTC/USDC:USDC")

@@ -82,6 +82,7 @@ def test_a_finished_run_begins_anew_and_repeats_exactly(tmp_path: Path) -> None:
     assert first == second
 
 
+@soak
 def test_recorded_data_through_real_http_trades_as_the_backtest_does(tmp_path: Path) -> None:
     last = "2025-02-18T06:00"
     assets = "BTC,ETH,SOL,ENA,1000PEPE,LTC"
@@ -120,6 +121,7 @@ def test_status_answers_while_the_bot_runs_and_a_second_bot_is_refused_and_after
         process.communicate(timeout=30)
 
 
+@soak
 def test_a_sandbox_that_runs_by_itself_is_traded_in_its_own_time(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     server = started("sandbox", "--config", config, "--speed", 36_000, "--port", 0, "--var", tmp_path / "served")

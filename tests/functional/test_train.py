@@ -62,6 +62,7 @@ def test_one_worker_gives_the_same_weights_as_two(trained: Path, config: Path, t
     assert weights(config, trained) == weights(config, tmp_path)
 
 
+@soak
 def test_training_that_was_killed_goes_on_to_the_same_weights_and_verdict(
     trained: Path, config: Path, tmp_path: Path
 ) -> None:

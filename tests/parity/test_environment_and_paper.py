@@ -46,7 +46,9 @@ RESTS = {"execution": "maker_first", "look_s": 60, "reprice_s": 240}
         pytest.param(
             72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5, marks=soak
         ),
-        (72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5),
+        pytest.param(
+            72, THIN, {"formulation": "pairs", "decision_hours": 4, "max_position_loss_pct": 0.3}, 5, marks=soak
+        ),
         (36, {}, RESTS, 8),
         pytest.param(
             48,

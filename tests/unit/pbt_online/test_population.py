@@ -22,6 +22,7 @@ from pbt_online.memory import Entry, Memory
 from pbt_online.population import Population, Round, retrace
 from pbt_online.settings import BackendSettings, FitnessSettings, LearnerSettings, PopulationSettings
 from pbt_online.training import Course, model_zip, policy_of, take_course
+from tests.functional.commands import soak
 from tests.unit.pbt_online.test_vector_environment import tape
 
 LEARNER = LearnerSettings(formulation="ranked", decision_hours=1, hidden=(16,), environments=4, rollout=256, epochs=2)
@@ -174,6 +175,7 @@ def test_a_member_that_started_anew_goes_on_from_there(tmp_path: Path) -> None:
     assert {"continued"} == {memory.round(1, entry.round + 1)[entry.member].reason for entry in anew}
 
 
+@soak
 def test_without_waiting_every_member_does_all_of_its_rounds(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"asynchronous": True})
     memory, _ = trained(tmp_path, settings, kind="pool", workers=2)
