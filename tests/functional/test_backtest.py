@@ -11,6 +11,7 @@ from tests.functional.commands import bot, recorded_market, said, small_config, 
 COINS = "ADA,AVAX,BNB,BTC,DOGE,DOT,ETH,LTC,SOL,TON,TRX,XRP"
 
 
+@soak
 def test_the_yardsticks_stand_side_by_side(tmp_path: Path) -> None:
     small = ("--config", small_config(tmp_path), "--hours", 300)
     told = said(bot("backtest", "--yardsticks", "--json", *small))

@@ -168,6 +168,7 @@ def test_a_version_is_evaluated_with_key_figures_best_trades_and_a_csv(var: Path
     assert {"value": 0.25, "trades": 7} == told["fitness"]
 
 
+@soak
 def test_an_evaluation_of_the_rule_is_its_backtest(var: Path) -> None:
     small = ("--config", small_config(var), "--hours", 200, "--json")
     path = var / "trades of the rule.csv"

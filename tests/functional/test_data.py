@@ -68,6 +68,7 @@ def test_a_slip_of_unit_is_found_set_aside_and_gone(tmp_path: Path, files: Path)
     assert {"rate_unit"} == {reason.partition(":")[0] for reason in reasons}
 
 
+@soak
 def test_gaps_are_shown_and_fetched_again(tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     config.write_text("data:\n  assets: [BTC, INJ]\n")

@@ -136,6 +136,7 @@ def test_a_sandbox_that_runs_by_itself_is_traded_in_its_own_time(tmp_path: Path)
         server.communicate(timeout=30)
 
 
+@soak
 def test_the_paper_profile_trades_venues_in_real_time(tmp_path: Path) -> None:
     """What `config/paper.yaml` does, with the addresses of a sandbox whose market time is the time of day."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)

@@ -47,6 +47,7 @@ def weights(config: Path, var: Path) -> dict[tuple[int, int], str]:
     return {(entry["round"], entry["member"]): entry["checkpoint"] for entry in lineage(config, var)}
 
 
+@soak
 def test_every_round_has_its_table_and_the_cycle_ends_with_a_verdict(trained: Path) -> None:
     shown = (trained / "train.txt").read_text()
     for words in ("round 1/3", "round 3/3", "member", "reward", "P&L %", "win rate", "trades", "copies member", "lr="):
@@ -92,6 +93,7 @@ def test_the_next_cycle_goes_on_with_the_living_population(trained: Path, config
     assert 2 == second["verdict"]["attempt"]
 
 
+@soak
 def test_a_version_that_is_evaluated_again_brings_the_row_of_its_round(trained: Path, config: Path) -> None:
     versions = said(bot("champion", "list", "--config", config, "--var", trained, "--json"))
     (name,) = (version["name"] for version in versions if version["kind"] == "network")
@@ -106,6 +108,7 @@ def test_a_member_retraced_along_its_schedule_has_the_same_weights(trained: Path
     assert weights(config, trained)[3, 1] == told["weights"]
 
 
+@soak
 def test_lineage_is_drawn(trained: Path, config: Path, tmp_path: Path) -> None:
     picture = tmp_path / "lineage.svg"
     shown = bot("lineage", "--config", config, "--var", trained, "--picture", picture)

@@ -42,7 +42,7 @@ RESTS = {"execution": "maker_first", "look_s": 60, "reprice_s": 240}
     ("hours", "venues", "environment", "least"),
     [
         (120, {}, {}, 10),
-        (96, {}, {"formulation": "pairs", "decision_hours": 8}, 10),
+        pytest.param(96, {}, {"formulation": "pairs", "decision_hours": 8}, 10, marks=soak),
         pytest.param(
             72, THIN, {"transfer_hours": 5, "max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5, marks=soak
         ),
