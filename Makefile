@@ -15,8 +15,8 @@ install: $(INSTALLED) ## the virtual environment
 
 compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests compile them side by side, each for itself
 	$(BIN)/bot backtest --hours 24 --json > /dev/null
-	$(BIN)/bot backtest --hours 24 --config tests/fakes/one_slot.yaml --json > /dev/null
-	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --json > /dev/null
+	$(BIN)/bot backtest --hours 24 --config tests/fakes/one_slot.yaml --json > /dev/null & \
+	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --json > /dev/null && wait
 
 test: compiled ## every test, a file at a time on every core, and three more: tests often wait
 	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 3)) --dist loadfile --no-loadscope-reorder

@@ -25,6 +25,9 @@ from tests.functional.commands import eventually, soak
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'funding-bot[ray]' tests the cluster too")
 
 
+pytestmark = soak
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

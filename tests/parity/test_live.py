@@ -32,7 +32,7 @@ THIN = {
     [
         (40, {}, {}, 5),
         pytest.param(40, {"bybit": VenueSettings(), "okx": VenueSettings()}, {}, 5, marks=soak),
-        (40, THIN, {"max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5),
+        pytest.param(40, THIN, {"max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5, marks=soak),
     ],
     ids=["Binance and Hyperliquid", "Bybit and OKX", "thin"],
 )
