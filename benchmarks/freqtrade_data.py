@@ -1,0 +1,136 @@
+"""One synthetic market as the files that each program reads: recorded files for `bot backtest --replay`, and a folder of
+feather files, markets and configuration for freqtrade."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.market import Market
+from data.recorded import BARS_FILE, FUNDING_FILE
+from data.types import Bars, Instrument, Settlements
+from data.venues import venue_profile
+
+TRADED = "binance"
+"""The one venue that freqtrade trades on; the funding of the other is only looked at."""
+SLOTS = 3
+CAPITAL = 10_000.0
+TAKER_FEE = 0.0005
+
+
+def write_recorded(market: Market, folder: Path) -> None:
+    """`funding.parquet` and `ohlcv_1h.parquet` (docs/recorded.md)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bars = [_named(one, _candles(market.bars[one.key], "timestamp")) for one in market.instruments]
+    funding = [_named(one, _settled(market.settlements[one.key], one.interval_hours)) for one in market.instruments]
+    pd.concat(bars).to_parquet(folder / BARS_FILE, index=False)
+    pd.concat(funding).to_parquet(folder / FUNDING_FILE, index=False)
+
+
+def _named(instrument: Instrument, rows: pd.DataFrame) -> pd.DataFrame:
+    rows.insert(0, "exchange", venue_profile(instrument.venue).exchange)
+    rows.insert(1, "symbol", instrument.symbol)
+    return rows
+
+
+def _candles(bars: Bars, time: str) -> pd.DataFrame:
+    columns = {name: getattr(bars, name) for name in ("open", "high", "low", "close", "volume")}
+    return pd.DataFrame({time: pd.to_datetime(bars.open_time, unit="ms", utc=True), **columns})
+
+
+def _settled(history: Settlements, announced: int) -> pd.DataFrame:
+    hours = np.diff(history.time, prepend=history.time[:1] - announced * 3_600_000) // 3_600_000
+    return pd.DataFrame(
+        {
+            "timestamp": pd.to_datetime(history.time, unit="ms", utc=True),
+            "funding_rate": history.rate,
+            "interval_hours": hours,
+            "offset_ms": history.offset_ms,
+        }
+    )
+
+
+def write_freqtrade(market: Market, folder: Path, strategies: Path) -> None:
+    """`data/futures/*.feather` of candles, mark candles (the same) and funding of every contract, `markets.json` and
+    `config.json`, which names the folder `strategies`."""
+    futures = folder / "data" / "futures"
+    futures.mkdir(parents=True, exist_ok=True)
+    for one in market.instruments:
+        stem = one.symbol.replace("/", "_").replace(":", "_")
+        funding = _funding_candles(market.settlements[one.key])
+        funding.to_feather(futures / f"{stem}-1h-funding_rate.feather")
+        if one.venue == TRADED:
+            candles = _candles(market.bars[one.key], "date")
+            for kind in ("futures", "mark"):
+                candles.to_feather(futures / f"{stem}-1h-{kind}.feather")
+    traded = [one for one in market.instruments if one.venue == TRADED]
+    (folder / "markets.json").write_text(json.dumps({one.symbol: _market(one) for one in traded}))
+    (folder / "config.json").write_text(json.dumps(_config([one.symbol for one in traded], folder, strategies)))
+
+
+def _funding_candles(history: Settlements) -> pd.DataFrame:
+    """Funding as freqtrade keeps it: the rate is the open of a candle that begins when it settles."""
+    nothing = np.zeros(len(history.rate))
+    time = pd.to_datetime(history.time, unit="ms", utc=True)
+    return pd.DataFrame(
+        {"date": time, "open": history.rate, "high": nothing, "low": nothing, "close": nothing, "volume": nothing}
+    )
+
+
+def _market(instrument: Instrument) -> dict[str, Any]:
+    """A market as ccxt describes a linear swap."""
+    base = instrument.symbol.partition("/")[0]
+    limits = {"amount": instrument.lot_step, "cost": instrument.min_notional, "price": instrument.tick_size}
+    return {
+        "id": f"{base}{instrument.quote}",
+        "symbol": instrument.symbol,
+        "base": base,
+        "quote": instrument.quote,
+        "settle": instrument.quote,
+        "type": "swap",
+        "spot": False,
+        "margin": False,
+        "swap": True,
+        "future": False,
+        "option": False,
+        "contract": True,
+        "linear": True,
+        "inverse": False,
+        "active": True,
+        "contractSize": 1.0,
+        "taker": TAKER_FEE,
+        "maker": TAKER_FEE,
+        "precision": {"amount": instrument.lot_step, "price": instrument.tick_size},
+        "limits": {name: {"min": least, "max": None} for name, least in limits.items()}
+        | {"leverage": {"min": 1, "max": 20}},
+        "info": {},
+    }
+
+
+def _config(pairs: list[str], folder: Path, strategies: Path) -> dict[str, Any]:
+    """Slots, capital and fee as in the environment's settings; nothing that would slow a backtest down."""
+    return {
+        "dry_run": True,
+        "dry_run_wallet": CAPITAL,
+        "stake_currency": "USDT",
+        "stake_amount": CAPITAL / SLOTS,
+        "max_open_trades": SLOTS,
+        "tradable_balance_ratio": 1.0,
+        "fee": TAKER_FEE,
+        "trading_mode": "futures",
+        "margin_mode": "isolated",
+        "timeframe": "1h",
+        "dataformat_ohlcv": "feather",
+        "exchange": {"name": TRADED, "pair_whitelist": pairs, "pair_blacklist": []},
+        "pairlists": [{"method": "StaticPairList"}],
+        "entry_pricing": {"price_side": "other"},
+        "exit_pricing": {"price_side": "other"},
+        "strategy": "CarryRule",
+        "strategy_path": str(strategies),
+        "datadir": str(folder / "data"),
+        "user_data_dir": str(folder / "user_data"),
+        "telegram": {"enabled": False},
+        "api_server": {"enabled": False},
+    }

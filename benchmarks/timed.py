@@ -1,0 +1,24 @@
+"""Runs one command and prints its wall time and most memory as JSON: `python -m benchmarks.timed COMMAND...`.
+
+A process of its own, as the most memory of a child counts what its parent held when it was started.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def main(command: list[str]) -> int:
+    """Run it with its output on stderr; its exit code."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=sys.stderr)
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - begun
+    print(json.dumps({"seconds": seconds, "most_memory_mb": used.ru_maxrss / 1024}))
+    return os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
