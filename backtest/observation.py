@@ -245,13 +245,14 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
 @compiled
 def trailing_sum(values: Matrix, hours: int) -> Matrix:
     """[T, N] sum of the last `hours` rows; NaN before there are that many. Adds in time order for every row alike."""
-    sums = np.full(values.shape, np.nan)
-    for t in range(hours - 1, values.shape[0]):
-        for n in range(values.shape[1]):
-            total = 0.0
-            for row in range(t - hours + 1, t + 1):
-                total += values[row, n]
-            sums[t, n] = total
+    sums, whole = np.full(values.shape, np.nan), max(len(values) - hours + 1, 0)
+    for n in range(values.shape[1]):
+        column, total = values[:, n].copy(), np.zeros(whole)
+        # Many rows side by side, as no running sum may be carried from one to the next.
+        for hour in range(hours):
+            for row in range(whole):
+                total[row] += column[row + hour]
+        sums[hours - 1 :, n] = total
     return sums
 
 
@@ -259,20 +260,21 @@ def trailing_sum(values: Matrix, hours: int) -> Matrix:
 def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
     """[T, N] mean and standard deviation of the last `hours` rows that are numbers; NaN where too few are."""
     means, deviations = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    for t in range(hours - 1, values.shape[0]):
-        for n in range(values.shape[1]):
-            total, count = 0.0, 0
-            for row in range(t - hours + 1, t + 1):
-                if not np.isnan(values[row, n]):
-                    total += values[row, n]
-                    count += 1
-            if count < MIN_COVERAGE * hours:
-                continue
-            mean, squares = total / count, 0.0
-            for row in range(t - hours + 1, t + 1):
-                if not np.isnan(values[row, n]):
-                    squares += (values[row, n] - mean) ** 2
-            means[t, n], deviations[t, n] = mean, np.sqrt(squares / count)
+    whole = max(len(values) - hours + 1, 0)
+    for n in range(values.shape[1]):
+        known = np.where(np.isnan(values[:, n]), 0.0, 1.0)
+        column = np.where(known > 0, values[:, n], 0.0)
+        total, count, squares = np.zeros(whole), np.zeros(whole), np.zeros(whole)
+        for hour in range(hours):
+            for row in range(whole):
+                total[row] += column[row + hour]
+                count[row] += known[row + hour]
+        mean = np.where(count >= MIN_COVERAGE * hours, total / np.maximum(count, 1.0), np.nan)
+        for hour in range(hours):
+            for row in range(whole):
+                away = column[row + hour] - mean[row]
+                squares[row] += known[row + hour] * away * away
+        means[hours - 1 :, n], deviations[hours - 1 :, n] = mean, np.sqrt(squares / np.maximum(count, 1.0))
     return means, deviations
 
 

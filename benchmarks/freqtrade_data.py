@@ -57,10 +57,10 @@ def write_freqtrade(market: Market, folder: Path, strategies: Path) -> None:
     `config.json`, which names the folder `strategies`."""
     futures = folder / "data" / "futures"
     futures.mkdir(parents=True, exist_ok=True)
+    (folder / "user_data").mkdir(exist_ok=True)
     for one in market.instruments:
         stem = one.symbol.replace("/", "_").replace(":", "_")
-        funding = _funding_candles(market.settlements[one.key])
-        funding.to_feather(futures / f"{stem}-1h-funding_rate.feather")
+        _funding(market.settlements[one.key]).to_feather(futures / f"{stem}-1h-funding_rate.feather")
         if one.venue == TRADED:
             candles = _candles(market.bars[one.key], "date")
             for kind in ("futures", "mark"):
@@ -70,12 +70,9 @@ def write_freqtrade(market: Market, folder: Path, strategies: Path) -> None:
     (folder / "config.json").write_text(json.dumps(_config([one.symbol for one in traded], folder, strategies)))
 
 
-def _funding_candles(history: Settlements) -> pd.DataFrame:
-    """Funding as freqtrade keeps it: the rate is the open of a candle that begins when it settles."""
-    nothing = np.zeros(len(history.rate))
-    time = pd.to_datetime(history.time, unit="ms", utc=True)
+def _funding(history: Settlements) -> pd.DataFrame:
     return pd.DataFrame(
-        {"date": time, "open": history.rate, "high": nothing, "low": nothing, "close": nothing, "volume": nothing}
+        {"date": pd.to_datetime(history.time, unit="ms", utc=True), "funding_rate": history.rate}
     )
 
 
@@ -125,12 +122,9 @@ def _config(pairs: list[str], folder: Path, strategies: Path) -> dict[str, Any]:
         "dataformat_ohlcv": "feather",
         "exchange": {"name": TRADED, "pair_whitelist": pairs, "pair_blacklist": []},
         "pairlists": [{"method": "StaticPairList"}],
-        "entry_pricing": {"price_side": "other"},
-        "exit_pricing": {"price_side": "other"},
+        "entry_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
+        "exit_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
         "strategy": "CarryRule",
         "strategy_path": str(strategies),
-        "datadir": str(folder / "data"),
         "user_data_dir": str(folder / "user_data"),
-        "telegram": {"enabled": False},
-        "api_server": {"enabled": False},
     }

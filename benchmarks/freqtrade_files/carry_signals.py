@@ -11,7 +11,7 @@ ROUND_TRIP_COST_BPS = 20.0
 
 def carry_signals(closes: pd.Series, own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """`spread` (fraction per hour, long this venue and short the other), `long`, `short`, `leave_long` and
-    `leave_short` by the time at which a candle closes. `own` and `other`: `date` and `open`, a row for each settlement.
+    `leave_short` by the time at which a candle closes. `own` and `other`: `date` and `funding_rate`, a row for each settlement.
 
     Funding that settles as a candle closes is known by then.
     """
@@ -29,5 +29,5 @@ def carry_signals(closes: pd.Series, own: pd.DataFrame, other: pd.DataFrame) -> 
 
 def trailing_rate(closes: pd.Series, funding: pd.DataFrame) -> pd.Series:
     """Mean rate per hour of what settled in the last 72 h, by row of `closes`, which are consecutive hours."""
-    settled = funding.set_index("date")["open"].reindex(closes).fillna(0.0)
+    settled = funding.set_index("date")["funding_rate"].reindex(closes).fillna(0.0)
     return (settled.rolling(TRAILING_HOURS).sum() / TRAILING_HOURS).set_axis(closes.index)
