@@ -43,7 +43,7 @@ def refuse_look_ahead(history: History, window: Window, tape_of: TapeOf) -> None
     if found := look_ahead(history, window, tape_of):
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         raise LookAhead(
-            f"{found[0]}{more}: it changes with what came later, so nothing that is learnt or earned here could be had; "
+            f"{found[0]}{more}: it changes with what came later, so what is learnt or earned here could not be had; "
             "mend the code that makes it"
         )
 
@@ -64,7 +64,7 @@ def look_ahead(history: History, window: Window, tape_of: TapeOf, ticks: int = T
 
 
 def without_future(market: Market, tick: int, decision_delay_s: int) -> Market:
-    """What had happened of `market` by the decision at `tick`: candles that had closed, settlements that were stamped."""
+    """What had happened by the decision at `tick`: candles that had closed, settlements that were stamped."""
     bars = {
         key: Bars(*(column[: np.searchsorted(one.open_time, tick - HOUR_MS, "right")] for column in vars(one).values()))
         for key, one in market.bars.items()

@@ -22,6 +22,7 @@ from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.backfill import show_backfill
 from benchmarks.execution import show_execution
+from benchmarks.freqtrade import show_freqtrade
 from benchmarks.gate import show_gate
 from benchmarks.lake_panel import show_panel
 from benchmarks.pandas_rows import PandasRowsEnv
@@ -30,6 +31,7 @@ from benchmarks.planted import show_planted
 from benchmarks.population import show_population
 from benchmarks.training import show_training
 from bot.settings import Settings
+from data.market import Market
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from pbt_online.network import NetworkPolicy
@@ -70,14 +72,18 @@ class Measure:
 
 def tape_of(assets: tuple[str, ...] = (), **environment: object) -> Tape:
     """A synthetic year with the default assets and `assets` besides; `environment` changes its settings."""
-    settings = Settings()
-    synthetic = settings.sandbox.synthetic
-    market = synthetic_market(
-        synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)}), tuple(settings.data.venues)
-    )
+    settings, market = Settings(), market_of(assets)
     first = market.start_ms + settings.data.history_hours * HOUR_MS
     changed = settings.environment.model_copy(update=environment)
     return tape_of_market(market, settings.data, changed, first, first + HOURS * HOUR_MS)
+
+
+def market_of(assets: tuple[str, ...] = ()) -> Market:
+    """The default synthetic market, with `assets` besides."""
+    settings = Settings()
+    synthetic = settings.sandbox.synthetic
+    more = synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)})
+    return synthetic_market(more, tuple(settings.data.venues))
 
 
 def week_of() -> Tape:
@@ -208,8 +214,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     choices = (
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
-        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; minutes; pbt_pays: "
-        "the same steps spent in other ways; hours"
+        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; "
+        "freqtrade: a year beside its backtesting; minutes; pbt_pays: the same steps spent in other ways; hours"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--symbols", type=int, default=30, help="contracts of the backfill")
@@ -239,6 +245,8 @@ def main() -> None:
         show_execution(console)
     if "panel" in told.what:
         show_panel(console)
+    if "freqtrade" in told.what:
+        show_freqtrade(console, market_of(MANY_ASSETS), HOURS)
     if "planted" in told.what:
         show_planted(console, told.planted_steps, told.seeds or 3, told.workers)
     if "pbt_pays" in told.what:

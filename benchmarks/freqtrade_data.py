@@ -1,5 +1,5 @@
-"""One synthetic market as the files that each program reads: recorded files for `bot backtest --replay`, and a folder of
-feather files, markets and configuration for freqtrade."""
+"""One synthetic market as the files that each program reads: recorded files for `bot backtest --replay`, and feather
+files, markets and configurations for freqtrade."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,13 @@ from data.recorded import BARS_FILE, FUNDING_FILE
 from data.types import Bars, Instrument, Settlements
 from data.venues import venue_profile
 
-TRADED = "binance"
-"""The one venue that freqtrade trades on; the funding of the other is only looked at."""
+FIRST, SECOND = "binance", "hyperliquid"
+LEGS = (1, 2)
+"""How many legs freqtrade trades: those of the first venue alone, or of both."""
 SLOTS = 3
-CAPITAL = 10_000.0
+STAKE = 10_000.0 / SLOTS
+WALLET = 100_000.0
+"""Enough for an entry at any time, however much legs without a hedge have lost."""
 TAKER_FEE = 0.0005
 
 
@@ -53,39 +56,47 @@ def _settled(history: Settlements, announced: int) -> pd.DataFrame:
 
 
 def write_freqtrade(market: Market, folder: Path, strategies: Path) -> None:
-    """`data/futures/*.feather` of candles, mark candles (the same) and funding of every contract, `markets.json` and
-    `config.json`, which names the folder `strategies`."""
+    """`data/futures/*.feather` of candles, mark candles (the same) and funding of every contract, `markets.json`, and
+    for each of LEGS a configuration, which names the folder `strategies`."""
     futures = folder / "data" / "futures"
     futures.mkdir(parents=True, exist_ok=True)
     (folder / "user_data").mkdir(exist_ok=True)
-    for one in market.instruments:
-        stem = one.symbol.replace("/", "_").replace(":", "_")
-        _funding(market.settlements[one.key]).to_feather(futures / f"{stem}-1h-funding_rate.feather")
-        if one.venue == TRADED:
-            candles = _candles(market.bars[one.key], "date")
-            for kind in ("futures", "mark"):
-                candles.to_feather(futures / f"{stem}-1h-{kind}.feather")
-    traded = [one for one in market.instruments if one.venue == TRADED]
-    (folder / "markets.json").write_text(json.dumps({one.symbol: _market(one) for one in traded}))
-    (folder / "config.json").write_text(json.dumps(_config([one.symbol for one in traded], folder, strategies)))
+    symbols = {one.key: listed_as(one, market) for one in market.instruments}
+    for key, symbol in symbols.items():
+        stem = symbol.replace("/", "_").replace(":", "_")
+        candles = _candles(market.bars[key], "date")
+        for kind in ("futures", "mark"):
+            candles.to_feather(futures / f"{stem}-1h-{kind}.feather")
+        _funding(market.settlements[key]).to_feather(futures / f"{stem}-1h-funding_rate.feather")
+    markets = {symbols[one.key]: _market(one, symbols[one.key]) for one in market.instruments}
+    (folder / "markets.json").write_text(json.dumps(markets))
+    for legs in LEGS:
+        pairs = [symbol for key, symbol in symbols.items() if key[0] == FIRST or legs == 2]
+        (folder / f"config-{legs}.json").write_text(json.dumps(_config(pairs, legs, folder, strategies)))
+
+
+def listed_as(instrument: Instrument, market: Market) -> str:
+    """How freqtrade's one exchange lists a contract: the second venue's with an H behind the first one's name, in the
+    same quote, as the account has one currency."""
+    first = next(one for one in market.instruments if one.asset == instrument.asset and one.venue == FIRST)
+    base = first.symbol.partition("/")[0]
+    return first.symbol if instrument.venue == FIRST else f"{base}H/{first.quote}:{first.quote}"
 
 
 def _funding(history: Settlements) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"date": pd.to_datetime(history.time, unit="ms", utc=True), "funding_rate": history.rate}
-    )
+    return pd.DataFrame({"date": pd.to_datetime(history.time, unit="ms", utc=True), "funding_rate": history.rate})
 
 
-def _market(instrument: Instrument) -> dict[str, Any]:
+def _market(instrument: Instrument, symbol: str) -> dict[str, Any]:
     """A market as ccxt describes a linear swap."""
-    base = instrument.symbol.partition("/")[0]
+    base, _, quote = symbol.partition(":")[0].partition("/")
     limits = {"amount": instrument.lot_step, "cost": instrument.min_notional, "price": instrument.tick_size}
     return {
-        "id": f"{base}{instrument.quote}",
-        "symbol": instrument.symbol,
+        "id": f"{base}{quote}",
+        "symbol": symbol,
         "base": base,
-        "quote": instrument.quote,
-        "settle": instrument.quote,
+        "quote": quote,
+        "settle": quote,
         "type": "swap",
         "spot": False,
         "margin": False,
@@ -106,21 +117,21 @@ def _market(instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def _config(pairs: list[str], folder: Path, strategies: Path) -> dict[str, Any]:
-    """Slots, capital and fee as in the environment's settings; nothing that would slow a backtest down."""
+def _config(pairs: list[str], legs: int, folder: Path, strategies: Path) -> dict[str, Any]:
+    """Slots, stakes and fee as in the environment's settings; nothing that would slow a backtest down."""
     return {
         "dry_run": True,
-        "dry_run_wallet": CAPITAL,
+        "dry_run_wallet": WALLET,
         "stake_currency": "USDT",
-        "stake_amount": CAPITAL / SLOTS,
-        "max_open_trades": SLOTS,
+        "stake_amount": STAKE,
+        "max_open_trades": SLOTS * legs,
         "tradable_balance_ratio": 1.0,
         "fee": TAKER_FEE,
         "trading_mode": "futures",
         "margin_mode": "isolated",
         "timeframe": "1h",
         "dataformat_ohlcv": "feather",
-        "exchange": {"name": TRADED, "pair_whitelist": pairs, "pair_blacklist": []},
+        "exchange": {"name": FIRST, "pair_whitelist": pairs, "pair_blacklist": []},
         "pairlists": [{"method": "StaticPairList"}],
         "entry_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},
         "exit_pricing": {"price_side": "other", "use_order_book": True, "order_book_top": 1},

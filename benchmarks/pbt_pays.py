@@ -1,4 +1,4 @@
-"""Does Population Based Training pay? `python -m benchmarks pbt_pays`: the same steps spent in other ways, side by side.
+"""Does Population Based Training pay? `python -m benchmarks pbt_pays`: the same steps, spent in other ways.
 
 Every run is `run_cycle` as the product has it, under settings that differ in one thing. What is finished stands in a
 journal, and what is not is gone on with by the cycle's own memory, so the whole may be killed at any time.

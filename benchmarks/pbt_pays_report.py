@@ -122,9 +122,7 @@ def _differences(outcomes: Sequence[Outcome]) -> Iterator[Line]:
             yield Line(name, *(bootstrap(values) for values in lines))
 
 
-def _paired(
-    outcomes: Sequence[Outcome], paired: Callable[[Run], Run | None], of: Callable[[Outcome], float]
-) -> Floats:
+def _paired(outcomes: Sequence[Outcome], paired: Callable[[Run], Run | None], of: Callable[[Outcome], float]) -> Floats:
     """[seeds] the mean difference between each seed's runs and their partners; only seeds that have most of them."""
     known = {outcome.run: of(outcome) for outcome in outcomes}
     gains: dict[int, list[float]] = {}

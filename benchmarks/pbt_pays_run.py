@@ -30,7 +30,9 @@ def show_pbt_pays(
 
     Everything is at its default but hidden layers and steps, as in `planted`. A planted market is drawn anew for every
     seed; a recorded one is the same for all, so that intervals tell of luck in learning and not of other markets."""
-    plan = planted_plan(timesteps, seeds, workers) if replay is None else recorded_plan(replay, timesteps, seeds, workers)
+    plan = (
+        planted_plan(timesteps, seeds, workers) if replay is None else recorded_plan(replay, timesteps, seeds, workers)
+    )
     with single_instance(folder):
         outcomes = pay(plan, folder, lambda text: console.print(text, highlight=False))
         told = tell(plan.market, outcomes)

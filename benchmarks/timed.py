@@ -1,4 +1,4 @@
-"""Runs one command and prints its wall time and most memory as JSON: `python -m benchmarks.timed COMMAND...`.
+"""Runs one command and prints wall time, processor time and most memory: `python -m benchmarks.timed COMMAND...`.
 
 A process of its own, as the most memory of a child counts what its parent held when it was started.
 """
@@ -16,7 +16,8 @@ def main(command: list[str]) -> int:
     process = subprocess.Popen(command, stdout=sys.stderr)
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begun
-    print(json.dumps({"seconds": seconds, "most_memory_mb": used.ru_maxrss / 1024}))
+    cpu = used.ru_utime + used.ru_stime
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "most_memory_mb": used.ru_maxrss / 1024}))
     return os.waitstatus_to_exitcode(status)
 
 

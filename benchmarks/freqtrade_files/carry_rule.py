@@ -21,11 +21,11 @@ class CarryRule(IStrategy):
 
     def populate_indicators(self, dataframe: pd.DataFrame, metadata: dict) -> pd.DataFrame:
         """Both venues' funding, from freqtrade's own store."""
-        base = metadata["pair"].partition("/")[0]
-        listed = {"1000PEPE": "KPEPE"}.get(base, base)
+        base, _, quotes = metadata["pair"].partition("/")
+        partner = base.removesuffix("H") if base.endswith("H") else f"{base}H"
         own, other = (
             self.dp.get_pair_dataframe(pair, "1h", candle_type="funding_rate")
-            for pair in (metadata["pair"], f"{listed}/USDC:USDC")
+            for pair in (metadata["pair"], f"{partner}/{quotes}")
         )
         signals = carry_signals(dataframe["date"] + pd.Timedelta(hours=1), own, other)
         return dataframe.join(signals)

@@ -11,7 +11,8 @@ ROUND_TRIP_COST_BPS = 20.0
 
 def carry_signals(closes: pd.Series, own: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """`spread` (fraction per hour, long this venue and short the other), `long`, `short`, `leave_long` and
-    `leave_short` by the time at which a candle closes. `own` and `other`: `date` and `funding_rate`, a row for each settlement.
+    `leave_short` by the time at which a candle closes. `own` and `other`: `date` and `funding_rate`,
+    a row for each settlement.
 
     Funding that settles as a candle closes is known by then.
     """
