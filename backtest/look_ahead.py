@@ -90,7 +90,7 @@ def _seen(tape: Tape, tick: int) -> dict[str, NDArray[np.float64]]:
     rank = np.full(len(features.legs), -1.0)
     order = features.order[row][features.order[row] >= 0]
     rank[order] = np.arange(len(order))
-    columns = features.known[row], features.direction[row], features.carry[row], rank
+    columns = features.known[row], features.direction[row], features.carry[:, row], rank
     numbers = np.column_stack([features.values[row], *columns]).astype(np.float64)
     names = [" and ".join(" ".join(tape.panel.instruments[leg].key) for leg in legs) for legs in features.legs]
     return dict(zip(names, numbers, strict=True))

@@ -76,7 +76,7 @@ def test_its_rule_enters_and_leaves_when_ours_would(market: Market) -> None:
     for pair, (a, b) in enumerate(features.legs):
         assert FIRST == panel.instruments[a].venue
         signals = signals_of(market, panel.ticks, panel.instruments[a].key, panel.instruments[b].key)
-        carry, net = features.carry[:, pair], features.values[:, pair, EXPECTED_NET]
+        carry, net = features.carry[pair], features.values[:, pair, EXPECTED_NET]
         clear = np.isfinite(carry) & (np.abs(net) > 0.05) & (np.abs(carry) > 1e-6)
         clear[:100] = False  # settlements before the first tick are in its window, not in the panel's
         expected = {

@@ -58,7 +58,8 @@ def shown_an_hour_early(name: str) -> TapeOf:
             values[:-1, :, NAMES.index(name)] = values[1:, :, NAMES.index(name)]
             return replace(tape, features=tape.features._replace(values=values))
         early = getattr(tape.features, name).copy()
-        early[:-1] = early[1:]
+        by_tick = early.T if name == "carry" else early
+        by_tick[:-1] = by_tick[1:].copy()
         return replace(tape, features=tape.features._replace(**{name: early}))
 
     return planted
