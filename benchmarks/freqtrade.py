@@ -18,8 +18,10 @@ import re
 import subprocess
 import sys
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
@@ -35,47 +37,66 @@ from data.types import HOUR_MS
 
 FILES = Path(__file__).parent / "freqtrade_files"
 ROUNDS = 3
+WEEK_H = 168
 OURS = "bot backtest, the rule"
+PEER = "freqtrade backtesting, legs: {}"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The best of some runs of a whole process."""
+    """A whole process."""
 
-    name: str
     seconds: float
     cpu_seconds: float
     """What a busy machine changes least."""
     most_memory_mb: float
-    trades: int
-    """Closed positions; freqtrade's have one leg, ours two."""
+    told: str
+    """What it printed."""
 
 
 def show_freqtrade(console: Console, market: Market, hours: int) -> None:
-    """Measure both in turn on `hours` of `market`, once decisions have their history, and print the ratio."""
-    history, freqtrade = Settings().data.history_hours, installed(console)
-    first = market.start_ms + history * HOUR_MS
+    """Measure both in turn on `hours` of `market`, once decisions have their history, and on a week, which tells what a
+    start and the reading of all files take; print the ratios of the best of ROUNDS."""
+    python = installed(console)
+    first = market.start_ms + Settings().data.history_hours * HOUR_MS
     with TemporaryDirectory() as folder:
         write_recorded(market, Path(folder) / "recorded")
         write_freqtrade(market, Path(folder) / "freqtrade", FILES)
-        timings = list[Timing]()
-        for _ in range(ROUNDS):
-            timings += [_freqtrade(freqtrade, Path(folder) / "freqtrade", legs, first, hours) for legs in LEGS]
-            timings.append(_bot(Path(folder) / "recorded", first, hours))
-    best = {one.name: one for one in sorted(timings, key=lambda one: -one.seconds)}
-    own, pairs = best[OURS], len(market.instruments) // 2
-    table = Table(
-        title=f"{hours:,} hours x {pairs} assets on 2 venues, whole processes", title_justify="left", box=SIMPLE
-    )
-    for heading in ("", "seconds", "times ours", "CPU seconds", "times ours", "most memory, MB", "trades"):
+        lines = {PEER.format(legs): partial(_freqtrade, python, Path(folder) / "freqtrade", legs) for legs in LEGS}
+        lines[OURS] = partial(_bot, Path(folder) / "recorded")
+        measured = [
+            (name, span, measure(first, span))
+            for _ in range(ROUNDS)
+            for name, measure in lines.items()
+            for span in (hours, WEEK_H)
+        ]
+    title = f"{hours:,} hours x {len(market.instruments) // 2} assets on 2 venues, best of {ROUNDS} whole processes"
+    table = Table(title=title, title_justify="left", box=SIMPLE)
+    for heading in ("", "s", "times", "CPU s", "times", "CPU s beyond a week's", "times", "MB", "trades"):
         table.add_column(heading, justify="right" if heading else "left")
-    for one in best.values():
-        ratios = f"{one.seconds / own.seconds:.1f}", f"{one.cpu_seconds / own.cpu_seconds:.1f}"
-        table.add_row(
-            one.name, f"{one.seconds:.2f}", ratios[0], f"{one.cpu_seconds:.2f}", ratios[1],
-            f"{one.most_memory_mb:,.0f}", str(one.trades),
-        )  # fmt: skip
+    own = _figures(measured, OURS, hours)
+    for name in lines:
+        figures = _figures(measured, name, hours)
+        ratios = zip(figures, (one / ours for one, ours in zip(figures, own, strict=True)), strict=True)
+        whole = next(timing for told, span, timing in measured if (told, span) == (name, hours))
+        shown = [text for figure, ratio in ratios for text in (f"{figure:.2f}", f"{ratio:.1f}")]
+        table.add_row(name, *shown, f"{whole.most_memory_mb:,.0f}", str(_trades(whole.told)))
     console.print(table)
+
+
+def _figures(measured: Sequence[tuple[str, int, Timing]], name: str, hours: int) -> tuple[float, float, float]:
+    """Seconds, processor seconds, and of these what the hours beyond the first week took."""
+    mine = {span: [timing for told, at, timing in measured if (told, at) == (name, span)] for span in (hours, WEEK_H)}
+    cpu = {span: min(timing.cpu_seconds for timing in timings) for span, timings in mine.items()}
+    return min(timing.seconds for timing in mine[hours]), cpu[hours], cpu[hours] - cpu[WEEK_H]
+
+
+def _trades(told: str) -> int:
+    """Closed positions: freqtrade's have one leg, ours two."""
+    found = re.search(r"TOTAL\D+(\d+)", told) or re.search(r"trades\s+(\d+)", told)
+    if found is None:
+        raise ConfigurationError(f"a backtest printed no result: {told[-500:]}; see whether freqtrade has changed")
+    return int(found[1])
 
 
 def installed(console: Console) -> Path:
@@ -102,30 +123,22 @@ def _freqtrade(python: Path, folder: Path, legs: int, first: int, hours: int) ->
         "--config", folder / f"config-{legs}.json", "--datadir", folder / "data", "--timerange", days,
         "--cache", "none", "--export", "none", "--no-color",
     ]  # fmt: skip
-    told, figures = _timed([str(part) for part in command])
-    total = re.search(r"TOTAL\D+(\d+)", told)
-    if total is None:
-        raise ConfigurationError(f"freqtrade printed no result: {told[-500:]}; see whether its version has changed")
-    return Timing(f"freqtrade backtesting, {legs} leg{'s' * (legs > 1)}", *figures, int(total[1]))
+    return _timed([str(part) for part in command])
 
 
 def _bot(recorded: Path, first: int, hours: int) -> Timing:
     begin = f"{datetime.fromtimestamp(first / 1000, UTC):%Y-%m-%d}"
-    command = [str(Path(sys.executable).parent / "bot"), "backtest", "--policy", "rule", "--replay", str(recorded),
-               "--from", begin, "--hours", str(hours)]  # fmt: skip
-    told, figures = _timed(command)
-    trades = re.search(r"trades\s+(\d+)", told)
-    if trades is None:
-        raise ConfigurationError(f"bot printed no result: {told[-500:]}")
-    return Timing(OURS, *figures, int(trades[1]))
+    command = [
+        str(Path(sys.executable).parent / "bot"), "backtest", "--policy", "rule", "--replay", str(recorded),
+        "--from", begin, "--hours", str(hours),
+    ]  # fmt: skip
+    return _timed(command)
 
 
-def _timed(command: list[str]) -> tuple[str, tuple[float, float, float]]:
-    """What it printed; seconds, processor seconds, most memory in MB."""
+def _timed(command: list[str]) -> Timing:
     process = subprocess.run(
         [sys.executable, "-m", "benchmarks.timed", *command], capture_output=True, text=True, check=False
     )
     if process.returncode:
         raise ConfigurationError(f"{' '.join(command[:4])} failed: {process.stderr[-800:]}")
-    told = json.loads(process.stdout)
-    return process.stderr, (told["seconds"], told["cpu_seconds"], told["most_memory_mb"])
+    return Timing(**json.loads(process.stdout), told=process.stderr)
