@@ -101,15 +101,14 @@ def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
     findings = examined(Settings(var=tmp_path))
     assert set() == faults(findings)
     assert "sends no orders" in findings["accounts", ""].text
-    assert {"configuration", "disk", "ledger", "single instance", "latch", "champion", "accounts"} == {
-        check for check, _ in findings
-    }
+    machine = {"configuration", "python", "folder", "disk", "ledger", "single instance", "latch", "champion"}
+    assert machine | {"venues", "accounts"} == {check for check, _ in findings}
 
 
 def test_a_fault_is_an_exit_code_and_a_line_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     LatchFile(tmp_path / LATCH).kill("a test")
     with pytest.raises(typer.Exit) as ended:
-        examine_all(Settings(var=tmp_path), as_json=False)
+        examine_all(Settings(var=tmp_path), None, as_json=False)
     assert 2 == ended.value.exit_code
     told = " ".join(capsys.readouterr().out.split())
     assert "not fit to trade" in told
