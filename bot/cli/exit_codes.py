@@ -7,9 +7,8 @@ from data.errors import ExitCode, FundingBotError
 INTRODUCTION = """\
 # Exit codes
 
-Every command ends with one of these, and with one line on stderr for everything that is wrong, `bot: what happened: what
-to do`. `bot --debug ...` shows the traceback too. Scripts may rely on the numbers: they do not change. Generated from
-`data/errors.py`.
+Every command ends with one of these, and with one line on stderr for everything that is wrong: `bot: what happened:
+what to do`. `bot --debug ...` shows the traceback too. Scripts may rely on the numbers. Generated from `data/errors.py`.
 
 | code | name | meaning | what to do | raised as |
 |---|---|---|---|---|

@@ -25,11 +25,14 @@ learning:
 """Three assets and nobody who learns: a market hour takes a fraction of the default's time."""
 
 
-def bot(*arguments: object, timeout_s: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run to the end, whatever the exit code."""
+def bot(
+    *arguments: object, timeout_s: float = 300, cwd: Path | None = None, typed: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end, whatever the exit code; `typed` is its standard input."""
     return subprocess.run(
-        [BOT, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd
-    )
+        [BOT, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd,
+        input=typed,
+    )  # fmt: skip
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:
