@@ -73,13 +73,8 @@ def test_every_mistake_in_the_configuration_is_a_line(tmp_path: Path) -> None:
 def test_a_key_that_the_venue_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with rehearsed(tmp_path, monkeypatch, speed=1.0) as rehearsal:
         monkeypatch.setenv("BINANCE_API_SECRET", "wrong")
-        examined = bot("doctor", "--config", rehearsal.config, "--json")
         typed = "rehearse live trading\n"
         process = bot("run", "--live", "--config", rehearsal.config, typed=typed)
-    account = [one for one in json.loads(examined.stdout)["findings"] if one["check"] == "account"]
-    assert (2, {("binance", "failed"), ("hyperliquid", "ok")}) == (
-        examined.returncode, {(one["venue"], one["verdict"]) for one in account},
-    )  # fmt: skip
     assert (3, True) == (process.returncode, "Traceback" not in process.stderr)
     assert (
         "its key is wrong or may not do this; `bot secrets list` says where keys come from"

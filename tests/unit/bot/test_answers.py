@@ -51,7 +51,7 @@ def test_the_defaults_of_each_kind_are_near_to_what_is_shipped(kind: Kind) -> No
 def test_only_what_was_answered_stands_as_keys() -> None:
     content = read_yaml(configuration_text(Answers("sandbox", ("binance", "okx"), 500.0, Path("v"))).encode()).content
     assert ("sandbox", "v", {"initial_capital": 500.0}) == (content["profile"], content["var"], content["environment"])
-    assert {"binance": None, "okx": None} == {name: None for name in content["data"]["venues"]}
+    assert {"binance": None, "okx": None} == dict.fromkeys(content["data"]["venues"])
     assert content["guard"] is None
 
 
