@@ -1,9 +1,10 @@
 """What `bot init` wants to know, and the configuration, the secrets and the commands that follow from it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from bot.settings import MAJORS, Settings, live_settings, paper_settings
 from bot.settings_schema import schema_address
@@ -51,18 +52,37 @@ class Answers:
     """Telegram's numbers of the chats that may command the bot; none: no Telegram."""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ConfigurationError(f"'{self.kind}' is no way to trade: choose from {', '.join(KINDS)}")
-        if len(set(self.venues)) < 2 or len(set(self.venues)) != len(self.venues):
-            raise ConfigurationError("two different venues are needed at least, e.g. binance,hyperliquid")
-        for venue in self.venues:
-            if venue_profile(venue).spot:
-                raise ConfigurationError(f"{venue} is a spot venue, and funding is paid on perpetual futures alone")
-            if self.kind in ("rehearsal", "live", "sandbox") and venue not in VARIABLES:
-                what = "is not simulated" if self.kind == "sandbox" else "takes no orders"
-                raise ConfigurationError(f"{venue} {what} yet: choose from {', '.join(sorted(VARIABLES))}")
-        if not 0 < self.capital < float("inf"):
-            raise ConfigurationError("the capital must be an amount above zero")
+        checked_kind(self.kind)
+        checked_venues(self.kind, self.venues)
+        checked_capital(self.capital)
+
+
+def checked_kind(told: str) -> Kind:
+    """A way to trade by its name."""
+    for kind in KINDS:
+        if told == kind:
+            return kind
+    raise ConfigurationError(f"'{told}' is no way to trade: choose from {', '.join(KINDS)}")
+
+
+def checked_venues(kind: Kind, venues: tuple[str, ...]) -> tuple[str, ...]:
+    """Venues that this way to trade knows, two of them at least."""
+    if len(set(venues)) < 2 or len(set(venues)) != len(venues):
+        raise ConfigurationError("two different venues are needed at least, e.g. binance,hyperliquid")
+    for venue in venues:
+        if venue_profile(venue).spot:
+            raise ConfigurationError(f"{venue} is a spot venue, and funding is paid on perpetual futures alone")
+        if kind != "paper" and venue not in VARIABLES:
+            what = "is not simulated" if kind == "sandbox" else "takes no orders"
+            raise ConfigurationError(f"{venue} {what} yet: choose from {', '.join(sorted(VARIABLES))}")
+    return venues
+
+
+def checked_capital(amount: float) -> float:
+    """An amount of money."""
+    if not 0 < amount < math.inf:
+        raise ConfigurationError("the capital must be an amount above zero")
+    return amount
 
 
 def configured(answers: Answers) -> Settings:

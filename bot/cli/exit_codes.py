@@ -8,7 +8,7 @@ INTRODUCTION = """\
 # Exit codes
 
 Every command ends with one of these, and with one line on stderr for everything that is wrong: `bot: what happened:
-what to do`. `bot --debug ...` shows the traceback too. Scripts may rely on the numbers. Generated from `data/errors.py`.
+what to do`. `bot --debug ...` shows the traceback too. Scripts may rely on the numbers. Made from `data/errors.py`.
 
 | code | name | meaning | what to do | raised as |
 |---|---|---|---|---|

@@ -14,7 +14,9 @@ from bot.cli.answers import (
     DEFAULT_VENUES,
     KINDS,
     Answers,
-    Kind,
+    checked_capital,
+    checked_kind,
+    checked_venues,
     configuration_text,
     next_commands,
     rehearsal_keys,
@@ -45,6 +47,7 @@ def write_configuration(path: Path, given: Given, *, yes: bool, overwrite: bool)
         _may_write(path, yes=yes, overwrite=overwrite)
         answers = _answers(given, ask=not yes)
     except typer.Abort:
+        typer.echo(err=True)
         raise ConfigurationError("not every question was answered: nothing was written; --yes takes defaults") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, configuration_text(answers).encode())
@@ -52,10 +55,16 @@ def write_configuration(path: Path, given: Given, *, yes: bool, overwrite: bool)
 
 
 def _answers(given: Given, *, ask: bool) -> Answers:
-    kind = _answer("How to trade: " + "; ".join(f"{name}: {text}" for name, text in KINDS.items()), "sandbox",
-                   _kind, given.kind, ask=ask)  # fmt: skip
+    if ask and given.kind is None:
+        for name, text in KINDS.items():
+            typer.echo(f"  {name:10}{text}", err=True)
+    kind = _answer("How to trade", "sandbox", checked_kind, given.kind, ask=ask)
     venues = _answer(
-        "Venues, by commas", ",".join(DEFAULT_VENUES), lambda told: _checked(kind, _list(told)), given.venues, ask=ask
+        "Venues, by commas",
+        ",".join(DEFAULT_VENUES),
+        lambda told: checked_venues(kind, _list(told)),
+        given.venues,
+        ask=ask,
     )
     capital = _answer(
         "Capital in all, quote currency", f"{CAPITAL[kind]:g}", _capital,
@@ -79,20 +88,9 @@ def _answer(question: str, default: str, read: Callable[[str], Answer], given: s
             typer.echo(str(error), err=True)
 
 
-def _kind(told: str) -> Kind:
-    for kind in KINDS:
-        if told.strip() == kind:
-            return kind
-    raise ConfigurationError(f"'{told}' is no way to trade: choose from {', '.join(KINDS)}")
-
-
-def _checked(kind: Kind, venues: tuple[str, ...]) -> tuple[str, ...]:
-    return Answers(kind, venues, 1.0, Path()).venues
-
-
 def _capital(told: str) -> float:
     try:
-        return Answers("sandbox", DEFAULT_VENUES, float(told), Path()).capital
+        return checked_capital(float(told))
     except ValueError:
         raise ConfigurationError(f"'{told}' is no amount: write it like 2500") from None
 
