@@ -24,7 +24,7 @@ _WORDS = {
     "string_type": "must be text: put it in quotes",
 }
 _SHOWN = (int, float, str)
-SHOWN_CHARACTERS = 40
+SHOWN_CHARACTERS = 24
 """Longer values are not repeated: what is so long may be a secret at the wrong place."""
 NEAR, NEAR_ELSEWHERE = 0.6, 0.75
 """Likeness (difflib's ratio) from which a name is taken for one that was meant, beside it and in other sections."""

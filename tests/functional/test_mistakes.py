@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.main import main
+from data.errors import ConfigurationError
 from data.secrets import SECRETS
 from tests.fakes.rehearsal import rehearsed
 from tests.functional.commands import bot, small_config
@@ -164,3 +165,8 @@ def test_help_names_every_command() -> None:
     shown = bot("--help").stdout
     for command in ("run", "collect", "backtest", "status", "positions", "trades", "sandbox", "evaluate", "champion"):
         assert command in shown
+
+
+def test_who_asks_for_it_sees_the_traceback(tmp_path: Path, called: Called) -> None:
+    with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read"):
+        called("--debug", "status", "--config", tmp_path / "none.yaml")

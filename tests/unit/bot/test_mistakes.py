@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -115,3 +117,36 @@ def test_a_key_without_one_of_its_letters_is_found(key: str, at: int) -> None:
     document = read_yaml(json.dumps(content).encode())
     said = [mistake.text for mistake in mistakes_of(caught.value, document, Settings)]
     assert f"unknown key: did you mean {key}?" in said
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.just("2025-01-01"),
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(st.text(max_size=4) | st.integers(), below, max_size=2),
+    max_leaves=4,
+)
+
+
+@effort(max_examples=40)
+@given(st.sampled_from(sorted({way for _, way in _all_keys(Settings)})), JUNK)
+def test_whatever_stands_at_a_key_it_is_taken_or_told_with_its_line(
+    tmp_path_factory: pytest.TempPathFactory, key: str, junk: object
+) -> None:
+    content = junk
+    for section in reversed(key.split(".")):
+        content = {section: content}
+    path = tmp_path_factory.getbasetemp() / "junk.yaml"
+    path.write_text(yaml.safe_dump(content))
+    try:
+        load_settings(path)
+    except ConfigurationError as error:
+        assert [] == [line for line in str(error).splitlines() if not line.startswith(f"{path}:")]
+
+
+@pytest.mark.parametrize("key", ["1", "null", "true", "2025-01-01", "1.5", "[1, 2]", "{a: 1}"])
+def test_a_key_that_is_no_text_is_told_with_its_line(tmp_path: Path, key: str) -> None:
+    assert [True] == [line.startswith("2:") for line in told(tmp_path, f"seed: 1\n? {key}\n: 1\n")]
