@@ -120,15 +120,15 @@ def _below(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
         return node.value[step].start_mark.line + 1, node.value[step]
     if isinstance(node, yaml.MappingNode):
         for key, value in reversed(node.value):  # of a key told twice the last one counts
-            if isinstance(key, yaml.ScalarNode) and str(step) in (key.value, _as_python(key)):
+            if isinstance(key, yaml.ScalarNode) and str(step) in (key.value, _as_pydantic(key)):
                 return key.start_mark.line + 1, value
     return None
 
 
-def _as_python(key: yaml.ScalarNode) -> str:
-    """How Python spells a key that YAML takes for no text."""
+def _as_pydantic(key: yaml.ScalarNode) -> str:
+    """How pydantic spells a key that YAML takes for no text."""
     if key.tag.endswith(":bool"):
-        return str(yaml.SafeLoader.bool_values[key.value.lower()])
+        return str(int(yaml.SafeLoader.bool_values[key.value.lower()]))
     return "None" if key.tag.endswith(":null") else key.value
 
 
