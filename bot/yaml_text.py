@@ -22,9 +22,10 @@ class Mistake:
     text: str
 
     def told(self, file: object) -> str:
-        """`file:line: key: text`, in one line."""
+        """`file:line: key: text`, in one line, with nothing in it that a terminal would obey."""
         place = [str(file) if self.line is None else f"{file}:{self.line}", self.key, self.text]
-        return ": ".join(part for part in place if part).replace("\n", " ")
+        told = ": ".join(part for part in place if part)
+        return "".join(one if one.isprintable() else repr(one)[1:-1] for one in told)
 
 
 class NotYaml(Exception):
