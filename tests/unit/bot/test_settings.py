@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from backtest.sandbox.settings import SandboxSettings
@@ -97,6 +98,7 @@ def test_what_is_written_with_defaults_as_comments_is_the_same_and_so_without_th
 NAMES = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=8)
 
 
+@effort(max_examples=30)
 @given(
     assets=st.lists(NAMES, max_size=5),
     seed=st.integers(0, 2**40),
