@@ -63,6 +63,8 @@ def keep(name: str, value: str) -> None:
         ring.set_password(SERVICE, name, value.strip())
     except ring.errors.KeyringError as error:
         raise _unusable(error) from None
+    if _kept(name) != value.strip():
+        raise ConfigurationError(f"the keyring did not keep {name}: look at its backend by `keyring --list-backends`")
 
 
 def forget(name: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keyring
 import keyring.backends.fail
+import keyring.backends.null
 import pytest
 from keyring.errors import KeyringLocked
 
@@ -76,6 +77,12 @@ def test_without_a_keyring_the_environment_is_all_there_is(monkeypatch: pytest.M
     monkeypatch.setenv(NAME, "told")
     assert (False, "told", None) == (has_keyring(), Secrets()[NAME], origin("BINANCE_API_SECRET"))
     with pytest.raises(ConfigurationError, match="there is no keyring here"):
+        keep(NAME, "x")
+
+
+def test_a_keyring_that_keeps_nothing_is_told() -> None:
+    keyring.set_keyring(keyring.backends.null.Keyring())
+    with pytest.raises(ConfigurationError, match=f"the keyring did not keep {NAME}"):
         keep(NAME, "x")
 
 
