@@ -70,11 +70,13 @@ def _answers(given: Given, *, ask: bool) -> Answers:
         "Capital in all, quote currency", f"{CAPITAL[kind]:g}", _capital,
         None if given.capital is None else str(given.capital), ask=ask,
     )  # fmt: skip
+    var = _answer(
+        "Folder for everything it writes", "var", Path, None if given.var is None else str(given.var), ask=ask
+    )
     chats: tuple[int, ...] = ()
     if "telegram" in Settings.model_fields or given.chats:
         chats = _answer("Telegram chats that may command it, by commas; none: empty", "", _chats, given.chats, ask=ask)
-    var = None if given.var is None else str(given.var)
-    return Answers(kind, venues, capital, _answer("Folder for everything it writes", "var", Path, var, ask=ask), chats)
+    return Answers(kind, venues, capital, var, chats)
 
 
 def _answer(question: str, default: str, read: Callable[[str], Answer], given: str | None, *, ask: bool) -> Answer:
