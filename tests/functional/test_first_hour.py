@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 import typer.main
 
 from bot.cli.main import app
@@ -89,10 +88,11 @@ def test_secrets_go_into_the_keyring_and_are_never_shown(tmp_path: Path) -> None
     assert "s3cr3t" not in shown and "from-the-environment" not in shown
 
 
-@pytest.mark.parametrize("arguments", [["--yes"], ["--yes", "--kind", "live"]])
-def test_init_overwrites_nothing_unasked(tmp_path: Path, arguments: list[str]) -> None:
+def test_init_overwrites_nothing_unasked(tmp_path: Path) -> None:
     path = tmp_path / "bot.yaml"
     path.write_text("mine")
-    ended = bot("init", *arguments, "--output", path)
+    ended = bot("init", "--yes", "--output", path)
     assert (2, "mine") == (ended.returncode, path.read_text())
     assert f"bot: {path} is there already: add --overwrite, or choose another --output\n" == ended.stderr
+    declined = bot("init", "--output", path, typed="n\n")
+    assert (2, "mine") == (declined.returncode, path.read_text())
