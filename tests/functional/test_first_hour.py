@@ -54,7 +54,8 @@ def test_help_and_first_mistakes_load_nothing_heavy(tmp_path: Path) -> None:
 def test_init_asks_and_what_it_wrote_is_examined(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     answers = f"sandbx\nsandbox\nbinance\nbinance,okx\nmuch\n2500\n{tmp_path / 'var'}\nme\n\n"
-    asked = subprocess.run([BOT, "init", "--output", path], input=answers, capture_output=True, text=True, check=True)
+    asked = bot("init", "--output", path, typed=answers)
+    assert 0 == asked.returncode, asked.stderr
     assert "'sandbx' is no way to trade: choose from sandbox, paper, rehearsal, live" in asked.stderr
     assert "two different venues are needed" in asked.stderr
     assert "'much' is no amount" in asked.stderr
