@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     DEFECT = (
         1,
         "a defect of the bot: something happened that nobody expected",
-        "run it again with `bot --debug ...`, and report what it shows",
+        "report it, with the traceback that it shows",
     )
     CONFIGURATION = (
         2,
