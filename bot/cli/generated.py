@@ -8,12 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
+from bot.cli.exit_codes import exit_code_page
 from bot.risk import Denial
 from bot.risk_settings import RiskSettings
-from bot.settings import Settings, live_settings, paper_settings, to_yaml
+from bot.settings import Settings, live_settings, paper_settings
+from bot.settings_schema import schema_text
+from bot.settings_yaml import to_yaml
 from data.defects import defect_table
 
 ROOT = Path(__file__).parents[2]
+SCHEMA = "schema.json"
+"""Beside the YAML files that name it."""
 TABLE_BEGINS = "<!-- generated from data/defects.py -->\n"
 TABLE_ENDS = "<!-- end -->"
 OBSERVATION_INTRODUCTION = """\
@@ -59,14 +64,20 @@ apart than 5 %, and USDT and USDC were never further apart than 0.5 %.
 def generated() -> dict[str, str]:
     """Every generated file by its path in the repository."""
     return {
-        "config/sandbox.yaml": to_yaml(Settings(), "The embedded sandbox: what `bot run --paper` does by itself."),
+        "config/sandbox.yaml": to_yaml(
+            Settings(), "The embedded sandbox: what `bot run --paper` does by itself.", SCHEMA
+        ),
         "config/paper.yaml": to_yaml(
-            paper_settings(), "Paper trading on the real venues by their public data: no keys."
+            paper_settings(), "Paper trading on the real venues by their public data: no keys.", SCHEMA
         ),
         "config/live.example.yaml": to_yaml(
-            live_settings(), "Live trading, an example: copy it, and read docs/live.md before you send an order."
+            live_settings(),
+            "Live trading, an example: copy it, and read docs/live.md before you send an order.",
+            SCHEMA,
         ),
+        f"config/{SCHEMA}": schema_text(),
         "docs/data_quality.md": _with_table("docs/data_quality.md", defect_table()),
+        "docs/exit_codes.md": exit_code_page(),
         "docs/observation.md": _observation(),
         "docs/risk.md": _risk(),
     }

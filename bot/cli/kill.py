@@ -15,11 +15,12 @@ from rich.markup import escape
 
 from bot.latch import LATCH, LatchFile
 from bot.settings import Settings
+from data.errors import ExitCode
 
 if TYPE_CHECKING:
     from bot.killer import Killed, Killer
 
-NOT_FLAT = 3
+NOT_FLAT = ExitCode.VENUE
 """Exit code where positions or orders may be left."""
 LOOK_S = 0.5
 
