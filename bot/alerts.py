@@ -58,10 +58,10 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def start_logging(directory: Path) -> None:
-    """Log to `bot.jsonl` in `directory`, one JSON object a line, rotated at 5 MB."""
+def start_logging(directory: Path, name: str = "bot.jsonl") -> None:
+    """Log to file `name` in `directory`, one JSON object a line, rotated at 5 MB. One process writes to a file."""
     directory.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(directory / "bot.jsonl", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
+    handler = RotatingFileHandler(directory / name, maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
     handler.setFormatter(_JsonLines())
     LOG.handlers[:] = [handler]
     LOG.setLevel(logging.INFO)

@@ -13,6 +13,7 @@ from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
 from bot.risk_settings import RiskSettings
+from bot.telegram_settings import TelegramSettings
 from data.errors import ConfigurationError
 from data.fees import fees
 from data.settings import DataSettings, Frozen
@@ -44,6 +45,7 @@ class Settings(Frozen):
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="The population, what it is judged by, when it trains."
     )
+    telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="Commands and alerts by Telegram.")
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile."
     )

@@ -10,6 +10,7 @@ from bot.doctor import machine
 from bot.doctor.accounts import STANDING_CHECKS, money_there
 from bot.doctor.contracts import alike, large_enough, priced, tradable_pairs, within_leverage
 from bot.doctor.finding import Finding, Verdict
+from bot.doctor.messenger import messenger
 from bot.latch import LatchFile
 from bot.settings import Settings
 from data.errors import FundingBotError, MissingData
@@ -24,6 +25,7 @@ async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess)
     """Every finding, what lies on this machine first. Raises nothing that a check can meet: that is a finding."""
     found = [machine.configuration(settings), machine.disk(settings), machine.ledger_writable(settings)]
     found += [machine.nobody_trades(settings), machine.latch(latch), machine.champion(settings)]
+    found += await messenger(settings, os.environ)
     if settings.profile != "live":
         text = f"profile {settings.profile} sends no orders: keys, accounts and contracts are not looked at"
         return [*found, Finding("accounts", Verdict.OK, text)]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
@@ -49,7 +50,12 @@ class TickRecord:
 class Ledger:
     """One SQLite database in WAL mode with every commit flushed to the device. One writing process, any readers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """With `read_only` nothing is ever written, and a ledger that is held is not waited for long."""
+        if read_only:
+            self._engine = create_engine(f"sqlite:///file:{quote(str(path))}?mode=rw&uri=true")
+            event.listen(self._engine, "connect", _looking)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = create_engine(f"sqlite:///{path}")
         event.listen(self._engine, "connect", _durable)
@@ -299,6 +305,11 @@ def _trade(row: TradeRow) -> Trade:
         value = getattr(row, field_.name)
         values[field_.name] = float(value) if isinstance(value, Decimal) else value
     return Trade(**values)
+
+
+def _looking(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA query_only=ON")
+    connection.execute("PRAGMA busy_timeout=2000")
 
 
 def _durable(connection: Any, _record: Any) -> None:
