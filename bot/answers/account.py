@@ -13,7 +13,7 @@ from bot.status import Position, Status, newest_run, read_status
 
 LATE_S = 75 * 60
 """An hour of real time that is not complete by then is told of."""
-TRADES, MOST_TRADES = 5, 40
+TRADES, MOST_TRADES, MOST_POSITIONS = 5, 40, 12
 
 
 def status(ledger: Ledger, settings: Settings) -> str:
@@ -47,7 +47,10 @@ def positions(ledger: Ledger) -> str:
     told = read_status(ledger)
     if not told.positions:
         return f"nothing is held ({escape(told.market_time)})"
-    return "\n".join([bold(f"{len(told.positions)} open positions"), *map(_position, told.positions)])
+    shown = [_position(one) for one in told.positions[:MOST_POSITIONS]]
+    if rest := told.positions[MOST_POSITIONS:]:
+        shown.append(f"… and {len(rest)} more")
+    return "\n\n".join([bold(f"{len(told.positions)} open positions"), *shown])
 
 
 def pnl(ledger: Ledger) -> str:
@@ -55,7 +58,7 @@ def pnl(ledger: Ledger) -> str:
     rows = [("", "P&L", "%", "funding", "n")]
     for one in periods(ledger, newest_run(ledger)):
         rows.append((one.name, money(one.pnl), f"{one.pnl_pct:+.2f}", money(one.funding), str(one.trades)))
-    return f"{bold('P&L')} up to the last hour\n{table(rows)}<i>%: of initial capital; n: positions closed</i>"
+    return f"{bold('P&L')} up to the last hour\n{table(rows)}\n<i>%: of initial capital; n: positions closed</i>"
 
 
 def balance(ledger: Ledger, settings: Settings) -> str:
@@ -68,7 +71,7 @@ def balance(ledger: Ledger, settings: Settings) -> str:
         ("all", sum(one.equity for one in found), sum(one.gross for one in found)),
     ]:
         rows.append((name, f"{equity:,.2f}", f"{gross:,.0f}", f"{gross / equity:.2f}" if equity > 0 else "-"))
-    return f"{bold('Balance')} by the books\n{table(rows)}<i>held: notional; x: held over equity</i>"
+    return f"{bold('Balance')} by the books\n{table(rows)}\n<i>held: notional; x: held over equity</i>"
 
 
 def trades(ledger: Ledger, words: tuple[str, ...]) -> str:
@@ -81,12 +84,12 @@ def trades(ledger: Ledger, words: tuple[str, ...]) -> str:
     rows = [("", "P&L", "%", "h", "closed")]
     for one in shown:
         rows.append(
-            (one.asset, money(one.pnl), f"{one.pnl_pct:+.2f}", f"{one.hours:.0f}", short_time(one.closed_ms)[:8])
+            (one.asset, money(one.pnl), f"{one.pnl_pct:+.2f}", f"{one.hours:.0f}", short_time(one.closed_ms)[:5])
         )
     unusual = [f"{one.asset} {short_time(one.closed_ms)}: {one.reason}" for one in shown if one.reason != "policy"]
     total = sum(one.pnl for one in closed)
     foot = f"<i>{len(closed)} in all, {money(total)}; %: of leg notional</i>"
-    return "\n".join([bold(f"Last {len(shown)} closed positions"), table(rows) + foot, *map(escape, unusual)])
+    return "\n".join([bold(f"Last {len(shown)} closed positions"), table(rows), foot, *map(escape, unusual)])
 
 
 def funding(ledger: Ledger) -> str:
@@ -100,17 +103,17 @@ def funding(ledger: Ledger) -> str:
     rows = [(one.name, money(one.funding)) for one in told]
     by_venue = [(name, money(amount)) for name, amount in funding_by(paid, "venue", since).items()]
     by_asset = [(name, money(amount)) for name, amount in list(funding_by(paid, "asset", since).items())[:10]]
-    last = [(f"{one.venue[:11]} {one.asset}", money(one.amount), short_time(one.due_ms)) for one in paid[:-6:-1]]
+    last = [(one.asset, one.venue[:8], money(one.amount), short_time(one.due_ms)[:8] + "h") for one in paid[:-6:-1]]
     return (
-        f"{bold('Funding received')}\n{table(rows)}{bold('This month by venue')}\n{table(by_venue)}"
-        f"{bold('by asset')}\n{table(by_asset)}{bold('Last settlements')}\n{table(last)}"
+        f"{bold('Funding received')}\n{table(rows)}\n{bold('This month by venue')}\n{table(by_venue)}\n"
+        f"{bold('by asset')}\n{table(by_asset)}\n{bold('Last settlements')}\n{table(last)}"
     )
 
 
 def _hour(told: Status, settings: Settings, tick: int, running: bool) -> str:
     """When the last complete hour was; in real time also how long ago, and whether the next one is late."""
     text = f"hour {escape(told.market_time)}"
-    if settings.profile == "sandbox" or settings.rehearsal or told.world.startswith("sandbox"):
+    if settings.profile == "sandbox" or settings.rehearsal:
         return text
     age_s = time.time() - tick / 1000
     late = "\n⚠️ <b>the trader completes no hour</b>: it waits for a venue, or hangs" if age_s > LATE_S else ""
@@ -136,5 +139,5 @@ def _position(one: Position) -> str:
     venues = f"{escape(one.long.venue)} / {escape(one.short.venue)}"
     return (
         f"{bold(one.asset)} {money(one.pnl)} ({percent(one.pnl_pct)}), {one.hours:g} h\n<i>{venues}</i>\n"
-        f"{table([('', 'size', 'entry', 'mark'), *rows])}funding {money(one.funding)}, basis {money(one.basis)}"
+        f"{table([('', 'size', 'entry', 'mark'), *rows])}\nfunding {money(one.funding)}, basis {money(one.basis)}"
     )

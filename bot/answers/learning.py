@@ -49,7 +49,7 @@ def population(settings: Settings) -> str:
         rows.append(
             (f"#{entry.member}", f"{score['value']:+.3f}", f"{score['pnl_pct']:+.2f}", str(score["trades"]), source)
         )
-    return f"{_round(told)}\n{table(rows)}<i>n: trades; from: whose weights it began with</i>"
+    return f"{_round(told)}\n{table(rows)}\n<i>n: trades; from: whose weights it began with</i>"
 
 
 def _round(told: PopulationStatus) -> str:

@@ -15,7 +15,6 @@ from backtest.trades import Trade
 from bot.account_history import equity_curve
 from bot.answers.text import money, percent
 from bot.ledger.feed import LEDGER
-from bot.ledger.models import Run
 from bot.ledger.store import Ledger
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status
@@ -39,7 +38,7 @@ def pictures(settings: Settings) -> list[tuple[str, bytes]]:
         closed = ledger.trades(run.id)
         return [
             (caption, _png(_equity(*equity_curve(ledger, run)))),
-            (_held_caption(told, closed), _png(_positions(run, told, closed))),
+            (_held_caption(told, closed), _png(_positions(told, closed))),
         ]
 
 
@@ -57,7 +56,7 @@ def _equity(ticks: np.ndarray, curve: np.ndarray) -> Figure:
     return figure
 
 
-def _positions(run: Run, told: Status, closed: list[Trade]) -> Figure:
+def _positions(told: Status, closed: list[Trade]) -> Figure:
     """A bar from entry to exit for each position, green where it earned; open ones reach to now."""
     figure = _figure()
     axes = figure.subplots()
@@ -70,8 +69,9 @@ def _positions(run: Run, told: Status, closed: list[Trade]) -> Figure:
         axes.annotate(f" {money(pnl)}", (end, row), va="center", fontsize=7)
     axes.set_yticks(range(len(bars)), [name for name, *_ in bars], fontsize=8)
     axes.set_title("Positions, ▸ open" if bars else "No position yet", loc="left")
-    last = np.datetime64(now + (now - run.from_ms) // 6 + HOUR_MS, "ms")
-    axes.set_xlim(*date2num([np.datetime64(run.from_ms, "ms"), last]))  # type: ignore[no-untyped-call]
+    first = min([opened for _, opened, *_ in bars], default=now - HOUR_MS) - HOUR_MS
+    ends = [np.datetime64(ms, "ms") for ms in (first, now + (now - first) // 5)]  # the figures need room
+    axes.set_xlim(*date2num(ends))  # type: ignore[no-untyped-call]
     _dated(axes)
     return figure
 

@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -43,7 +43,7 @@ class Fault:
     """What goes wrong with requests of a method, or of every one, so many times."""
 
     kind: str
-    """429, outage, status, json, latency."""
+    """429, outage, status, json (none), no result, odd (result), latency."""
     method: str = ""
     times: int = 1
     value: float = 1.0
@@ -168,9 +168,11 @@ class BotApiServer:
 def bot_api_server(**chats: int) -> Iterator[BotApiServer]:
     """Serve from a thread of its own; `chats` pressed Start: name=id."""
     server = BotApiServer({number: name for name, number in chats.items()})
-    ready, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    ready, ends = threading.Event(), list[Callable[[], object]]()
 
     async def serve() -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        ends.append(lambda: loop.call_soon_threadsafe(stop.set))
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/bot{token}/{method}", server.answer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
@@ -181,17 +183,13 @@ def bot_api_server(**chats: int) -> Iterator[BotApiServer]:
         await stop.wait()
         await runner.cleanup()
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        loop.close()
-
-    thread = threading.Thread(target=run, name="bot-api", daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), name="bot-api", daemon=True)
     thread.start()
     assert ready.wait(30)
     try:
         yield server
     finally:
-        loop.call_soon_threadsafe(stop.set)
+        ends[0]()
         thread.join(30)
 
 
@@ -204,6 +202,10 @@ async def _broken(fault: Fault, request: web.Request) -> web.StreamResponse | No
             return _error(int(fault.value), "Internal Server Error")
         case "json":
             return web.Response(text="<html>502 somewhere on the way</html>")
+        case "no result":
+            return web.json_response({"ok": True})
+        case "odd":
+            return _ok({"not": "what was asked for"})
         case "latency":
             await asyncio.sleep(fault.value)
             return None
