@@ -53,7 +53,7 @@ class TelegramSettings(Frozen):
     )
     commands_per_minute: int = Field(20, ge=1, description="Commands of a chat that are answered; /kill always is.")
     queue: int = Field(100, ge=10, description="Messages that wait while Telegram is away; silent ones go first.")
-    answer_s: float = Field(30.0, ge=1, description="An answer that takes longer is given up, s.")
+    answer_s: float = Field(30.0, gt=0, description="An answer that takes longer is given up, s.")
     kill_grace_s: float = Field(1.0, ge=0, le=60, description="At /kill the trader has this long to end by itself, s.")
     kill_deadline_s: float = Field(120.0, ge=1, description="At /kill every account is to be flat within this, s.")
     loudness: LoudnessSettings = Field(default_factory=LoudnessSettings, description="loud, silent or off, by kind.")

@@ -14,7 +14,7 @@ MARKS = {"entered": "▶️", "exited": "⏹", "liquidated": "🔴", "promoted":
 
 def digest(news: Sequence[News], facts: Sequence[str] = ()) -> str:
     """HTML of what stands, then of what happened; the same event told more than once is one line."""
-    lines = [f"⛔️ {escape(_short(fact))}" for fact in facts]
+    lines = [escape(_short(fact)) for fact in facts]
     counts = Counter((one.kind, one.text) for one in news)
     first = {(one.kind, one.text): one for one in reversed(news)}
     distinct = sorted(first.values(), key=lambda one: one.number)

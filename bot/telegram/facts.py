@@ -31,15 +31,15 @@ def facts(settings: Settings, feed: LedgerFeed) -> dict[str, Fact]:
 def _latch(file: LatchFile) -> Fact:
     latch = file.read()
     if latch.state is LatchState.NONE:
-        return Fact("none", "latch", f"{file.path.name} is lifted")
-    return Fact(f"{latch.state} {latch.since}", "latch", latch_line(latch))
+        return Fact("none", "latch", f"▶️ {file.path.name} is lifted")
+    return Fact(f"{latch.state} {latch.since}", "latch", f"⛔️ {latch_line(latch)}")
 
 
 def _trader(settings: Settings, feed: LedgerFeed) -> Fact:
     state = feed.run_state()
     if settings.var.is_dir() and is_running(settings.var):
         goes_on = state is not None and state == ("running", True)
-        return Fact("running", "resumed" if goes_on else "started", "a trader runs")
+        return Fact("running", "resumed" if goes_on else "started", "🟢 a trader runs")
     if state is not None and state[0] == "finished":
-        return Fact("gone", "finished", "no trader runs any more: the run reached its bound")
-    return Fact("gone", "stopped", "no trader runs any more")
+        return Fact("gone", "finished", "⚪️ no trader runs any more: the run reached its bound")
+    return Fact("gone", "stopped", "🔴 no trader runs any more")

@@ -37,6 +37,11 @@ class Reader:
         self._process: Process | None = None
         self._turn = asyncio.Lock()
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
     async def ask(self, command: str, words: Sequence[str]) -> list[Part]:
         """What there is to say; what went wrong is said, too."""
         async with self._turn:

@@ -22,7 +22,8 @@ from pbt_online.memory import JOURNAL, Entry
 
 TICK = 1_736_121_600_000
 """2025-01-06 00:00 UTC: the last complete hour."""
-HOURS = 40 * 24
+HOURS, STEP = 40 * 24, 12
+"""Of its life, and from one that is written to the next."""
 CAPITAL = 10_000.0
 LEGS = (
     Instrument("binance", "1000PEPE/USDT:USDT", Asset("PEPE", 1000), "USDT", 1.0, 0.01, 5.0, 8),
@@ -71,10 +72,14 @@ def lived(settings: Settings) -> None:
     """All of it, below the folder of `settings`."""
     with closing(Ledger(ledger_path(settings))) as ledger:
         run = begun(ledger)
-        chance = np.random.default_rng(0)
-        curve = CAPITAL + np.cumsum(chance.normal(0.05, 1.0, HOURS))
-        for hour in range(0, HOURS, 4):
-            _hour(ledger, run, TICK - (HOURS - 4 - hour) * HOUR_MS, float(curve[hour]))
+        curve = CAPITAL + np.cumsum(np.random.default_rng(0).normal(0.3, 2.0, HOURS // STEP))
+        for number, worth in enumerate(curve.tolist(), 1):
+            _hour(ledger, run, TICK - (HOURS - STEP * number) * HOUR_MS, worth)
+    trained(settings, run)
+
+
+def trained(settings: Settings, run: Run) -> None:
+    """Two rounds of four members, and a third that is being written."""
     folder = settings.var / "population" / f"run-{run.world}"
     folder.mkdir(parents=True)
     lines = [json.dumps(asdict(entry)) for number in (1, 2) for entry in _round(number)]
@@ -90,8 +95,8 @@ def _hour(ledger: Ledger, run: Run, tick: int, worth: float) -> None:
             replace(TRADE, funding=float(5 - day % 7), reason="stop_loss" if day % 9 == 8 else "policy", **times)
         )
     paid = [(LEGS[1], Payment(tick, 1, SHORT, 1, 1e-5, 0.25))]
-    if tick // HOUR_MS % 8 == 0:
-        paid.append((LEGS[0], Payment(tick, 1, LONG, 0, 1e-4, -0.375)))
+    if tick // HOUR_MS % 24 == 0:
+        paid.append((LEGS[0], Payment(tick, 1, LONG, 0, 1e-4, -0.25)))
     books = holding() if tick == TICK else new_books(2, 3, worth)
     books.peak = max(books.peak, 10_010.0)
     ledger.record_tick(run.id, TickRecord(tick, worth, payments=paid, trades=trades), books)

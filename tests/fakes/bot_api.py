@@ -151,7 +151,7 @@ class BotApiServer:
         if chat not in self.chats:
             return _error(403, "Forbidden: bot was blocked by the user")
         try:
-            text = _read(html) if told.get("parse_mode") == "HTML" else html
+            text = read_html(html) if told.get("parse_mode") == "HTML" else html
         except ValueError as error:
             return _error(400, f"Bad Request: can't parse entities: {error}")
         if not text or len(text) > (4096 if picture is None else 1024):
@@ -242,7 +242,7 @@ class _Html(HTMLParser):
         self.text += data
 
 
-def _read(html: str) -> str:
+def read_html(html: str) -> str:
     """The text of Telegram's HTML; raises ValueError where Telegram would not take it."""
     if re.search(r"&(?!lt;|gt;|amp;|quot;|#\d+;|#x[0-9a-f]+;)", html) or re.search(r"<(?![a-z/])", html):
         raise ValueError("a character is not escaped")
