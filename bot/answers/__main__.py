@@ -13,7 +13,7 @@ from bot.answers.answer import Part, answer
 from bot.settings import Settings
 from data.errors import FundingBotError
 
-IDLE_S = 900.0
+IDLE_S = 900
 NICENESS = 5
 """Trading comes first."""
 
@@ -22,10 +22,18 @@ def main() -> None:
     """Answer until the input ends."""
     os.nice(NICENESS)
     settings = Settings.model_validate_json(sys.stdin.buffer.readline())
-    while question := sys.stdin.buffer.readline():
+    while question := _next():
         told = json.loads(question)
         parts = [part.as_json() for part in _answered(settings, told["command"], told["words"])]
         print(json.dumps(parts), flush=True)
+
+
+def _next() -> bytes:
+    """The next question. Where none comes for long the alarm ends the process: the next one starts another."""
+    signal.alarm(IDLE_S)
+    question = sys.stdin.buffer.readline()
+    signal.alarm(0)
+    return question
 
 
 def _answered(settings: Settings, command: str, words: list[str]) -> list[Part]:

@@ -64,14 +64,12 @@ class Alerts:
         due = [kind for kind in KINDS if self._quiet_until.get(Kind(kind), 0.0) <= now]
         seen = await asyncio.to_thread(self._seen, memory, due)
         if memory is None:  # a chat that is new hears what happens from now on
-            begin = dict.fromkeys(KINDS, seen.newest)
-            self._told.remember(self._chat, ChatMemory(begin, {name: one.state for name, one in seen.facts.items()}))
+            await self._remember(dict.fromkeys(KINDS, seen.newest), seen.facts)
             return
         changed = {name: one for name, one in seen.facts.items() if memory.facts.get(name) != one.state}
         await self._tell(seen.news, list(changed.values()))
-        cursors = self._cursors(memory, seen)
-        cursors |= {one.kind: one.number for one in seen.news}
-        self._told.remember(self._chat, ChatMemory(cursors, {name: one.state for name, one in seen.facts.items()}))
+        cursors = _cursors(memory, seen.newest)
+        await self._remember(cursors | {one.kind: one.number for one in seen.news}, seen.facts)
         for kind in REPEATING & {Kind(one.kind) for one in seen.news if self._loudness[one.kind] != "off"}:
             self._quiet_until[kind] = now + MINUTE_S * self._settings.telegram.repeat_minutes
 
@@ -80,16 +78,14 @@ class Alerts:
         newest, found = self._feed.newest(), facts(self._settings, self._feed)
         if memory is None:
             return _Seen([], found, newest)
-        cursors = self._cursors(memory, _Seen([], {}, newest))
+        cursors = _cursors(memory, newest)
         rows = self._feed.after(min(cursors[kind] for kind in due), due, MOST)
         return _Seen([one for one in rows if one.number > cursors[one.kind]], found, newest)
 
-    def _cursors(self, memory: ChatMemory, seen: _Seen) -> dict[str, int]:
-        """Where each kind was read to: from the beginning in a ledger that was begun anew."""
-        last = max(memory.cursors.values(), default=0)
-        if seen.newest < last:
-            return dict.fromkeys(KINDS, 0)
-        return {kind: memory.cursors.get(kind, last) for kind in KINDS}
+    async def _remember(self, cursors: dict[str, int], found: dict[str, Fact]) -> None:
+        """In a thread, as a disk may hang."""
+        memory = ChatMemory(cursors, {name: one.state for name, one in found.items()})
+        await asyncio.to_thread(self._told.remember, self._chat, memory)
 
     async def _tell(self, news: Sequence[News], changed: Sequence[Fact]) -> None:
         """A loud message and a silent one, whichever there is something for; returns once both are through."""
@@ -102,3 +98,11 @@ class Alerts:
                 waiting.append(self._outbox.put(message))
         if waiting:
             await asyncio.wait(waiting)
+
+
+def _cursors(memory: ChatMemory, newest: int) -> dict[str, int]:
+    """Where each kind was read to: from the beginning in a ledger that was begun anew."""
+    last = max(memory.cursors.values(), default=0)
+    if newest < last:
+        return dict.fromkeys(KINDS, 0)
+    return {kind: memory.cursors.get(kind, last) for kind in KINDS}

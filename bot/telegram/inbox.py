@@ -15,7 +15,7 @@ from bot.telegram.commands import MEANINGS, Command, Request, parsed
 
 POLL_S = 25.0
 """Telegram holds a poll open this long."""
-FIRST_WAIT_S, LONGEST_WAIT_S, REFUSED_WAIT_S = 1.0, 30.0, 60.0
+FIRST_WAIT_S, LONGEST_WAIT_S, REFUSED_WAIT_S = 1.0, 10.0, 60.0
 HOUR_S = 3600.0
 MINUTE_S = 60.0
 MOST_STRANGERS = 20
@@ -52,7 +52,7 @@ class Inbox:
         while True:
             try:
                 if not ready:
-                    await self._api.begin({command.value: text for command, text in MEANINGS.items()})
+                    await self._begin()
                     ready = True
                 last, heard = await self._api.updates(last, self._poll_s)
                 wait_s = self._first_wait_s
@@ -64,6 +64,13 @@ class Inbox:
                 continue
             for said in heard:
                 self._let_in(said)
+
+    async def _begin(self) -> None:
+        """A menu that Telegram does not want must keep nobody from sending commands."""
+        try:
+            await self._api.begin({command.value: text for command, text in MEANINGS.items()})
+        except Refused as error:
+            LOG.warning("the menu of commands: %s", error)
 
     def _let_in(self, said: Said) -> None:
         if said.chat not in self._chats:

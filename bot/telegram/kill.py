@@ -1,4 +1,7 @@
-"""`/kill`: starts the kill switch as a process of its own, as `bot kill` is, and says what became of it."""
+"""`/kill`: the kill switch as a process of its own, as `bot kill` is, and what became of it. Used by `service`.
+
+The process is started beforehand and waits, so that nothing has to be loaded, and no disk read, when it is needed.
+"""
 
 import asyncio
 import json
@@ -9,29 +12,54 @@ from html import escape
 from threading import Thread
 from typing import Any
 
+from bot.alerts import LOG
 from bot.settings import Settings
 
-START = "from bot.cli.main import main; main()"
+COMMAND = (sys.executable, "-P", "-m", "bot.cli.standby")
 LAST_WORDS = 600
 
 
-async def pull(settings: Settings, who: str) -> str:
-    """Run the kill switch to its end; what became of it, as HTML.
+class KillSwitch:
+    """One standby at a time. Once it is pulled it goes on whatever becomes of this process: it belongs to a session of
+    its own, no event loop knows it, and what it has to know it was told."""
 
-    It is handed the settings by its standard input, so a full disk stops nothing. It belongs to a session of its own
-    and no event loop knows it, so it goes on whatever becomes of this process.
-    """
-    told = settings.telegram
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, "kill", "--config", "/dev/stdin", "--json"]
-            + ["--reason", f"/kill of {who} by Telegram"]
-            + ["--grace", str(told.kill_grace_s), "--deadline", str(told.kill_deadline_s)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        return f"🔴 <b>the kill switch could not be started</b> ({escape(str(error))}): run <code>bot kill</code>"
-    return outcome(*await _ended(process, settings.model_dump_json().encode()))
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._standby: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Have a process wait, if none does."""
+        if self._standby is not None and self._standby.poll() is None:
+            return
+        try:
+            self._standby = _started()
+        except OSError as error:
+            LOG.warning("no kill switch can be held ready (%s): it is started when it is needed", error)
+
+    async def pull(self, who: str) -> str:
+        """Run it to its end; what became of it, as HTML."""
+        self.prepare()
+        process, self._standby = self._standby, None
+        if process is None:
+            return "🔴 <b>the kill switch could not be started</b>: run <code>bot kill</code> on the machine"
+        told = self._settings.telegram
+        order = {
+            "settings": self._settings.model_dump(mode="json"), "reason": f"/kill of {who} by Telegram",
+            "grace_s": told.kill_grace_s, "deadline_s": told.kill_deadline_s,
+        }  # fmt: skip
+        return outcome(*await _ended(process, json.dumps(order).encode()))
+
+    def close(self) -> None:
+        """End the one that waits; not one that was pulled."""
+        if self._standby is not None:
+            self._standby.kill()
+            self._standby.communicate()
+            self._standby = None
+
+
+def _started() -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
 
 
 async def _ended(process: subprocess.Popen[bytes], told: bytes) -> tuple[bytes, bytes]:

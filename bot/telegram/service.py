@@ -14,12 +14,12 @@ from bot.alerts import LOG
 from bot.instance import single_instance
 from bot.ledger.feed import LEDGER, LedgerFeed
 from bot.settings import Settings
-from bot.telegram import kill
 from bot.telegram.alerts import Alerts
 from bot.telegram.api import BotApi, Message, bot_api
 from bot.telegram.commands import Command, Request
 from bot.telegram.controls import helped, pause, resume
 from bot.telegram.inbox import Inbox
+from bot.telegram.kill import KillSwitch
 from bot.telegram.outbox import Outbox
 from bot.telegram.reader import Reader
 from bot.telegram.token import read_token
@@ -42,6 +42,7 @@ class Telegram:
         self._settings = settings
         self._outbox = Outbox(api, told.queue)
         self._reader = Reader(settings)
+        self._switch = KillSwitch(settings)
         self._questions: asyncio.Queue[Request] = asyncio.Queue(QUESTIONS)
         self._kill: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,6 +57,7 @@ class Telegram:
 
     def start(self) -> None:
         """Everything that goes on beside."""
+        self._switch.prepare()
         loops = [self._outbox.run, self._inbox.run, self._answer, *(one.run for one in self._alerts)]
         for loop in loops:
             self._beside(_for_ever(loop))
@@ -70,6 +72,7 @@ class Telegram:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._reader.close()
+        self._switch.close()
 
     def _take(self, request: Request) -> None:
         """A command of a listed chat: what is urgent now, the rest in its turn."""
@@ -97,7 +100,8 @@ class Telegram:
         self._tell_chats(f"⛔️ <b>the kill switch is at work</b>, pulled by {escape(request.who)}", silent=False)
 
     async def _killed(self, who: str) -> None:
-        self._tell_chats(await kill.pull(self._settings, who), silent=False)
+        self._tell_chats(await self._switch.pull(who), silent=False)
+        self._switch.prepare()
 
     async def _control(self, request: Request, act: Callable[[Settings, Request], str]) -> None:
         self._reply(request.chat, await asyncio.to_thread(act, self._settings, request))

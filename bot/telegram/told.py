@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from bot.alerts import LOG
 from data.durable import write_whole
@@ -19,10 +20,11 @@ class ChatMemory:
 
 
 class Told:
-    """The memory of all chats, in one file."""
+    """The memory of all chats, in one file. May be used from several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._writing = Lock()
         self._chats = _read(path)
 
     def of(self, chat: int) -> ChatMemory | None:
@@ -31,14 +33,15 @@ class Told:
 
     def remember(self, chat: int, memory: ChatMemory) -> None:
         """Keep it, on disk when this returns; a disk that takes nothing is logged, and stops no alert."""
-        if self._chats.get(chat) == memory:
-            return
-        self._chats[chat] = memory
-        content = json.dumps({str(one): asdict(told) for one, told in self._chats.items()})
-        try:
-            write_whole(self._path, content.encode())
-        except OSError as error:
-            LOG.warning("%s cannot be written (%s): after a restart some alerts may come again", self._path, error)
+        with self._writing:
+            if self._chats.get(chat) == memory:
+                return
+            self._chats[chat] = memory
+            content = json.dumps({str(one): asdict(told) for one, told in self._chats.items()})
+            try:
+                write_whole(self._path, content.encode())
+            except OSError as error:
+                LOG.warning("%s cannot be written (%s): after a restart some alerts may come again", self._path, error)
 
 
 def _read(path: Path) -> dict[int, ChatMemory]:

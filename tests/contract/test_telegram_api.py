@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from bot.doctor.finding import Verdict
+from bot.doctor.messenger import messenger
+from bot.settings import Settings
 from bot.telegram.api import BotApi, Message, Refused, SlowDown, TelegramError, Unavailable, bot_api
-from bot.telegram.token import Token, read_token
+from bot.telegram.token import VARIABLE, Token, read_token
 from data.errors import ConfigurationError
 from tests.fakes.bot_api import TOKEN, BotApiServer, Fault, bot_api_server
 
@@ -86,8 +89,8 @@ def test_a_token_that_is_not_the_bots_is_refused(server: BotApiServer) -> None:
 
 @pytest.mark.parametrize("value", ["", "  ", "no token", "12:short"])
 def test_a_token_that_is_none_is_not_shown(value: str) -> None:
-    with pytest.raises(ConfigurationError, match="TELEGRAM_BOT_TOKEN") as refused:
-        read_token({"TELEGRAM_BOT_TOKEN": value})
+    with pytest.raises(ConfigurationError, match=VARIABLE) as refused:
+        read_token({VARIABLE: value})
     assert not value.strip() or value not in str(refused.value)
 
 
@@ -99,3 +102,17 @@ def test_the_environments_proxy_is_used_but_not_for_this_machine(
     assert ["funding_bot"] == asked("http://telegram.invalid", lambda api: api.name())
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     assert ["funding_bot"] == asked(server.url, lambda api: api.name())
+
+
+def test_the_doctor_asks_for_the_token_and_every_chat(server: BotApiServer) -> None:
+    told = {"enabled": True, "chats": [ANN, 66], "api_url": server.url}
+    settings = Settings.model_validate({"telegram": told})
+
+    def found(environment: dict[str, str]) -> dict[str, Verdict]:
+        return {one.check: one.verdict for one in asyncio.run(messenger(settings, environment))}
+
+    ok, warning = Verdict.OK, Verdict.WARNING
+    assert {"telegram": ok, f"telegram chat {ANN}": ok, "telegram chat 66": warning} == found({VARIABLE: TOKEN})
+    assert {"telegram": warning} == found({VARIABLE: "1:" + "x" * 30})
+    assert {"telegram": warning} == found({})
+    assert [] == asyncio.run(messenger(Settings(), {}))

@@ -1,6 +1,5 @@
 """`bot telegram` against a local Bot API, as people use it: every command, strangers, floods, outages, and the kill."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from bot.telegram.commands import Command
 from tests.fakes.account_ledger import lived
 from tests.fakes.bot_api import PNG, TOKEN, BotApiServer, Fault, bot_api_server
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
-from tests.functional.commands import BOT, bot, eventually
+from tests.functional.commands import BOT, eventually
 from tests.functional.test_bot_kill import HOLD
 
 ANN, BEN, EVE = 11, -1002, 666
@@ -149,18 +148,7 @@ def test_a_flood_is_answered_once_and_cannot_hide_a_kill(desk: Desk) -> None:
     assert not told.silent
     desk.server.heard(ANN, "killed: everything is flat")
     desk.server.heard(ANN, "killed since")
-    print(f"flat after {took:.1f} s")
-    assert took < 30
+    assert took < 10, "5 s on a machine with nothing else to do"
     refused = desk.ask("/resume", "/resume yes")
     assert "killed since" in refused
     desk.ask("/resume yes", "nothing holds entries back")
-
-
-def test_the_doctor_asks_for_the_token_and_every_chat(desk: Desk) -> None:
-    desk.server.chats.pop(BEN)
-    try:
-        told = json.loads(bot("doctor", "--config", desk.config, "--json").stdout)
-    finally:
-        desk.server.chats[BEN] = "ben"
-    findings = {one["check"]: one["verdict"] for one in told["findings"] if one["check"].startswith("telegram")}
-    assert {"telegram": "ok", f"telegram chat {ANN}": "ok", f"telegram chat {BEN}": "warning"} == findings
