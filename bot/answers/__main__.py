@@ -6,6 +6,7 @@ input, and by itself when nothing was asked for a while.
 
 import json
 import os
+import signal
 import sys
 import traceback
 

@@ -168,7 +168,8 @@ class _WithToken(httpx.AsyncHTTPTransport):
     def __init__(self, url: str, token: Token) -> None:
         address = urlsplit(url)
         direct = proxy_bypass(address.hostname or "")
-        super().__init__(proxy=None if direct else getproxies().get(address.scheme))
+        proxy = None if direct else getproxies().get(address.scheme)
+        super().__init__(proxy=proxy, verify=address.scheme == "https")  # reading certificates takes a while
         self._token = token
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

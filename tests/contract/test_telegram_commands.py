@@ -1,9 +1,8 @@
 """What comes in, over real HTTP: what is let in, what a restart hears again, and who answers."""
 
 import asyncio
-import os
-import signal
-import subprocess
+import io
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli import standby
 from bot.settings import Settings
 from bot.telegram.api import bot_api
 from bot.telegram.commands import Command, Request
 from bot.telegram.inbox import Flood, Inbox
-from bot.telegram.kill import COMMAND
 from bot.telegram.reader import Reader
 from bot.telegram.service import telegram
 from bot.telegram.token import Token
@@ -170,22 +169,11 @@ def test_an_answer_that_takes_too_long_is_given_up_and_its_process_ended(tmp_pat
     play(act)
 
 
-def test_who_answers_is_started_again_when_it_has_died(tmp_path: Path) -> None:
-    async def act() -> None:
-        reader = Reader(Settings(var=tmp_path))
-        for _ in range(2):
-            (part,) = await reader.ask("status", [])
-            assert "there is no ledger at" in part.html
-            assert reader.pid is not None
-            os.kill(reader.pid, signal.SIGKILL)
-        await reader.close()
-
-    play(act)
-
-
-def test_a_kill_switch_that_nobody_pulled_does_nothing(tmp_path: Path) -> None:
-    done = subprocess.run(COMMAND, input=b"", cwd=tmp_path, capture_output=True, timeout=120, check=True)
-    assert (b"", []) == (done.stdout, list(tmp_path.iterdir()))
+def test_a_kill_switch_that_nobody_pulled_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    standby.main()
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_only_one_process_answers_on_a_folder(server: BotApiServer, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`bot telegram` against a local Bot API, as people use it: every command, strangers, floods, outages, and the kill."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -80,6 +81,14 @@ def everything(folder: Path) -> str:
     return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
 
 
+def reading(pid: int) -> int:
+    """The process that reads for it."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"bot.answers" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    raise AssertionError("nobody reads")
+
+
 def test_every_command_is_answered_on_a_narrow_screen(desk: Desk) -> None:
     expected = {
         Command.STATUS: "equity", Command.POSITIONS: "open positions", Command.PNL: "month", Command.BALANCE: "binance",
@@ -120,6 +129,7 @@ def test_a_telegram_that_fails_in_every_way_loses_no_answer(desk: Desk) -> None:
         Fault("429", "getUpdates"),
     )  # fmt: skip
     desk.server.say_something_odd()
+    os.kill(reading(desk.process.pid), signal.SIGKILL)
     desk.ask("/pnl", "month")
     eventually(lambda: not desk.server.faults, 60)
     desk.ask("/balance", "binance")

@@ -34,6 +34,7 @@ def test_telegram_takes_every_digest_and_no_event_is_left_uncounted(events: list
     assert ("… and " in digest(events, facts)) >= (len(distinct) > FULL)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=8), st.text(max_size=8)), max_size=20))
 def test_a_table_is_never_wider_than_a_phone(rows: list[tuple[str, str, str]]) -> None:
     flat = [tuple(" ".join(cell.split()) for cell in row) for row in rows]
