@@ -15,7 +15,7 @@ def serve_telegram(settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM. Raises ConfigurationError where the settings do not want it or the token is missing."""
     if not settings.telegram.enabled:
         raise ConfigurationError("Telegram is off: set telegram.enabled and telegram.chats; docs/telegram.md says how")
-    start_logging(settings.var / "logs", "telegram.jsonl")
+    start_logging(settings.var / "logs", "telegram")
     asyncio.run(_until_signal(settings))
 
 

@@ -1,16 +1,18 @@
-"""Tells one chat the news: events of the ledger, latches, whether a trader runs. Used by `service`, one for each chat.
+"""Tells one chat the news: events of the ledger, warnings of the log, latches, whether a trader runs.
 
-Nothing is kept in memory that matters: what was told is on disk once Telegram has it, and the rest is in the ledger.
-While Telegram is away it waits there, and comes as one message.
+Used by `service`, one for each chat. Nothing is kept in memory that matters: what was told is on disk once Telegram has
+it, and the rest is where it was read from. While Telegram is away it waits there, and comes as one message.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.alerts import LOG, Kind
+from bot.alerts import TELEGRAM, Kind
 from bot.ledger.feed import LedgerFeed, News
+from bot.log_feed import LogFeed
 from bot.settings import Settings
 from bot.telegram.api import Message
 from bot.telegram.digest import digest
@@ -19,31 +21,36 @@ from bot.telegram.outbox import Outbox
 from bot.telegram.told import ChatMemory, Told
 from data.errors import StateError
 
+LOG = logging.getLogger(TELEGRAM)
 REPEATING = frozenset({Kind.TROUBLE, Kind.DATA, Kind.DENIED, Kind.UNFILLED})
 """Kinds that come again and again while something is wrong."""
 KINDS = tuple(kind.value for kind in Kind)
 MOST = 1000
 """Events of one message."""
+MOST_WARNED = 200
 MINUTE_S = 60.0
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What one look found."""
+    """What one look found, and what is to be remembered once it is told."""
 
     news: list[News]
-    facts: dict[str, Fact]
-    newest: int
+    changed: list[Fact]
+    memory: ChatMemory
 
 
 class Alerts:
     """The news for one chat. One event loop; `run` goes on until it is cancelled."""
 
-    def __init__(self, settings: Settings, chat: int, feed: LedgerFeed, told: Told, outbox: Outbox) -> None:
+    def __init__(
+        self, settings: Settings, chat: int, feed: LedgerFeed, logs: LogFeed, told: Told, outbox: Outbox
+    ) -> None:
         self._settings = settings
         self._loudness = settings.telegram.loudness.model_dump()
         self._chat = chat
         self._feed = feed
+        self._logs = logs
         self._told = told
         self._outbox = outbox
         self._quiet_until = dict.fromkeys(REPEATING, 0.0)
@@ -59,33 +66,31 @@ class Alerts:
 
     async def look(self) -> None:
         """Tell what is new; returns once it is delivered and remembered."""
-        memory = self._told.of(self._chat)
         now = time.monotonic()
-        due = [kind for kind in KINDS if self._quiet_until.get(Kind(kind), 0.0) <= now]
-        seen = await asyncio.to_thread(self._seen, memory, due)
-        if memory is None:  # a chat that is new hears what happens from now on
-            await self._remember(dict.fromkeys(KINDS, seen.newest), seen.facts)
-            return
-        changed = {name: one for name, one in seen.facts.items() if memory.facts.get(name) != one.state}
-        await self._tell(seen.news, list(changed.values()))
-        cursors = _cursors(memory, seen.newest)
-        await self._remember(cursors | {one.kind: one.number for one in seen.news}, seen.facts)
+        due = [kind for kind in Kind if self._quiet_until.get(kind, 0.0) <= now]
+        seen = await asyncio.to_thread(self._seen, self._told.of(self._chat), due)
+        await self._tell(seen.news, seen.changed)
+        await asyncio.to_thread(self._told.remember, self._chat, seen.memory)
         for kind in REPEATING & {Kind(one.kind) for one in seen.news if self._loudness[one.kind] != "off"}:
             self._quiet_until[kind] = now + MINUTE_S * self._settings.telegram.repeat_minutes
 
-    def _seen(self, memory: ChatMemory | None, due: Sequence[str]) -> _Seen:
+    def _seen(self, memory: ChatMemory | None, due: Sequence[Kind]) -> _Seen:
         """In a thread: what is new of the kinds that are due."""
         newest, found = self._feed.newest(), facts(self._settings, self._feed)
-        if memory is None:
-            return _Seen([], found, newest)
-        cursors = _cursors(memory, newest)
+        states = {name: fact.state for name, fact in found.items()}
+        if memory is None:  # a chat that is new hears what happens from now on
+            return _Seen([], [], ChatMemory(dict.fromkeys(KINDS, newest), states, dict(self._logs.end())))
+        cursors, places, warned = _cursors(memory, newest), memory.places, list(memory.warned)
         rows = self._feed.after(min(cursors[kind] for kind in due), due, MOST)
-        return _Seen([one for one in rows if one.number > cursors[one.kind]], found, newest)
-
-    async def _remember(self, cursors: dict[str, int], found: dict[str, Fact]) -> None:
-        """In a thread, as a disk may hang."""
-        memory = ChatMemory(cursors, {name: one.state for name, one in found.items()})
-        await asyncio.to_thread(self._told.remember, self._chat, memory)
+        news, passed = _without([one for one in rows if one.number > cursors[one.kind]], warned)
+        if Kind.TROUBLE in due:
+            lines, ends = self._logs.after(places)
+            news += [News(0, line.time_ms, Kind.TROUBLE, line.text) for line in lines[-MOST:]]
+            places, warned = dict(ends), (warned + [line.text for line in lines])[-MOST_WARNED:]
+        cursors |= {one.kind: one.number for one in rows if one.number > cursors[one.kind]}
+        warned = [text for text in warned if text not in passed]
+        changed = [fact for name, fact in found.items() if memory.facts.get(name) != fact.state]
+        return _Seen(news, changed, ChatMemory(cursors, states, places, warned))
 
     async def _tell(self, news: Sequence[News], changed: Sequence[Fact]) -> None:
         """A loud message and a silent one, whichever there is something for; returns once both are through."""
@@ -106,3 +111,9 @@ def _cursors(memory: ChatMemory, newest: int) -> dict[str, int]:
     if newest < last:
         return dict.fromkeys(KINDS, 0)
     return {kind: memory.cursors.get(kind, last) for kind in KINDS}
+
+
+def _without(news: list[News], warned: Sequence[str]) -> tuple[list[News], set[str]]:
+    """What the log has not told yet, and what it had: trouble is logged at once, and is in the ledger an hour later."""
+    passed = {one.text for one in news if one.kind == Kind.TROUBLE and one.text in warned}
+    return [one for one in news if one.kind != Kind.TROUBLE or one.text not in passed], passed

@@ -17,9 +17,10 @@ def digest(news: Sequence[News], facts: Sequence[str] = ()) -> str:
     lines = [escape(_short(fact)) for fact in facts]
     counts = Counter((one.kind, one.text) for one in news)
     first = {(one.kind, one.text): one for one in reversed(news)}
-    distinct = sorted(first.values(), key=lambda one: one.number)
+    distinct = [one for one in news if first[one.kind, one.text] is one]
     lines += [_line(one, counts[one.kind, one.text]) for one in distinct[:FULL]]
-    if rest := Counter(one.kind for one in news if first[one.kind, one.text] in distinct[FULL:]):
+    shown = {(one.kind, one.text) for one in distinct[:FULL]}
+    if rest := Counter(one.kind for one in news if (one.kind, one.text) not in shown):
         kinds = ", ".join(f"{count} {kind}" for kind, count in rest.most_common())
         lines.append(f"… and {rest.total()} more: {escape(kinds)}")
     return "\n".join(lines)

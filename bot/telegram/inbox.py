@@ -4,14 +4,17 @@ What was handed on is confirmed to Telegram by the next poll: a process that die
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Collection
 from html import escape
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from bot.telegram.api import BotApi, Refused, Said, SlowDown, TelegramError
 from bot.telegram.commands import MEANINGS, Command, Request, parsed
+
+LOG = logging.getLogger(TELEGRAM)
 
 POLL_S = 25.0
 """Telegram holds a poll open this long."""

@@ -5,6 +5,7 @@ The process is started beforehand and waits, so that nothing has to be loaded, a
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,8 +13,10 @@ from html import escape
 from threading import Thread
 from typing import Any
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from bot.settings import Settings
+
+LOG = logging.getLogger(TELEGRAM)
 
 COMMAND = (sys.executable, "-P", "-m", "bot.cli.standby")
 LAST_WORDS = 600

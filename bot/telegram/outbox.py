@@ -5,11 +5,14 @@ told how many went.
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from bot.telegram.api import BotApi, Message, Refused, SlowDown, Unavailable
+
+LOG = logging.getLogger(TELEGRAM)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 """Between attempts; it doubles."""

@@ -7,14 +7,17 @@ next question gets a new one.
 import asyncio
 import base64
 import json
+import logging
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from bot.settings import Settings
+
+LOG = logging.getLogger(TELEGRAM)
 
 MOST_BYTES = 32_000_000
 """Of one answer; pictures are in it."""

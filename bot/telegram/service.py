@@ -5,14 +5,16 @@ has written, and starts processes of its own.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from html import escape
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from bot.instance import single_instance
 from bot.ledger.feed import LEDGER, LedgerFeed
+from bot.log_feed import LogFeed
 from bot.settings import Settings
 from bot.telegram.alerts import Alerts
 from bot.telegram.api import BotApi, Message, bot_api
@@ -24,6 +26,8 @@ from bot.telegram.outbox import Outbox
 from bot.telegram.reader import Reader
 from bot.telegram.token import read_token
 from bot.telegram.told import Told
+
+LOG = logging.getLogger(TELEGRAM)
 
 FOLDER = "telegram"
 """Below the run-time folder: what was told, and a lock, as one token serves one process."""
@@ -48,8 +52,9 @@ class Telegram:
         self._tasks: set[asyncio.Task[None]] = set()
         strangers = lambda html: self._tell_all("stranger", html)  # noqa: E731
         self._inbox = Inbox(api, told.chats, told.commands_per_minute, self._take, self._reply, strangers)
-        feed, memory = LedgerFeed(settings.var / LEDGER), Told(settings.var / FOLDER / "told.json")
-        self._alerts = [Alerts(settings, chat, feed, memory, self._outbox) for chat in told.chats]
+        feed, logs = LedgerFeed(settings.var / LEDGER), LogFeed(settings.var / "logs")
+        memory = Told(settings.var / FOLDER / "told.json")
+        self._alerts = [Alerts(settings, chat, feed, logs, memory, self._outbox) for chat in told.chats]
 
     def tell(self, topic: str, text: str) -> None:
         """Tell every chat a plain text, as loud as `telegram.loudness` has its topic. Waits for nothing."""

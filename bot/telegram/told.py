@@ -1,12 +1,15 @@
 """What each chat was told, on disk: a restart tells nothing twice and leaves nothing out. Used by the alerts."""
 
 import json
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from bot.alerts import LOG
+from bot.alerts import TELEGRAM
 from data.durable import write_whole
+
+LOG = logging.getLogger(TELEGRAM)
 
 
 @dataclass
@@ -17,6 +20,10 @@ class ChatMemory:
     """By kind: the number of the newest event of the ledger that was told, or passed over."""
     facts: dict[str, str] = field(default_factory=dict)
     """By name: the state that was told."""
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By log file: what was read of it."""
+    warned: list[str] = field(default_factory=list)
+    """What the log told lately: the ledger may tell it again."""
 
 
 class Told:

@@ -1,6 +1,7 @@
 """News of a real ledger, told over HTTP: nothing lost, nothing twice over a restart, and not too much of the same."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
@@ -16,6 +17,7 @@ from bot.latch import HALT, LATCH, LatchFile
 from bot.ledger.feed import LedgerFeed
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger
+from bot.log_feed import LogFeed
 from bot.run_folder import ledger_path
 from bot.settings import Settings
 from bot.telegram.alerts import Alerts
@@ -62,7 +64,8 @@ class Stage:
         async with bot_api(self.server.url, Token(TOKEN)) as api:
             outbox = Outbox(api, settings.telegram.queue, first_wait_s=0.01)
             sending = asyncio.create_task(outbox.run())
-            yield Alerts(settings, ANN, LedgerFeed(ledger_path(settings)), Told(settings.var / "told.json"), outbox)
+            feed, logs = LedgerFeed(ledger_path(settings)), LogFeed(settings.var / "logs")
+            yield Alerts(settings, ANN, feed, logs, Told(settings.var / "told.json"), outbox)
             sending.cancel()
 
 
@@ -151,6 +154,43 @@ def test_trouble_that_waited_when_the_process_ended_is_told_by_the_next_one(stag
 
     asyncio.run(asyncio.wait_for(play(), 60))
     assert [("⚠️ 01-06 03:00 second", False)] == stage.look()
+
+
+def warn(stage: Stage, text: str, kind: str = "bot", level: str = "warning") -> None:
+    """As a process of the bot logs it."""
+    told = {"time": "2026-01-06T02:00:00.000+00:00", "level": level, "kind": kind, "market_ms": None, "text": text}
+    path = stage.settings.var / "logs" / "bot.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(told) + "\n")
+
+
+def test_a_venue_that_is_away_is_told_of_though_no_hour_is_complete_and_counted(stage: Stage) -> None:
+    async def play() -> None:
+        async with stage.alerts({"repeat_minutes": 0.01}) as alerts:
+            warn(stage, "all is well", level="info")
+            warn(stage, "Telegram could not be asked", kind="bot.telegram")
+            warn(stage, "binance does not answer; asking again in 30 s")
+            for _ in range(2):
+                await alerts.look()
+                warn(stage, "binance does not answer; asking again in 30 s")
+            await asyncio.sleep(0.7)
+            await alerts.look()
+
+    asyncio.run(asyncio.wait_for(play(), 60))
+    line = "⚠️ 01-06 02:00 binance does not answer; asking again in 30 s"
+    assert [line, f"{line} ×2"] == stage.server.told(ANN)
+
+
+def test_what_the_guard_logs_at_once_is_not_told_again_when_the_ledger_has_it(stage: Stage) -> None:
+    warn(stage, "a leg is 7 % from its liquidation: reducing", kind="trouble")
+    ((first, _),) = stage.look()
+    assert "7 % from its liquidation" in first
+    stage.happen((Kind.TROUBLE, "a leg is 7 % from its liquidation: reducing"), (Kind.TROUBLE, "something else"))
+    assert [("⚠️ 01-06 02:00 something else", False)] == stage.look()
+    assert [] == stage.look()
+    stage.happen((Kind.TROUBLE, "a leg is 7 % from its liquidation: reducing"))
+    assert 1 == len(stage.look()), "what the ledger tells anew is new"
 
 
 def test_latches_are_told_without_a_trader(stage: Stage) -> None:
