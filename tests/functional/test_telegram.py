@@ -15,13 +15,13 @@ import yaml
 from backtest.schema import schema_of
 from bot.latch import LATCH, LatchFile, LatchState
 from bot.run_folder import registry_of
-from bot.settings import Settings
+from bot.settings import load_settings
 from bot.telegram.commands import Command
 from tests.fakes.account_ledger import lived
 from tests.fakes.bot_api import PNG, TOKEN, BotApiServer, Fault, bot_api_server
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
-from tests.functional.commands import BOT, eventually
-from tests.functional.test_bot_kill import HOLD
+from tests.functional.commands import BOT, eventually, soak
+from tests.functional.test_bot_kill import HOLD, live
 
 ANN, BEN, EVE = 11, -1002, 666
 
@@ -51,13 +51,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         bot_api_server(ann=ANN, ben=BEN) as server,
     ):
         patched.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
-        content = yaml.safe_load(rehearsal.config.read_text())
-        content["telegram"] = {
-            "enabled": True, "chats": [ANN, BEN], "api_url": server.url, "poll_s": 0.1, "commands_per_minute": 30,
-        }  # fmt: skip
-        config = folder / "telegram.yaml"
-        config.write_text(yaml.safe_dump(content))
-        settings = Settings.model_validate(content)
+        config = configured(rehearsal.config, server, chats=[ANN, BEN])
+        settings = load_settings(config)
         registry_of(settings).champion(schema_of(settings.environment))
         lived(settings)
         process = started(config)
@@ -68,6 +63,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             _, said = process.communicate(timeout=60)
     assert TOKEN not in said + everything(rehearsal.var)
     assert 0 == process.returncode, said
+
+
+def configured(config: Path, server: BotApiServer, chats: list[int]) -> Path:
+    """A rehearsal's configuration with Telegram in it, in a file of its own."""
+    told = {"enabled": True, "chats": chats, "api_url": server.url, "poll_s": 0.1, "commands_per_minute": 30}
+    path = config.with_name("telegram.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"telegram": told}))
+    return path
 
 
 def started(config: Path) -> subprocess.Popen[str]:
@@ -162,3 +165,31 @@ def test_a_flood_is_answered_once_and_cannot_hide_a_kill(desk: Desk) -> None:
     refused = desk.ask("/resume", "/resume yes")
     assert "killed since" in refused
     desk.ask("/resume yes", "nothing holds entries back")
+
+
+@soak
+def test_a_trader_that_hangs_while_it_trades_is_killed_from_a_phone_in_five_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine with nothing else to do."""
+    with rehearsed(tmp_path, monkeypatch, speed=0.0) as trading, bot_api_server(ann=ANN) as server:
+        monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+        registry = registry_of(trading.settings)
+        chance = registry.register_plain("random", schema_of(trading.settings.environment))
+        registry.promote(chance.name, None, "to trade often")
+        config = configured(trading.config, server, chats=[ANN])
+        process = started(config)
+        trader = live(trading)
+        eventually(lambda: trader.poll() is not None or len(trading.held()) >= 2, timeout_s=120, process=trader)
+        trader.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        server.say(ANN, "/kill")
+        eventually(lambda: not trading.held(), 60)
+        took = time.monotonic() - began
+        told = server.heard(ANN, "killed: everything is flat")
+        trader.communicate()
+        process.terminate()
+        process.communicate(timeout=60)
+        assert "was ended by SIGKILL" in told.text
+        assert [line for line in server.told(ANN) if "entered" in line], "what it traded was told"
+        assert took < 5
