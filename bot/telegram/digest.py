@@ -7,7 +7,7 @@ from html import escape
 
 from bot.ledger.feed import News
 
-FULL, LONGEST = 12, 240
+FULL, LONGEST = 12, 200
 """Events told in full, and characters of each."""
 MARKS = {"entered": "▶️", "exited": "⏹", "liquidated": "🔴", "promoted": "👑", "trouble": "⚠️"}
 

@@ -15,7 +15,6 @@ from bot.telegram.api import BotApi, Refused, Said, SlowDown, TelegramError
 from bot.telegram.commands import MEANINGS, Command, Request, parsed
 
 LOG = logging.getLogger(TELEGRAM)
-
 POLL_S = 25.0
 """Telegram holds a poll open this long."""
 FIRST_WAIT_S, LONGEST_WAIT_S, REFUSED_WAIT_S = 1.0, 10.0, 60.0

@@ -60,7 +60,7 @@ class Outbox:
     async def flush(self) -> None:
         """Return once nothing waits."""
         while last := (self._queue[-1] if self._queue else self._sending):
-            await last.done
+            await asyncio.wait([last.done])  # whoever gives up waiting must not end the future
 
     def _drop(self) -> None:
         silent = next((one for one in self._queue if one.message.silent), None)

@@ -28,7 +28,6 @@ from bot.telegram.token import read_token
 from bot.telegram.told import Told
 
 LOG = logging.getLogger(TELEGRAM)
-
 FOLDER = "telegram"
 """Below the run-time folder: what was told, and a lock, as one token serves one process."""
 QUESTIONS = 20
@@ -50,14 +49,14 @@ class Telegram:
         self._questions: asyncio.Queue[Request] = asyncio.Queue(QUESTIONS)
         self._kill: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        strangers = lambda html: self._tell_all("stranger", html)  # noqa: E731
-        self._inbox = Inbox(api, told.chats, told.commands_per_minute, self._take, self._reply, strangers)
+        self._inbox = Inbox(api, told.chats, told.commands_per_minute, self._take, self._reply, self._stranger)
         feed, logs = LedgerFeed(settings.var / LEDGER), LogFeed(settings.var / "logs")
         memory = Told(settings.var / FOLDER / "told.json")
         self._alerts = [Alerts(settings, chat, feed, logs, memory, self._outbox) for chat in told.chats]
 
     def tell(self, topic: str, text: str) -> None:
-        """Tell every chat a plain text, as loud as `telegram.loudness` has its topic. Waits for nothing."""
+        """Tell every chat a plain text, as loud as `telegram.loudness` has its topic, one of its fields. Waits for
+        nothing."""
         self._tell_all(topic, escape(text))
 
     def start(self) -> None:
@@ -117,6 +116,9 @@ class Telegram:
             request = await self._questions.get()
             for part in await self._reader.ask(request.command.value, request.words):
                 self._outbox.put(Message(request.chat, part.html, picture=part.picture))
+
+    def _stranger(self, html: str) -> None:
+        self._tell_all("stranger", html)
 
     def _reply(self, chat: int, html: str) -> None:
         self._outbox.put(Message(chat, html))
