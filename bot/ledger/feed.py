@@ -4,8 +4,8 @@ Used by the alerts. Short reads only: in WAL mode they keep nobody from writing.
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,18 +58,16 @@ class LedgerFeed:
         if not self._path.exists():
             return []
         try:
-            with self._connection() as connection:
+            with closing(looking_at(self._path)) as connection:
                 return connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             if "no such table" in str(error):  # it is being made
                 return []
             raise StateError(f"the ledger {self._path} cannot be read ({error}): it is asked again") from error
 
-    @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE_S)
-        try:
-            connection.execute("PRAGMA query_only=ON")
-            yield connection
-        finally:
-            connection.close()
+
+def looking_at(path: Path) -> sqlite3.Connection:
+    """A connection to a ledger that is there, by which nothing can be written, and which waits for nobody for long."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=PATIENCE_S)
+    connection.execute("PRAGMA query_only=ON")
+    return connection

@@ -7,17 +7,18 @@ from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from backtest.accounting import Books, books_layout
 from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
+from bot.ledger.feed import looking_at
 from bot.ledger.history import RunHistory
 from bot.ledger.live_models import ExecutionRow, VenueFundingRow
 from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
@@ -53,8 +54,7 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """With `read_only` nothing is ever written, and a ledger that is held is not waited for long."""
         if read_only:
-            self._engine = create_engine(f"sqlite:///file:{quote(str(path))}?mode=rw&uri=true")
-            event.listen(self._engine, "connect", _looking)
+            self._engine = create_engine("sqlite://", creator=lambda: looking_at(path), poolclass=NullPool)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = create_engine(f"sqlite:///{path}")
@@ -305,11 +305,6 @@ def _trade(row: TradeRow) -> Trade:
         value = getattr(row, field_.name)
         values[field_.name] = float(value) if isinstance(value, Decimal) else value
     return Trade(**values)
-
-
-def _looking(connection: Any, _record: Any) -> None:
-    connection.execute("PRAGMA query_only=ON")
-    connection.execute("PRAGMA busy_timeout=2000")
 
 
 def _durable(connection: Any, _record: Any) -> None:
