@@ -72,9 +72,7 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with bot_api_server(ann=ANN) as server:
-        settings = Settings.model_validate(
-            {"var": tmp_path / "a b é", "telegram": {"enabled": True, "chats": [ANN]}}
-        )
+        settings = Settings.model_validate({"var": tmp_path / "a b é", "telegram": {"enabled": True, "chats": [ANN]}})
         with closing(Ledger(ledger_path(settings))) as ledger:
             one = Stage(server, settings, ledger, begun(ledger))
             one.happen((Kind.ENTERED, "before anybody listened"))
