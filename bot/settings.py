@@ -13,6 +13,7 @@ from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
 from bot.mistakes import disagreement, mistakes_of
 from bot.risk_settings import RiskSettings
+from bot.telegram_settings import TelegramSettings
 from bot.yaml_text import Mistake, NotYaml, read_yaml
 from data.errors import ConfigurationError
 from data.fees import fees
@@ -49,6 +50,7 @@ class Settings(Frozen):
         default_factory=LearningSettings,
         description="The population, what it is judged by, when it trains; docs/pbt.md, docs/gate.md.",
     )
+    telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="Commands and alerts by Telegram.")
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile; docs/sandbox.md."
     )

@@ -168,8 +168,8 @@ def empty_panel(instruments: Sequence[Instrument], first_tick: int, last_tick: i
 
 
 def _zeros(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Zeros. Years of many instruments lie in pages of the usual size: where memory is scattered, looking for huge ones,
-    as numpy does, takes longer than filling them."""
+    """Zeros. Years of many instruments lie in pages of the usual size: where memory is scattered, looking for huge
+    ones, as numpy does, takes longer than filling them."""
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE_BYTES:
         return np.zeros(shape, dtype)

@@ -22,7 +22,6 @@ from bot.cli.answers import (
     rehearsal_keys,
     secret_names,
 )
-from bot.settings import Settings
 from data.durable import write_whole
 from data.errors import ConfigurationError
 
@@ -73,9 +72,7 @@ def _answers(given: Given, *, ask: bool) -> Answers:
     var = _answer(
         "Folder for everything it writes", "var", Path, None if given.var is None else str(given.var), ask=ask
     )
-    chats: tuple[int, ...] = ()
-    if "telegram" in Settings.model_fields or given.chats:
-        chats = _answer("Telegram chats that may command it, by commas; none: empty", "", _chats, given.chats, ask=ask)
+    chats = _answer("Telegram chats that may command it, by commas; none: empty", "", _chats, given.chats, ask=ask)
     return Answers(kind, venues, capital, var, chats)
 
 

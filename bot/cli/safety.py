@@ -55,6 +55,14 @@ def kill(
 
 
 @safety_app.command()
+def telegram(config: Config = None, var: Var = None) -> None:
+    """Answer commands and tell news by Telegram, apart from the trader, until Ctrl-C; needs TELEGRAM_BOT_TOKEN."""
+    from bot.cli.telegram import serve_telegram
+
+    serve_telegram(Options(config=config, var=var).settings())
+
+
+@safety_app.command()
 def doctor(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Look at everything that must hold before trading; live trading begins only within an hour of a clean result."""
     settings = Options(config=config, var=var).settings()

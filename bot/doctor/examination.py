@@ -9,6 +9,7 @@ from bot.doctor import machine
 from bot.doctor.accounts import STANDING_CHECKS, money_there
 from bot.doctor.contracts import alike, large_enough, priced, tradable_pairs, within_leverage
 from bot.doctor.finding import Finding, Verdict
+from bot.doctor.messenger import messenger
 from bot.doctor.reach import market
 from bot.latch import LatchFile
 from bot.settings import Settings
@@ -27,6 +28,7 @@ async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess)
     if folder.verdict is Verdict.OK:
         found += [machine.disk(settings), machine.ledger_writable(settings), machine.nobody_trades(settings)]
         found += [machine.latch(latch), machine.champion(settings)]
+    found += await messenger(settings, Secrets())
     if settings.profile != "live":
         return [*found, *await market(settings)]
     found.append(machine.guarded(settings))

@@ -65,7 +65,6 @@ def test_secrets_are_named_by_venue_and_stand_nowhere() -> None:
     assert {} == secret_names(Answers("paper", ("okx", "gate"), 1000.0, Path("var")))
 
 
-@pytest.mark.skipif("telegram" not in Settings.model_fields, reason="this version speaks to nobody by Telegram")
 def test_chats_may_command_the_bot_and_its_token_is_named() -> None:
     told = Answers("paper", ("okx", "gate"), 1000.0, Path("var"), (1234, -100987))
     telegram = configured(told).model_dump()["telegram"]
