@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 LOG = logging.getLogger("bot")
+TELEGRAM = "bot.telegram"
+"""Logger of what Telegram's own loops meet: the alerts tell other warnings, and not these."""
 MAX_LOG_BYTES, LOG_FILES = 5_000_000, 5
 
 
@@ -58,10 +60,10 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def start_logging(directory: Path) -> None:
-    """Log to `bot.jsonl` in `directory`, one JSON object a line, rotated at 5 MB."""
+def start_logging(directory: Path, process: str = "bot") -> None:
+    """Log to `<process>.jsonl` in `directory`, one JSON object a line, rotated at 5 MB. Each process has its own."""
     directory.mkdir(parents=True, exist_ok=True)
-    handler = RotatingFileHandler(directory / "bot.jsonl", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
+    handler = RotatingFileHandler(directory / f"{process}.jsonl", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
     handler.setFormatter(_JsonLines())
     LOG.handlers[:] = [handler]
     LOG.setLevel(logging.INFO)
