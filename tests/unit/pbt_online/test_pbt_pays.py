@@ -39,7 +39,7 @@ def plan(**changed: object) -> Plan:
 
 
 COLD = [Run(0, arm, False, "random") for arm in ARMS]
-WARM = Run(0, "PBT", True, "rule")
+WARM = Run(0, "PBT", True, "random")
 
 
 @pytest.fixture(scope="module")
