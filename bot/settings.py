@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
+from bot.ledger_settings import LedgerSettings
 from bot.risk_settings import RiskSettings
 from data.errors import ConfigurationError
 from data.fees import fees
@@ -22,12 +23,15 @@ from pbt_online.settings import LearningSettings
 class Settings(Frozen):
     """Everything a user can set."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # what is wrong may be a password
+
     profile: Literal["sandbox", "paper", "live"] = Field(
         "sandbox",
         description="sandbox: simulated venues on this machine; paper: real venues, public data, no orders; live: real "
         "orders, or, with sandbox.url, a rehearsal.",
     )
     var: Path = Field(Path("var"), description="Where everything written at run time goes.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger is kept.")
     seed: int = Field(0, ge=0, description="Seed of the bot's own random numbers.")
     data: DataSettings = Field(default_factory=DataSettings, description="Venues, assets and history.")
     environment: EnvironmentSettings = Field(

@@ -28,6 +28,7 @@ from bot.cli.arguments import (
     Var,
     Venues,
 )
+from bot.cli.db import db_app
 from bot.cli.groups import champion_app, data_app
 from bot.cli.options import Options
 from bot.cli.safety import safety_app
@@ -41,6 +42,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
+app.add_typer(db_app, name="db")
 app.add_typer(safety_app)
 
 
