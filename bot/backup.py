@@ -127,7 +127,9 @@ class _Copied:
             top = name.parts[0]
             if top in self._left_out or top.startswith((LEDGER, _REPLACED)):
                 continue
-            if any(part.startswith(".") for part in name.parts) or path.name.endswith(("-wal", "-shm", ".lock", ".tmp")):
+            if any(part.startswith(".") for part in name.parts) or path.name.endswith(
+                ("-wal", "-shm", ".lock", ".tmp")
+            ):
                 continue
             try:
                 stamps = [path.stat()] if path.is_file() else []

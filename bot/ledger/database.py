@@ -50,8 +50,8 @@ class Place:
         return Path(self.url.database or "") if self.url.get_backend_name() == SQLITE else None
 
     def __str__(self) -> str:
-        told = self.url.set(drivername=POSTGRES, username=None, password=None, query={})
-        return str(self.path or f"{told.render_as_string()}, account {self.account}")
+        shown = URL.create(POSTGRES, host=self.url.host, port=self.url.port, database=self.url.database)
+        return str(self.path or f"{shown.render_as_string()}, account {self.account}")
 
 
 def open_engine(place: Place) -> Engine:
@@ -112,8 +112,8 @@ def _durable_sqlite(connection: Any, _record: Any) -> None:
 def _durable_postgres(connection: Any, account: str) -> None:
     cursor = connection.cursor()
     cursor.execute(
-        f'SET search_path TO "{account}"; SET synchronous_commit TO on; '
-        f"SET lock_timeout TO {PATIENCE_MS}; SET statement_timeout TO {PATIENCE_MS}"
+        f'SET application_name TO "funding-bot {account}"; SET search_path TO "{account}"; '
+        f"SET synchronous_commit TO on; SET lock_timeout TO {PATIENCE_MS}; SET statement_timeout TO {PATIENCE_MS}"
     )
     cursor.close()
     connection.commit()

@@ -6,7 +6,7 @@ What changes here needs a revision in `migrations/versions`; a test holds the tw
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, String, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -50,7 +50,7 @@ class Run(Base):
     """Fingerprint of the market, venues, settings and bounds: what must be equal for a restart to continue the run."""
     profile: Mapped[str]
     description: Mapped[str]
-    episode: Mapped[str] = mapped_column(server_default="")
+    episode: Mapped[str] = mapped_column(server_default=text("''"))
     """What is unusual in a simulated market; empty otherwise."""
     champion: Mapped[str]
     capital: Mapped[Decimal]

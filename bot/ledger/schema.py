@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Inspector, MetaData, String, Table, insert, inspect, select
 from sqlalchemy.types import String as Text
@@ -52,7 +53,9 @@ def bring_up(engine: Engine, place: Place, *, upgrade: bool) -> None:
                     f"the ledger {place} is of an older version (schema {found}, not {NEWEST}) and a bot runs on it: "
                     "stop that bot, and start it again with this version"
                 )
-            _migrate(connection, place, found, kept is not None)
+            if place.path is not None:
+                _copy(place.path, copy_of(place.path, found))
+            migrate(connection, NEWEST, None if kept else found)
 
 
 def revision_at(place: Place) -> str | None:
@@ -82,18 +85,18 @@ def _kept(connection: Connection) -> str | None:
     return connection.scalar(select(_KEPT.c.version_num)) if there else None
 
 
-def _migrate(connection: Connection, place: Place, found: str, written_down: bool) -> None:
+def migrate(connection: Connection, to: str, recognised: str | None = None) -> None:
+    """Run the migrations up to the revision `to`, from the one that is written down or was `recognised`, in the
+    connection's transaction."""
     from alembic import command
     from alembic.config import Config
 
-    if place.path is not None:
-        _copy(place.path, copy_of(place.path, found))
     config = Config()
     config.set_main_option("script_location", "bot.ledger:migrations")
     config.attributes["connection"] = connection
-    if not written_down:
-        command.stamp(config, found)
-    command.upgrade(config, NEWEST)
+    if recognised is not None:
+        command.stamp(config, recognised)
+    command.upgrade(config, to)
 
 
 def _copy(path: Path, to: Path) -> None:
@@ -130,5 +133,5 @@ def _recognised(database: Inspector, place: Place) -> str | None:
     return found
 
 
-def _columns(database: Inspector, table: str) -> dict[str, dict]:
+def _columns(database: Inspector, table: str) -> dict[str, dict[str, Any]]:
     return {column["name"]: dict(column) for column in database.get_columns(table)}

@@ -53,8 +53,8 @@ class Ledger:
     """One database, every commit of which is on the disk. One writing process, any readers."""
 
     def __init__(self, place: Place | Path, *, upgrade: bool = True) -> None:
-        """A path is a SQLite file. An older ledger is migrated, unless `upgrade` is False. Raises StateError for one that
-        cannot be opened or read, ConfigurationError where the driver is not installed."""
+        """A path is a SQLite file. An older ledger is migrated, or refused where it may not be. Raises StateError where
+        it cannot be opened, ConfigurationError where the driver is not installed."""
         self.place = Place.file(place) if isinstance(place, Path) else place
         self._engine = open_engine(self.place)
         self.dialect = self._engine.dialect.name

@@ -9,7 +9,7 @@ from functools import cache
 from sqlalchemy import Insert, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bot.ledger.database import POSTGRES, SQLITE
+from bot.ledger.database import SQLITE
 from bot.ledger.live_models import ExecutionRow, OrderRow, VenueFillRow
 from bot.ledger.models import Base, Intent
 
@@ -49,4 +49,4 @@ def upserts(dialect: str) -> Upserts:
 
 
 def _insert(dialect: str, row: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    return {SQLITE: sqlite.insert, POSTGRES: postgresql.insert}[dialect](row)
+    return sqlite.insert(row) if dialect == SQLITE else postgresql.insert(row)

@@ -19,7 +19,7 @@ from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instrume
 from bot.orders import LegFill, LegOrder, Proposal
 from data.errors import StateError
 from data.types import HOUR_MS, Asset, Instrument
-from tests.fakes.ledger_places import query
+from tests.fakes.ledger_places import change, query
 
 ROOT = Path(__file__).resolve().parents[2]
 TICK = 1_000_000 * HOUR_MS
@@ -67,9 +67,11 @@ def states(place: Place) -> dict[str, str]:
     return dict(query(place, "select client_id, state from intents"))  # type: ignore[arg-type]
 
 
-def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_committed(place: Place, ledger: Ledger) -> None:
+def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_committed(
+    place: Place, ledger: Ledger
+) -> None:
     run, moments = start(ledger), random.Random(1)
-    for _ in range(3):
+    for _ in range(1 if place.account else 3):
         process = subprocess.Popen(
             [sys.executable, "-c", ENDLESS, told(place), place.account, str(run)],
             stdout=subprocess.PIPE,
@@ -84,6 +86,8 @@ def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_com
         committed = max([committed, *map(int, process.stdout.read().split())])
         process.wait()
         process.stdout.close()
+        if place.account:  # the server may be in the midst of what it was told last
+            change(place, "LOCK TABLE ticks IN SHARE MODE")
 
         ticks, curve = ledger.equity(run)
         hours = len(ticks)
@@ -103,7 +107,9 @@ def test_a_second_ledger_on_the_same_file_reads_what_the_first_has_committed(pla
         assert list(range(number + 1)) == second.equity(run)[1].tolist()
 
 
-def test_intents_of_a_process_that_died_are_unfilled_and_those_that_filled_stay_filled(place: Place, ledger: Ledger) -> None:
+def test_intents_of_a_process_that_died_are_unfilled_and_those_that_filled_stay_filled(
+    place: Place, ledger: Ledger
+) -> None:
     run = start(ledger)
     ledger.record_intents(run, entry(), ("filled",))
     fill = LegFill("filled", 0, 3.0, 101.0, 100.0, 5e-4, 0.0)

@@ -79,9 +79,7 @@ def test_the_day_opens_with_the_last_equity_before_it_or_the_accounts_first(
     assert expected == ledger.history(run).day_open(MIDNIGHT)
 
 
-def test_entries_that_were_unwound_are_remembered_for_as_long_as_the_setting_says(
-    place: Place, ledger: Ledger
-) -> None:
+def test_entries_that_were_unwound_are_remembered_for_as_long_as_the_setting_says(place: Place, ledger: Ledger) -> None:
     run = begun(ledger)
     left = replace(UNWOUND, reason="policy")
     ticked(ledger, run, TICK - 2 * HOUR_MS, 9_800.0, [UNWOUND, UNWOUND, left])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bot.ledger.database import Place, open_engine
 
@@ -38,17 +38,24 @@ def ledger_place(database: str, folder: Path) -> Iterator[Place]:
 
 def query(place: Place, statement: str) -> list[tuple[Any, ...]]:
     """What lies in the database, past the ledger."""
-    engine = open_engine(place)
-    with engine.connect() as connection:
-        rows = [tuple(row) for row in connection.execute(text(statement))]
-    engine.dispose()
-    return rows
+    with reaching(place) as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
 
 
 def change(place: Place, *statements: str) -> None:
     """Change the database, past the ledger."""
-    engine = open_engine(place)
-    with engine.begin() as connection:
+    with reaching(place) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
-    engine.dispose()
+        connection.commit()
+
+
+@contextmanager
+def reaching(place: Place) -> Iterator[Connection]:
+    """A connection past the ledger."""
+    engine = open_engine(place)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()

@@ -9,4 +9,4 @@ down_revision = "0001"
 
 def upgrade() -> None:
     """Runs of before had nothing to tell."""
-    op.add_column("runs", sa.Column("episode", sa.String(), nullable=False, server_default=""))
+    op.add_column("runs", sa.Column("episode", sa.String(), nullable=False, server_default=sa.text("''")))
