@@ -13,6 +13,8 @@ from bot.ledger.database import Place, open_engine
 from data.errors import StateError
 
 _TAKE = text("SELECT pg_try_advisory_lock(hashtextextended(:account, 0))")
+ACCOUNT_FREE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:account, 0))")
+"""Whether no bot has it, and none will until the end of the transaction."""
 
 
 @contextmanager
@@ -35,8 +37,8 @@ def account_held(place: Place, ledger: Engine) -> Iterator[None]:
         yield
     finally:
         event.remove(ledger, "connect", ensure)
-        sessions[-1].invalidate()  # the lock ends with the session
-        engine.dispose()
+        sessions[-1].close()
+        engine.dispose()  # the lock ends with the session
 
 
 def _taken(engine: Engine, place: Place) -> Connection:
@@ -49,6 +51,8 @@ def _taken(engine: Engine, place: Place) -> Connection:
 
 
 def _lives(session: Connection) -> bool:
+    if session.closed:
+        return False
     try:
         session.execute(text("SELECT 1"))
         session.commit()

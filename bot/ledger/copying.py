@@ -1,17 +1,22 @@
 """Copies a ledger, row by row and to the last digit, out of and into any database. Used by `bot.backup`."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import OperationalError
 
-from bot.ledger.database import POSTGRES, SQLITE
+from bot.ledger.database import PATIENCE_MS, POSTGRES, SQLITE
 from bot.ledger.models import Base
 from bot.ledger.store import Ledger
 
 _PART = 1_000
 """Rows that are in memory at once."""
+_LOCKED = "55P03"
+"""PostgreSQL's code for a lock that somebody has."""
+_PAUSE_S = 0.005
 
 
 def copy_out(ledger: Ledger, path: Path, at_that_instant: Callable[[], None]) -> None:
@@ -50,9 +55,24 @@ def _standstill(ledger: Ledger) -> Iterator[None]:
         if ledger.dialect == SQLITE:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-            connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
+            _lock(connection)
         yield
+
+
+def _lock(connection: Connection) -> None:
+    """All tables of a database in PostgreSQL, at a moment at which nobody has any: whoever waited for one while holding
+    another could have the bot's own transaction ended as a deadlock."""
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while True:
+        try:
+            connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE NOWAIT")
+            return
+        except OperationalError as error:
+            connection.rollback()
+            if getattr(error.orig, "sqlstate", "") != _LOCKED or time.monotonic() > until:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _copy_rows(source: Connection, target: Connection) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Inspector, MetaData, String, Table, insert, inspect, select
 from sqlalchemy.types import String as Text
 
+from bot.ledger.account_lock import ACCOUNT_FREE
 from bot.ledger.database import Place, alone, open_engine, told_as
 from bot.ledger.live_models import OrderRow
 from bot.ledger.models import Base
@@ -48,7 +49,7 @@ def bring_up(engine: Engine, place: Place, *, upgrade: bool) -> None:
                 f"knows {NEWEST}): use that version, or restore a backup from before"
             )
         elif found != NEWEST:
-            if not upgrade:
+            if not (upgrade and _nobody_trades(connection, place)):
                 raise StateError(
                     f"the ledger {place} is of an older version (schema {found}, not {NEWEST}) and a bot runs on it: "
                     "stop that bot, and start it again with this version"
@@ -97,6 +98,11 @@ def migrate(connection: Connection, to: str, recognised: str | None = None) -> N
     if recognised is not None:
         command.stamp(config, recognised)
     command.upgrade(config, to)
+
+
+def _nobody_trades(connection: Connection, place: Place) -> bool:
+    """Whether no bot, on whatever machine, holds the account of a shared database."""
+    return place.path is not None or bool(connection.scalar(ACCOUNT_FREE, {"account": place.account}))
 
 
 def _copy(path: Path, to: Path) -> None:

@@ -1,12 +1,8 @@
 """The ledger's promises when a process is killed in the midst of its work, in whatever database it lies."""
 
-import os
 import random
 import signal
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,32 +15,11 @@ from bot.ledger.store import Ledger, TickRecord, instruments_from_json, instrume
 from bot.orders import LegFill, LegOrder, Proposal
 from data.errors import StateError
 from data.types import HOUR_MS, Asset, Instrument
+from tests.fakes.endless_hours import endless_hours
 from tests.fakes.ledger_places import change, query
 
-ROOT = Path(__file__).resolve().parents[2]
 TICK = 1_000_000 * HOUR_MS
 LEG = Instrument("binance", "1000PEPE/USDT:USDT", Asset("PEPE", 1000), "USDT", 1.0, 1e-7, 5.0, 8)
-
-ENDLESS = """
-import sys
-from pathlib import Path
-from backtest.accounting import new_books
-from bot.alerts import Event, Kind
-from bot.ledger.store import Ledger, TickRecord
-from bot.ledger.database import Place
-from data.types import HOUR_MS
-
-told, account, run = sys.argv[1], sys.argv[2], int(sys.argv[3])
-ledger = Ledger(Place.postgres(told, account) if account else Path(told))
-saved = ledger.snapshot(run)
-tick = 1_000_000 * HOUR_MS if saved is None else saved[0] + HOUR_MS
-while True:
-    hours = tick // HOUR_MS - 1_000_000
-    events = [Event(tick, Kind.DATA, str(number)) for number in range(20)]
-    ledger.record_tick(run, TickRecord(tick, float(hours), events=events), new_books(2, 3, float(hours + 1)))
-    print(hours, flush=True)
-    tick += HOUR_MS
-"""
 
 
 def start(ledger: Ledger) -> int:
@@ -59,10 +34,6 @@ def entry(tick: int = TICK) -> Proposal:
     return Proposal(True, 0, tick, -1, (LegOrder(0, LEG, 0, 0, 3.0, 100.0, 0.03),), (0, 1))
 
 
-def told(place: Place) -> str:
-    return str(place.path) if place.path is not None else place.url.render_as_string(hide_password=False)
-
-
 def states(place: Place) -> dict[str, str]:
     return dict(query(place, "select client_id, state from intents"))  # type: ignore[arg-type]
 
@@ -72,13 +43,7 @@ def test_a_process_killed_in_the_middle_of_writing_loses_no_tick_that_it_had_com
 ) -> None:
     run, moments = start(ledger), random.Random(1)
     for _ in range(1 if place.account else 3):
-        process = subprocess.Popen(
-            [sys.executable, "-c", ENDLESS, told(place), place.account, str(run)],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
+        process = endless_hours(place, run)
         assert process.stdout is not None
         for _ in range(moments.randint(1, 9)):
             committed = int(process.stdout.readline())

@@ -96,7 +96,8 @@ def test_an_outcome_is_written_with_its_trades_once_and_closes_its_intents(
     journal.complete(DONE, (TRADE, TRADE), 12.5, filled=True)
     journal.note_fills((TRADE,))
     assert [("t1", repr(1 / 3), False)] == [
-        (name, price, bool(maker)) for name, price, maker in query(place, "select trade_id, price, maker from venue_fills")
+        (name, price, bool(maker))
+        for name, price, maker in query(place, "select trade_id, price, maker from venue_fills")
     ]
     assert [("filled",)] == query(place, "select distinct state from intents")
     again = journal_of(Ledger(place), run)
@@ -138,9 +139,7 @@ def test_a_payment_that_is_told_twice_is_booked_once(ledger: Ledger, run: int, p
     ).booked_funding()
 
 
-def test_what_was_written_elsewhere_is_taken_over_once(
-    ledger: Ledger, run: int, place: Place, tmp_path: Path
-) -> None:
+def test_what_was_written_elsewhere_is_taken_over_once(ledger: Ledger, run: int, place: Place, tmp_path: Path) -> None:
     spare = SpareJournal(tmp_path / "exits.journal")
     journal = journal_of(ledger, run, spare)
     change(place, "ALTER TABLE orders RENAME TO gone")
