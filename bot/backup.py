@@ -6,32 +6,22 @@ them are copied before.
 """
 
 import os
-import shutil
-import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.archive import pack, unpack
-from bot.instance import LOCK, single_instance
+from bot.instance import single_instance
 from bot.ledger.copying import copy_in, copy_out
 from bot.ledger.schema import NEWEST
 from bot.ledger.store import Ledger
+from bot.run_files import REPLACED, CopiedFiles
 from bot.run_folder import LEDGER, existing_ledger, ledger_place, open_ledger
 from bot.settings import Settings
 from data.errors import StateError
 from pbt_online.manifest import code_version
-
-LAKE = "lake"
-_LEFT_OUT = {LOCK, "doctor.json", "logs", "reports", "walk-forward"}
-"""What no run goes on from: a lock, an examination of this machine, and what is for people."""
-_REPLACED = "replaced-"
-_SQLITE = b"SQLite format 3\0"
-_LOOKS = 20
-"""So often files are looked at again until none has changed."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ def back_up(settings: Settings, file: Path, *, lake: bool = False) -> Backup:
         raise StateError(f"there is nothing to back up: no ledger {ledger_place(settings)}")
     file.parent.mkdir(parents=True, exist_ok=True)
     with closing(ledger), tempfile.TemporaryDirectory(dir=file.parent, prefix=".backup-") as staging:
-        copied = _Copied(settings.var, Path(staging), lake=lake)
+        copied = CopiedFiles(settings.var, Path(staging), lake=lake)
         copied.refresh()
         copy_out(ledger, Path(staging) / LEDGER, copied.settle)
         about = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "code": code_version(), "schema": NEWEST}
@@ -77,84 +67,22 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> Backup:
         if not (unpacked / LEDGER).exists():
             raise StateError(f"{file} holds no ledger: name one that `bot db backup` has written")
         told = _told(unpacked / LEDGER, sum(path.is_file() for path in unpacked.rglob("*")) - 1, file)
-        _make_way(settings, sorted(path.name for path in unpacked.iterdir()), force=force)
+        there = _in_the_way(settings, sorted(path.name for path in unpacked.iterdir()), force=force)
+        in_var = ledger_place(settings).path is not None
+        if in_var:
+            _move_aside(settings.var, there)
         with closing(open_ledger(settings)) as ledger, ledger.held():
             copy_in(unpacked / LEDGER, ledger)
+        if not in_var:
+            _move_aside(settings.var, there)
         for path in unpacked.iterdir():
             if not path.name.startswith(LEDGER):
                 path.rename(settings.var / path.name)
         return told
 
 
-class _Copied:
-    """The files of a run-time folder in another one, copied again where they have changed since."""
-
-    def __init__(self, var: Path, to: Path, *, lake: bool) -> None:
-        self._var = var
-        self._to = to
-        self._left_out = _LEFT_OUT if lake else _LEFT_OUT | {LAKE}
-        self._seen: dict[Path, tuple[int, ...]] = {}
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._seen)
-
-    def settle(self) -> None:
-        """Copy until nothing has changed from one look to the next."""
-        for _ in range(_LOOKS):
-            if not self.refresh():
-                return
-
-    def refresh(self) -> bool:
-        """Copy what has changed, and forget what is gone; whether there was any of it."""
-        found = dict(self._found())
-        changed = [name for name, stamp in found.items() if self._seen.get(name) != stamp]
-        gone = self._seen.keys() - found.keys()
-        for name in gone:
-            (self._to / name).unlink(missing_ok=True)
-        for name in changed:
-            try:
-                _copy(self._var / name, self._to / name)
-            except FileNotFoundError:  # it went meanwhile: the next look will not see it
-                found[name] = ()
-        self._seen = found
-        return bool(changed or gone)
-
-    def _found(self) -> Iterator[tuple[Path, tuple[int, ...]]]:
-        for path in sorted(self._var.rglob("*")):
-            name = path.relative_to(self._var)
-            top = name.parts[0]
-            if top in self._left_out or top.startswith((LEDGER, _REPLACED)):
-                continue
-            if any(part.startswith(".") for part in name.parts) or path.name.endswith(
-                ("-wal", "-shm", ".lock", ".tmp")
-            ):
-                continue
-            try:
-                stamps = [path.stat()] if path.is_file() else []
-                stamps += [log.stat() for log in (path.with_name(f"{path.name}-wal"),) if stamps and log.exists()]
-            except FileNotFoundError:
-                continue
-            if stamps:
-                yield name, tuple(part for one in stamps for part in (one.st_ino, one.st_size, one.st_mtime_ns))
-
-
-def _copy(source: Path, target: Path) -> None:
-    """A file as it is now; one of SQLite with what its log holds."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file:
-        database = file.read(len(_SQLITE)) == _SQLITE
-    if not database:
-        shutil.copyfile(source, target)
-        return
-    target.unlink(missing_ok=True)
-    with closing(sqlite3.connect(source)) as there, closing(sqlite3.connect(target)) as here:
-        there.backup(here)
-
-
-def _make_way(settings: Settings, names: list[str], *, force: bool) -> None:
-    """Nothing lies where the backup's content is to lie."""
+def _in_the_way(settings: Settings, names: list[str], *, force: bool) -> list[str]:
+    """Names of what lies where the backup's content is to lie; raises StateError for any of it unless `force`."""
     var, place = settings.var, ledger_place(settings)
     ours = [LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm"] if place.path is not None else []
     there = [name for name in [*ours, *(name for name in names if name != LEDGER)] if (var / name).exists()]
@@ -165,10 +93,14 @@ def _make_way(settings: Settings, names: list[str], *, force: bool) -> None:
         raise StateError(
             f"{', '.join(taken)} would be overwritten: restore into another place, or move this aside by --force"
         )
-    if there:
-        aside = var / f"{_REPLACED}{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    return there
+
+
+def _move_aside(var: Path, names: list[str]) -> None:
+    if names:
+        aside = var / f"{REPLACED}{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         aside.mkdir()
-        for name in there:
+        for name in names:
             (var / name).rename(aside / name)
 
 
@@ -183,6 +115,5 @@ def _has_runs(settings: Settings) -> bool:
 def _told(path: Path, files: int, backup: Path) -> Backup:
     with closing(Ledger(path)) as ledger:
         run = ledger.latest()
-        saved = None if run is None else ledger.snapshot(run.id)
-    number, tick = None if run is None else run.id, None if saved is None else saved[0]
-    return Backup(number, tick, files, backup.stat().st_size)
+        ticks = [] if run is None else ledger.equity(run.id)[0].tolist()
+    return Backup(None if run is None else run.id, ticks[-1] if ticks else None, files, backup.stat().st_size)

@@ -16,7 +16,7 @@ db_app = typer.Typer(help="The ledger and its run: back up, restore, migrate.", 
 
 @db_app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, e.g. monday.backup.")],
     config: Config = None,
     var: Var = None,
     lake: Annotated[bool, typer.Option("--lake", help="With the collected data.")] = False,

@@ -41,6 +41,8 @@ def copy_in(path: Path, ledger: Ledger) -> None:
     """Replace every row of `ledger` by those of a SQLite file, all or nothing; a file of an older version is migrated
     first. Raises StateError."""
     with closing(Ledger(path)) as copy, copy.connection() as source, ledger.connection(writing=True) as target:
+        if ledger.dialect == POSTGRES:
+            target.execute(text("SET LOCAL statement_timeout = 0"))
         for table in reversed(Base.metadata.sorted_tables):
             target.execute(table.delete())
         _copy_rows(source, target)

@@ -1,4 +1,4 @@
-"""The journal of live trading: what it has written is there for the next process, once, in whatever database it lies."""
+"""The journal of live trading: what it has written is there for the next process, once, in whatever database."""
 
 import math
 from dataclasses import replace

@@ -1,6 +1,5 @@
 """What only a shared database has: accounts beside each other, one bot on each, passwords that nobody sees."""
 
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -148,4 +147,4 @@ def test_the_doctor_writes_to_the_database_and_says_where(
     open_ledger(settings).close()
     found = ledger_writable(settings)
     assert (Verdict.OK, True) == (found.verdict, "can be written" in found.text)
-    assert not os.listdir(tmp_path)
+    assert [] == list(tmp_path.iterdir())
