@@ -20,6 +20,10 @@ PATIENCE_MS = 10_000
 """So long a statement waits for a lock, or for a database that does not answer."""
 
 
+_REACH = {"connect_timeout": PATIENCE_MS // 1000, "keepalives_idle": 60, "tcp_user_timeout": PATIENCE_MS}
+"""Of libpq: s, s, ms."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a ledger lies. As text it shows no password."""
@@ -63,7 +67,8 @@ def open_engine(place: Place) -> Engine:
         event.listen(engine, "connect", _durable_sqlite)
         return engine
     try:
-        engine = create_engine(place.url, connect_args={"connect_timeout": PATIENCE_MS // 1000})
+        # A connection may have died in the hour since it was used: it is tried before, and a new one made.
+        engine = create_engine(place.url, pool_pre_ping=True, connect_args=_REACH)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "a ledger in PostgreSQL needs the driver psycopg: pip install 'funding-bot[postgres]'"

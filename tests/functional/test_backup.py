@@ -27,7 +27,7 @@ from tests.functional.commands import bot, eventually, newest_tick, said, soak, 
 from tests.functional.test_learning_run import CONFIG as LEARNING
 
 FIRST_MS = utc_ms(datetime(2025, 1, 17, 12))
-HOURS, HALF = (60, 30) if os.environ.get("SOAK") else (20, 10)
+HOURS, HALF = (60, 30) if os.environ.get("SOAK") else (12, 6)
 """The rule enters a pair after four hours and holds it for five days."""
 SMALL = {"data": {"assets": ["BTC", "INJ", "XRP"]}, "learning": {"schedule": {"enabled": False}}}
 Command = Callable[..., tuple[object, str]]
