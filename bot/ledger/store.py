@@ -60,7 +60,11 @@ class Ledger:
         self.dialect = self._engine.dialect.name
         try:
             bring_up(self._engine, self.place, upgrade=upgrade)
+        except StateError:
+            self.close()
+            raise
         except DBAPIError as error:
+            self.close()
             raise StateError(
                 f"the ledger {self.place} cannot be opened ({reason(error)}): restore it or move it away"
             ) from error
