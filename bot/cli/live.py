@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import closing
 
 from rich.console import Console
 from rich.markup import escape
@@ -10,8 +11,7 @@ from sqlalchemy import func, select
 from bot.doctor.record import require_passed
 from bot.identity import Bounds, describe, identity
 from bot.ledger.live_models import ExecutionRow
-from bot.ledger.store import Ledger
-from bot.run_folder import ledger_path
+from bot.run_folder import existing_ledger
 from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 
@@ -55,10 +55,10 @@ def _examined(settings: Settings) -> None:
 
 def _holds(settings: Settings) -> bool:
     """Whether the account that would be gone on with holds a position, or has orders whose outcome is not known."""
-    if not ledger_path(settings).exists():
+    ledger = existing_ledger(settings)
+    if ledger is None:
         return False
-    ledger = Ledger(ledger_path(settings))
-    try:
+    with closing(ledger):
         run = ledger.unfinished(identity(settings, Bounds()))
         saved = None if run is None else ledger.snapshot(run.id)
         if run is None:
@@ -67,5 +67,3 @@ def _holds(settings: Settings) -> bool:
             mine = (ExecutionRow.run_id == run.id, ExecutionRow.booked.is_(None))
             left = connection.scalar(select(func.count()).select_from(ExecutionRow).where(*mine)) or 0
         return bool(left) or (saved is not None and bool((saved[1].opened_at != 0).any()))
-    finally:
-        ledger.close()
