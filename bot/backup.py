@@ -18,8 +18,8 @@ from bot.ledger.copying import copy_in, copy_out
 from bot.ledger.feed import LEDGER
 from bot.ledger.schema import NEWEST
 from bot.ledger.store import Ledger
+from bot.opened_ledger import existing_ledger, ledger_place, open_ledger
 from bot.run_files import REPLACED, CopiedFiles
-from bot.run_folder import existing_ledger, ledger_place, open_ledger
 from bot.settings import Settings
 from data.errors import StateError
 from pbt_online.manifest import code_version

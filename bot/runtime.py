@@ -16,8 +16,9 @@ from bot.instance import single_instance
 from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord
+from bot.opened_ledger import open_ledger
 from bot.retraining import Plan, Retraining
-from bot.run_folder import latches, open_ledger, registry_of
+from bot.run_folder import latches, registry_of
 from bot.settings import Settings
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Trader

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from bot.answers import account
-from bot.run_folder import looked_at_ledger
+from bot.opened_ledger import looked_at_ledger
 from bot.settings import Settings
 from data.errors import StateError
 

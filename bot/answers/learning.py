@@ -4,8 +4,9 @@ from contextlib import closing
 from html import escape
 
 from bot.answers.text import bold, percent, short_time, table
+from bot.opened_ledger import looked_at_ledger
 from bot.population_status import PopulationStatus, read_population
-from bot.run_folder import looked_at_ledger, registry_of
+from bot.run_folder import registry_of
 from bot.settings import Settings
 from bot.status import newest_run
 from data.errors import StateError

@@ -14,7 +14,7 @@ from backtest.figures import drawdowns
 from backtest.trades import Trade
 from bot.account_history import equity_curve
 from bot.answers.text import money, percent
-from bot.run_folder import looked_at_ledger
+from bot.opened_ledger import looked_at_ledger
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status
 from data.types import HOUR_MS

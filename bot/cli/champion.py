@@ -96,7 +96,7 @@ def _changed(registry: Registry, version: Version, *, as_json: bool) -> None:
 
 def _now(settings: Settings) -> int | None:
     """Market time: of the newest run; before the first one the clock's, or None where the market is simulated."""
-    from bot.run_folder import existing_ledger
+    from bot.opened_ledger import existing_ledger
 
     ledger = existing_ledger(settings)
     if ledger is not None:

@@ -47,7 +47,7 @@ def upgrade(config: Config = None, var: Var = None, as_json: AsJson = False) -> 
     """Migrate the ledger to this version; every start does so too."""
     from bot.cli.tables import print_json, show
     from bot.ledger.schema import NEWEST, copy_of, revision_at
-    from bot.run_folder import existing_ledger, ledger_place
+    from bot.opened_ledger import existing_ledger, ledger_place
     from data.errors import StateError
 
     settings = Options(config=config, var=var).settings()

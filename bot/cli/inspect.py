@@ -8,7 +8,8 @@ from bot.cli.tables import metrics_table, money_table, positions_table, print_js
 from bot.instance import is_running
 from bot.latch import LatchState, latch_line
 from bot.ledger.store import Ledger
-from bot.run_folder import existing_ledger, latches, ledger_place
+from bot.opened_ledger import existing_ledger, ledger_place
+from bot.run_folder import latches
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError

@@ -96,7 +96,7 @@ def _kill_paper(killer: "Killer", settings: Settings, reason: str, deadline_s: f
 
 def _paper_positions(settings: Settings) -> int:
     """How many positions the newest run holds, as its last hour left them."""
-    from bot.run_folder import existing_ledger
+    from bot.opened_ledger import existing_ledger
 
     ledger = existing_ledger(settings)
     if ledger is None:

@@ -9,7 +9,8 @@ from rich.markup import escape
 from bot.cli.tables import print_json, show
 from bot.instance import is_running
 from bot.latch import Latch, latch_line, lift, strict
-from bot.run_folder import latch_file, latches, ledger_path
+from bot.opened_ledger import ledger_path
+from bot.run_folder import latch_file, latches
 from bot.settings import Settings
 from data.errors import ConfigurationError
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from bot.doctor.record import require_passed
 from bot.identity import Bounds, describe, identity
 from bot.ledger.live_models import ExecutionRow
-from bot.run_folder import existing_ledger
+from bot.opened_ledger import existing_ledger
 from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 

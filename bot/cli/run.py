@@ -13,7 +13,7 @@ from bot.alerts import Kind
 from bot.cli.inspect import headline
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
 from bot.identity import Bounds
-from bot.run_folder import open_ledger
+from bot.opened_ledger import open_ledger
 from bot.runtime import Progress, run
 from bot.settings import Settings
 from bot.status import iso, newest_run, read_status, trade_as_json

@@ -16,7 +16,8 @@ from bot.doctor.finding import Finding, Verdict, judged
 from bot.instance import is_running
 from bot.latch import LatchFile, LatchState
 from bot.ledger.models import Run
-from bot.run_folder import existing_ledger, ledger_path, ledger_place, registry_of
+from bot.opened_ledger import existing_ledger, ledger_path, ledger_place
+from bot.run_folder import registry_of
 from bot.settings import Settings
 from data.credentials import credentials
 from data.errors import ConfigurationError, FundingBotError

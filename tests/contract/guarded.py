@@ -19,7 +19,8 @@ from bot.guard import Guard
 from bot.identity import Bounds
 from bot.latch import LatchState
 from bot.ledger.store import Ledger, instruments_from_json
-from bot.run_folder import halt_file, ledger_path, registry_of
+from bot.opened_ledger import ledger_path
+from bot.run_folder import halt_file, registry_of
 from bot.settings import Settings
 from bot.trader import Trader
 from bot.worlds import open_world

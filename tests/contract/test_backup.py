@@ -19,7 +19,7 @@ from bot.instance import single_instance
 from bot.ledger.database import Place
 from bot.ledger.models import Base, Run
 from bot.ledger.store import Ledger, TickRecord
-from bot.run_folder import existing_ledger, open_ledger
+from bot.opened_ledger import existing_ledger, open_ledger
 from bot.settings import Settings
 from data.errors import StateError
 from data.secrets import LEDGER_URL

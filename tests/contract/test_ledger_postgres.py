@@ -13,7 +13,7 @@ from bot.doctor.machine import ledger_writable
 from bot.ledger.database import Place
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger
-from bot.run_folder import existing_ledger, ledger_place, open_ledger
+from bot.opened_ledger import existing_ledger, ledger_place, open_ledger
 from bot.settings import Settings, load_settings
 from data.errors import ConfigurationError, StateError
 from data.secrets import LEDGER_URL

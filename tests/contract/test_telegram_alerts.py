@@ -18,7 +18,7 @@ from bot.ledger.feed import LedgerFeed
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger
 from bot.log_feed import LogFeed
-from bot.run_folder import ledger_path
+from bot.opened_ledger import ledger_path
 from bot.settings import Settings
 from bot.telegram.alerts import Alerts
 from bot.telegram.api import bot_api

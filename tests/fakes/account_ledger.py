@@ -14,8 +14,8 @@ from backtest.trades import Trade
 from bot.alerts import Event, Kind
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord, instruments_to_json
+from bot.opened_ledger import ledger_path
 from bot.orders import Payment
-from bot.run_folder import ledger_path
 from bot.settings import Settings
 from data.types import HOUR_MS, Asset, Instrument
 from pbt_online.memory import JOURNAL, Entry

@@ -17,7 +17,7 @@ from bot.backup import back_up
 from bot.cli.main import main
 from bot.identity import Bounds
 from bot.ledger.models import Base
-from bot.run_folder import open_ledger
+from bot.opened_ledger import open_ledger
 from bot.runtime import Progress, run
 from bot.settings import Settings
 from data.secrets import LEDGER_URL

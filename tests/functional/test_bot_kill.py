@@ -22,7 +22,8 @@ from backtest.sandbox.fault_client import script_faults
 from backtest.schema import schema_of
 from bot.kill_journal import KillJournal
 from bot.latch import HALT, LATCH, LatchFile, LatchState
-from bot.run_folder import ledger_path, registry_of
+from bot.opened_ledger import ledger_path
+from bot.run_folder import registry_of
 from bot.venue_orders import Style, VenueOrder
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows

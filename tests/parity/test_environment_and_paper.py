@@ -16,7 +16,7 @@ from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape, tape_of_market
 from bot.identity import Bounds
 from bot.ledger.store import Ledger
-from bot.run_folder import ledger_path
+from bot.opened_ledger import ledger_path
 from bot.runtime import run
 from bot.settings import RiskSettings, Settings
 from data.settings import DataSettings, VenueSettings

@@ -12,7 +12,7 @@ from backtest.sandbox.client import SandboxProcess
 from backtest.sandbox.settings import SandboxSettings
 from bot.identity import Bounds, world_file
 from bot.ledger.store import Ledger
-from bot.run_folder import ledger_path
+from bot.opened_ledger import ledger_path
 from bot.settings import RiskSettings, Settings
 from data.settings import DataSettings, VenueSettings
 from tests.fakes.live_accounts import keys

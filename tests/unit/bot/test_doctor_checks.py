@@ -13,7 +13,7 @@ import pytest
 from bot.doctor import accounts, contracts, machine
 from bot.doctor.finding import Finding, Verdict
 from bot.latch import LatchFile
-from bot.run_folder import ledger_path
+from bot.opened_ledger import ledger_path
 from bot.settings import Settings
 from bot.venue_orders import Balance, Standing
 from data.settings import DataSettings, VenueSettings

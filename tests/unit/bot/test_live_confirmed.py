@@ -12,7 +12,7 @@ from bot.cli.live import confirm, phrase
 from bot.identity import Bounds, identity
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord
-from bot.run_folder import ledger_path
+from bot.opened_ledger import ledger_path
 from bot.settings import Settings
 from data.errors import StateError
 

@@ -7,8 +7,8 @@ import pytest
 
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger
+from bot.opened_ledger import ledger_path
 from bot.population_status import read_population
-from bot.run_folder import ledger_path
 from bot.settings import Settings
 from data.errors import CorruptData, StateError
 from pbt_online.memory import JOURNAL
