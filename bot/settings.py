@@ -13,6 +13,7 @@ from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
 from bot.risk_settings import RiskSettings
+from bot.service_settings import ServiceSettings
 from data.errors import ConfigurationError
 from data.fees import fees
 from data.settings import DataSettings, Frozen
@@ -43,6 +44,9 @@ class Settings(Frozen):
     )
     learning: LearningSettings = Field(
         default_factory=LearningSettings, description="The population, what it is judged by, when it trains."
+    )
+    service: ServiceSettings = Field(
+        default_factory=ServiceSettings, description="How a bot is kept running that nobody sits before."
     )
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile."

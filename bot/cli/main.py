@@ -8,6 +8,7 @@ Heavy imports happen inside the commands, so that help and mistakes answer at on
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +65,10 @@ def run(
     seed: Seed = None,
     sandbox_url: SandboxUrl = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of continuing an unfinished run.")] = False,
+    supervised: Annotated[
+        bool | None,
+        typer.Option("--supervised/--no-supervised", help="Trade as a process that is watched and started again."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Collect and trade, hour by hour, until the bound or Ctrl-C; a restart continues where it stopped."""
@@ -74,11 +79,15 @@ def run(
         first=first, last=last, hours=hours,
     )  # fmt: skip
     from bot.cli.live import confirm
+    from bot.supervisor.service import serve, wants_supervision
+
+    settings, bounds = options.settings(), options.bounds()
+    confirm(settings, live=live)
+    if wants_supervision(settings, bounds.hours, supervised):
+        raise typer.Exit(serve(settings, asdict(bounds), fresh=fresh))
     from bot.cli.run import trade
 
-    settings = options.settings()
-    confirm(settings, live=live)
-    trade(settings, options.bounds(), fresh=fresh, as_json=as_json)
+    trade(settings, bounds, fresh=fresh, as_json=as_json)
 
 
 @app.command()
