@@ -18,7 +18,8 @@ class Pulse:
     """Written by who does the work; a process that nobody watches has one too, and nobody reads it."""
 
     up: bool = False
-    """Whether it has come through its beginning: the market is open, the account assembled."""
+    """Whether it has come through its beginning, which ends with the first hour that it did: what it loads and compiles
+    until then may keep it from giving signs of life."""
     tick: int | None = None
     """The last hour that is complete, market time, ms."""
     run: int | None = None
@@ -27,26 +28,30 @@ class Pulse:
     """When the cycle that is in progress was due, market time, ms."""
     text: str = ""
     """How it stands, for people."""
+    pipe: int | None = None
+    """Where it is told; None: nowhere."""
+
+    def tell(self) -> None:
+        """At once, without waiting for anybody."""
+        if self.pipe is not None:
+            with suppress(BlockingIOError, BrokenPipeError):  # nobody listens now
+                os.write(self.pipe, json.dumps(asdict(self)).encode() + b"\n")
 
 
 @asynccontextmanager
 async def beating(pulse: Pulse, pipe: int) -> AsyncIterator[None]:
     """Tell the pulse for as long as the block runs and its event loop turns."""
     os.set_blocking(pipe, False)
-    task = asyncio.create_task(_beat(pulse, pipe))
+    pulse.pipe = pipe
+    task = asyncio.create_task(_beat(pulse))
     try:
         yield
     finally:
         task.cancel()
-        _tell(pulse, pipe)
+        pulse.tell()
 
 
-async def _beat(pulse: Pulse, pipe: int) -> None:
+async def _beat(pulse: Pulse) -> None:
     while True:
-        _tell(pulse, pipe)
+        pulse.tell()
         await asyncio.sleep(BEAT_S)
-
-
-def _tell(pulse: Pulse, pipe: int) -> None:
-    with suppress(BlockingIOError, BrokenPipeError):  # nobody listens now
-        os.write(pipe, json.dumps(asdict(pulse)).encode() + b"\n")

@@ -98,7 +98,8 @@ async def _run(
             ) as succession,
         ):
             heirs = succession if policy is None else None
-            pulse.run, pulse.up = ready.run.id, True
+            pulse.run = ready.run.id
+            pulse.tell()  # before anything is traded: the next start must not begin anew
             await _drive(settings, bounds, ready.run, ready.trader, world, ledger, heirs, stop, watch, pulse)
         return ready.run.id
 
@@ -170,7 +171,7 @@ async def _drive(
             LOG.warning("%s; asking again in %g s", error, RETRY_S)
             await _stopped(stop, asyncio.sleep(RETRY_S))
             continue
-        pulse.tick = tick
+        pulse.tick, pulse.up = tick, True
         watch(Progress(account, last, record, trader))
         tick += HOUR_MS
     if world.end_ms is not None:

@@ -11,6 +11,7 @@ from bot.alerts import LOG
 from bot.settings import Settings
 from bot.supervisor.condition import Condition
 from bot.supervisor.keeper import pause_s
+from data.errors import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ SERVICES = (Beside("health", lambda settings: settings.service.health_port is no
 
 
 async def kept(one: Beside, settings: Settings, condition: Condition) -> None:
-    """Run it until cancelled, again and again."""
+    """Run it until cancelled, again and again, unless it is not set up rightly."""
     failures = 0
     while True:
         try:
             await one.run(settings, condition)
+        except ConfigurationError as error:
+            LOG.error("%s does not run: %s", one.name, error)
+            return
         except Exception as error:  # whatever is wrong with it must not end trading
             failures += 1
             seconds = pause_s(failures, settings.service.restart_s)

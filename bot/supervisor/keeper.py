@@ -21,7 +21,7 @@ HEALTHY_S = 600.0
 """A process that lived for so long begins anew with its pauses."""
 LOOK_S = 1.0
 START_S = 300.0
-"""Until it is up a process may be silent for so long: what it loads and compiles keeps its event loop from turning."""
+"""Until it is up a process may be silent for so long."""
 STACK_S = 0.5
 """A process that hangs has so long to write down where it stands."""
 LASTING = frozenset(kind.exit_code for kind in (ConfigurationError, DataError, StateError))
@@ -51,12 +51,11 @@ class Keeper:
     def __init__(
         self,
         name: str,
-        start: Callable[[bool], Awaitable[Child]],
+        start: Callable[[], Awaitable[Child]],
         settings: ServiceSettings,
         held: Callable[[], str] = lambda: "",
     ) -> None:
-        """`start` is told whether the process was up before; `held` says why it may not be started again just now, if
-        there is a reason."""
+        """`held` says why it may not be started again just now, if there is a reason."""
         self.name = name
         self.child: Child | None = None
         self.restarts = 0
@@ -84,7 +83,7 @@ class Keeper:
         failures = 0
         while True:
             begun, self._state = time.monotonic(), State.STARTING
-            self.child = await self._start(self._was_up)
+            self.child = await self._start()
             if self.ending:
                 self.child.send(signal.SIGTERM)
             code = await self._watched(self.child)

@@ -129,11 +129,13 @@ class Service:
             await asyncio.sleep(0.1)
         raise StateError(f"another bot is running on {self._settings.var}: stop it first, or choose another --var")
 
-    async def _start_trader(self, was_up: bool) -> Child:
-        job = self._job | {"fresh": self._fresh and not was_up}
-        return await self._start("trader", job, ())
+    async def _start_trader(self) -> Child:
+        """A fresh account is begun once: by the first process that got so far."""
+        before = self._keepers["trader"].child
+        self._fresh = self._fresh and (before is None or before.pulse.get("run") is None)
+        return await self._start("trader", self._job | {"fresh": self._fresh}, ())
 
-    async def _start_collector(self, was_up: bool) -> Child:
+    async def _start_collector(self) -> Child:
         """Without the keys of accounts: it has no use for them."""
         job = {"settings": collector_settings(self._settings).model_dump(mode="json")}
         secret = tuple(variable for named in VARIABLES.values() for variable in named.values())

@@ -55,7 +55,7 @@ asyncio.run(main())
 
 
 def keeper_of(folder: Path, work: str, held: Callable[[], str] = lambda: "") -> Keeper:
-    async def start(was_up: bool) -> Child:
+    async def start() -> Child:
         child = Child("worker", folder / "worker.out")
         command = [sys.executable, "-S", "-E", "-c", WORKER + work]
         await child.start(command, {"lives": str(folder / "lives")}, os.environ)
