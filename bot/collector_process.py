@@ -6,6 +6,8 @@ collected at the next start, but for the snapshot of that hour, which nobody can
 """
 
 import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from backtest.sandbox.client import SandboxClock
 from bot.alerts import LOG, start_logging
@@ -34,8 +36,9 @@ async def collect(settings: Settings, pulse: Pulse) -> None:
             return
         lake = Lake(world.lake)
         while True:
-            collector = await _collector(settings, world, lake)
-            await _day(settings, world, collector, pulse)
+            async with AsyncExitStack() as today:  # what streams for a day ends with it
+                collector = await _collector(settings, replace(world, closing=today), lake)
+                await _day(settings, world, collector, pulse)
             lake.compact()
 
 

@@ -58,6 +58,28 @@ def test_a_trader_that_hangs_is_reported_and_started_again(tmp_path: Path) -> No
         check(stage)
 
 
+@soak
+def test_after_the_kill_switch_the_service_answers_and_trades_again_once_it_is_resumed(tmp_path: Path) -> None:
+    with staged(tmp_path, by_hand=True, guard=QUIET, service=SERVICE) as stage:
+        life = begin(stage)
+        stage.hour(life, 0)
+        assert stage.held()
+        killing = stage.command("kill", "--grace", 5)
+        assert 0 == killing.end(PATIENCE_S), killing.output
+        assert {} == stage.held()
+        life.until(lambda: "is not started again: the kill switch was used" in stage.log(), PATIENCE_S)
+        status, ill = eventually(lambda: health(stage), PATIENCE_S)
+        assert (503, "held", "killed") == (status, ill["trader"]["state"], ill["latch"]["state"])
+        assert {"supervisor"} == processes(life).keys()
+        resuming = stage.command("resume", "--yes")
+        assert 0 == resuming.end(PATIENCE_S), resuming.output
+        stage.hour(life, 1)
+        assert "killed" in {row["reason"] for row in stage.rows("select reason from trades")}
+        life.send(signal.SIGTERM)
+        assert 0 == life.end(PATIENCE_S), life.output
+        check(stage)
+
+
 def health(stage: Stage) -> tuple[int, dict[str, Any]] | None:
     """What GET /health answers, once it is served and the trader was heard."""
     lines = [json.loads(line) for line in (stage.var / "logs" / "supervisor.jsonl").read_text().splitlines()]
