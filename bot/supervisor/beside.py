@@ -11,7 +11,10 @@ from bot.alerts import LOG
 from bot.settings import Settings
 from bot.supervisor.condition import Condition
 from bot.supervisor.keeper import pause_s
+from bot.supervisor.notify import Notifier
 from data.errors import ConfigurationError
+
+STATUS_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,19 @@ async def _health(settings: Settings, condition: Condition) -> None:
     await serve_health(settings, condition)
 
 
-SERVICES = (Beside("health", lambda settings: settings.service.health_port is not None, _health),)
+async def _systemd(settings: Settings, condition: Condition) -> None:
+    notifier = Notifier()
+    notifier.tell("READY=1")
+    while True:
+        condition.look()
+        notifier.tell("WATCHDOG=1", f"STATUS={condition.line()}")
+        await asyncio.sleep(min(notifier.every_s or STATUS_S, STATUS_S))
+
+
+SERVICES = (
+    Beside("systemd", lambda settings: True, _systemd),
+    Beside("health", lambda settings: settings.service.health_port is not None, _health),
+)
 """Each loads what it needs only where it is wanted."""
 
 
@@ -39,7 +54,7 @@ async def kept(one: Beside, settings: Settings, condition: Condition) -> None:
     failures = 0
     while True:
         try:
-            await one.run(settings, condition)
+            return await one.run(settings, condition)
         except ConfigurationError as error:
             LOG.error("%s does not run: %s", one.name, error)
             return

@@ -83,11 +83,7 @@ class Keeper:
         failures = 0
         while True:
             begun, self._state = time.monotonic(), State.STARTING
-            self.child = await self._start()
-            if self.ending:
-                self.child.send(signal.SIGTERM)
-            code = await self._watched(self.child)
-            self._was_up = self._was_up or bool(self.child.pulse.get("up"))
+            code = await self._lived()
             if self.ending or code == 0 or (code in LASTING and not self._was_up):
                 self._state = State.ENDED
                 return code
@@ -104,6 +100,19 @@ class Keeper:
         if self.child is not None:
             self.child.send(number)
             self.child.send(signal.SIGCONT)  # one that was stopped could not hear it
+
+    async def _lived(self) -> int:
+        """Start it, and wait for its end: its exit code, or 1 where the machine could not start it now."""
+        try:
+            self.child = await self._start()
+        except OSError as error:
+            LOG.error("the %s cannot be started: %s", self.name, error)
+            return 1
+        if self.ending:
+            self.child.send(signal.SIGTERM)
+        code = await self._watched(self.child)
+        self._was_up = self._was_up or bool(self.child.pulse.get("up"))
+        return code
 
     def _patience_s(self, child: Child) -> float:
         """How long it may be silent."""
@@ -123,8 +132,7 @@ class Keeper:
 
     async def _pause(self, code: int, seconds: float) -> None:
         """Say how it ended, and wait until it may be started again."""
-        assert self.child is not None
-        words = self.child.last_words()
+        words = "" if self.child is None else self.child.last_words()
         LOG.warning(
             "the %s ended with %s; it is started again in %g s%s",
             self.name, _ending(code), seconds, f"; its last words: {words}" if words else "",

@@ -31,7 +31,6 @@ from data.settings import DataSettings
 ORPHAN_S = 10.0
 """A trader whose supervisor was killed is gone by then."""
 INTERRUPTED = 130
-STATUS_S = 5.0
 
 
 def wants_supervision(settings: Settings, hours: int | None, asked: bool | None) -> bool:
@@ -65,7 +64,6 @@ class Service:
         self._fresh = fresh
         self._latch = LatchFile(settings.var / LATCH)
         self._stop, self._now = asyncio.Event(), asyncio.Event()
-        self._notifier = Notifier()
         keepers = [Keeper("trader", self._start_trader, settings.service, self._killed)]
         if settings.service.collect and settings.profile != "sandbox":
             keepers.append(Keeper("collector", self._start_collector, settings.service))
@@ -81,17 +79,17 @@ class Service:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that is closed ends nothing
         wanted = [one for one in SERVICES if one.wanted(self._settings)]
         beside = [asyncio.create_task(kept(one, self._settings, self._condition)) for one in wanted]
-        beside.append(asyncio.create_task(self._tell_systemd()))
         tasks = {name: asyncio.create_task(keeper.keep()) for name, keeper in self._keepers.items()}
         LOG.info("the service has begun; `bot logs --follow` shows what it does")
         try:
-            return await self._until_over(tasks)
+            code = await self._until_over(tasks)
         finally:
-            self._notifier.tell("STOPPING=1")
+            Notifier().tell("STOPPING=1")
             await end_all(list(self._keepers.values()), list(tasks.values()), self._settings.service.stop_s, self._now)
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+        return INTERRUPTED if self._now.is_set() else code
 
     async def _until_over(self, tasks: dict[str, asyncio.Task[int]]) -> int:
         """Wait for the trader's last exit code or a signal. A collector that does not come back is told."""
@@ -105,7 +103,7 @@ class Service:
                     LOG.error("the %s does not come back: %s", name, self._words(name))
         if asked.done():
             LOG.info("the service was asked to end")
-            return INTERRUPTED if self._now.is_set() else 0
+            return 0
         asked.cancel()
         with suppress(asyncio.CancelledError):
             await asked
@@ -152,13 +150,6 @@ class Service:
         if self._settings.profile != "live" or self._latch.read().state is not LatchState.KILLED:
             return ""
         return "the kill switch was used; `bot resume` lets it start, and it books what was closed"
-
-    async def _tell_systemd(self) -> None:
-        self._notifier.tell("READY=1")
-        while True:
-            self._condition.look()
-            self._notifier.tell("WATCHDOG=1", f"STATUS={self._condition.line()}")
-            await asyncio.sleep(min(self._notifier.every_s or STATUS_S, STATUS_S))
 
 
 def collector_settings(settings: Settings) -> Settings:

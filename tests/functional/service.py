@@ -86,7 +86,7 @@ def killed_again_and_again(stage: Stage, kills: int, hours: int, chance: random.
     """So many hours in which so many processes are killed, and one more amid each retraining. The market's hours are
     faster here than learning is, so each waits for the cycle that is in progress. Gives the service."""
     life, disturbed = begin(stage), set[int]()
-    amid = sorted(chance.choices(range(hours), k=kills))
+    amid = sorted(chance.choices(range(1, hours), k=kills))
     for number in range(hours):
         stage.advance_to(FIRST_HOUR + number + 61 / 3600)
         for _ in range(amid.count(number)):

@@ -99,6 +99,7 @@ def assert_no_secret(stage: Stage, life: Life) -> None:
     assert [] == [secret for secret in secrets if secret in written]
 
 
+@soak
 def test_what_no_start_can_mend_ends_the_service_with_that_one_line(tmp_path: Path) -> None:
     with staged(tmp_path, by_hand=True, service=SERVICE) as stage:
         arguments = ["run", "--live", "--supervised", "--config", stage.config]

@@ -98,6 +98,20 @@ def test_once_it_was_up_the_same_code_is_weather(tmp_path: Path) -> None:
     assert (0, 2) == (asyncio.run(keeper.keep()), len(lives(tmp_path)))
 
 
+def test_a_machine_that_cannot_start_a_process_now_is_asked_again(tmp_path: Path) -> None:
+    keeper = keeper_of(tmp_path / "absent", "sys.exit(0)")
+    (tmp_path / "absent").write_text("a file where its folder should be")
+
+    async def watched() -> int:
+        task = asyncio.create_task(keeper.keep())
+        await until(lambda: keeper.state is State.PAUSING)
+        (tmp_path / "absent").unlink()
+        (tmp_path / "absent").mkdir()
+        return await task
+
+    assert (0, 1) == (asyncio.run(watched()), len(lives(tmp_path / "absent")))
+
+
 @pytest.mark.parametrize("manner", ["time.sleep(600)", "os.kill(os.getpid(), 19)"])
 def test_a_process_that_gives_no_sign_of_life_is_ended_and_started_again(tmp_path: Path, manner: str) -> None:
     keeper = keeper_of(tmp_path, f"up()\nif number == 0:\n    {manner}\nsys.exit(0)")
