@@ -54,7 +54,8 @@ async def kept(one: Beside, settings: Settings, condition: Condition) -> None:
     failures = 0
     while True:
         try:
-            return await one.run(settings, condition)
+            await one.run(settings, condition)
+            return
         except ConfigurationError as error:
             LOG.error("%s does not run: %s", one.name, error)
             return
