@@ -45,7 +45,7 @@ class Features(NamedTuple):
     direction: NDArray[np.int64]
     """[T, P] +1: the long leg is a; -1: it is b."""
     carry: Matrix
-    """[T, P] mean of 72 h of the spread of long a, short b; bps per 8 h."""
+    """[P, T] mean of 72 h of the spread of long a, short b; bps per 8 h. Read along time, as positions are held."""
     legs: NDArray[np.int64]
     """[P, 2] columns a and b."""
     pair_of: NDArray[np.int64]
@@ -72,12 +72,17 @@ class Universes(NamedTuple):
         return features._replace(known=self.known, ranked=self.ranked, shown=self.shown)
 
 
-def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings) -> Features:
-    """Features of every pair at every tick of the panel, and the ranking. Needs 168 h of history for the first ones."""
+def make_features(
+    panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings, newest: int | None = None
+) -> Features:
+    """Features of every pair at every tick of the panel, or at its `newest` ones alone, and the ranking. Needs 168 h of
+    history for the first ones."""
+    rows = len(panel.ticks) if newest is None else newest
+    rate, interval, close = (matrix[-rows:] for matrix in (panel.last_rate, panel.interval, panel.close))
     pairs = panel.pairs
     legs = np.array([(pair.a, pair.b) for pair in pairs], dtype=np.int64).reshape(-1, 2)
     a, b = legs[:, 0], legs[:, 1]
-    carry = {hours: _carry(panel, a, b, hours) for hours in (24, 72, 168)}
+    carry = {hours: _carry(panel, a, b, hours, rows) for hours in (24, 72, 168)}
     sign = np.where(carry[72] >= 0, 1.0, -1.0)
     oriented = {hours: sign * mean for hours, mean in carry.items()}
     long, short = np.where(sign > 0, a, b), np.where(sign > 0, b, a)
@@ -86,37 +91,39 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
         return np.take_along_axis(matrix, side, axis=1)
 
     spread = panel.last_rate[:, b] - panel.last_rate[:, a]
-    basis_ab = panel.close[:, b] / panel.close[:, a] - 1
-    basis_mean, basis_sd = trailing_mean_std(basis_ab, 168)
+    all_basis = panel.close[:, b] / panel.close[:, a] - 1
+    basis_ab = all_basis[-rows:]
+    basis_mean, basis_sd = trailing_mean_std(all_basis, 168, rows)
     returns = np.full_like(panel.close, np.nan)
     returns[1:] = panel.close[1:] / panel.close[:-1] - 1
     cost = round_trip_cost_bps(panel, venues)[a] + round_trip_cost_bps(panel, venues)[b]
     if settings.execution == "maker_first":
         cost -= _saved_by_resting_bps(panel, venues, a, b)
-    value = trailing_mean_std(panel.volume * panel.close, 24)[0]
+    value = trailing_mean_std(panel.volume * panel.close, 24, rows)[0]
     expected = oriented[72] * settings.horizon_hours * 1e4 - cost
     past = np.full_like(panel.close, np.nan)
     past[72:] = panel.close[:-72]
+    past = past[-rows:]
     columns = (
-        _BPS_8H * sign * spread,
+        _BPS_8H * sign * spread[-rows:],
         _BPS_8H * oriented[24],
         _BPS_8H * oriented[72],
         _BPS_8H * oriented[168],
-        _BPS_8H * trailing_mean_std(spread, 72)[1],
+        _BPS_8H * trailing_mean_std(spread, 72, rows)[1],
         _positive_share(spread, sign),
-        _BPS_8H * of(panel.last_rate, long),
-        _BPS_8H * of(panel.last_rate, short),
-        of(panel.interval, long) / 8,
-        of(panel.interval, short) / 8,
+        _BPS_8H * of(rate, long),
+        _BPS_8H * of(rate, short),
+        of(interval, long) / 8,
+        of(interval, short) / 8,
         _due_hours(panel, long) / 8,
         _due_hours(panel, short) / 8,
         np.broadcast_to(cost, expected.shape),
         np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0),
         expected,
-        1e4 * (of(panel.close, short) / of(panel.close, long) - 1),
+        1e4 * (of(close, short) / of(close, long) - 1),
         np.clip(sign * (basis_ab - basis_mean) / np.maximum(basis_sd, 1e-9), -10, 10),
-        100 * of(trailing_mean_std(returns, 24)[1], long),
-        100 * (of(panel.close, long) / of(past, long) - 1),
+        100 * of(trailing_mean_std(returns, 24, rows)[1], long),
+        100 * (of(close, long) / of(past, long) - 1),
         np.log10(np.maximum(np.minimum(value[:, a], value[:, b]), 1.0)),
         np.broadcast_to(_other_quote(panel, legs), expected.shape),
         np.zeros_like(expected),
@@ -137,8 +144,8 @@ def make_features(panel: Panel, venues: Mapping[str, VenueSettings], settings: E
         order=order,
         ranked=ranked,
         shown=_shown(values, ranked),
-        direction=sign.astype(np.int64),
-        carry=np.asfortranarray(_BPS_8H * carry[72]),  # read along time, as positions are held
+        direction=np.ascontiguousarray(sign, dtype=np.int64),
+        carry=np.ascontiguousarray(_BPS_8H * carry[72].T),
         legs=legs,
         pair_of=pair_of,
     )
@@ -190,9 +197,9 @@ def taker_fee_bps(venue: str, venues: Mapping[str, VenueSettings]) -> float:
     return fees(venue, venues[venue]).taker_bps
 
 
-def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int) -> Matrix:
+def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int, rows: int) -> Matrix:
     """Trailing mean of the spread of long a, short b, fraction per hour: what settled over the hours it settled for."""
-    paid, covered = trailing_sum(panel.settled, hours), trailing_sum(panel.settled_hours, hours)
+    paid, covered = (trailing_sum(paid, hours, rows) for paid in (panel.settled, panel.settled_hours))
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.where(covered >= MIN_COVERAGE * hours, paid / covered, np.nan)
     # Both venues at their default rate differ by binary dust only: that is a spread of zero.
@@ -200,14 +207,16 @@ def _carry(panel: Panel, a: NDArray[np.int64], b: NDArray[np.int64], hours: int)
 
 
 def _positive_share(spread: Matrix, sign: Matrix) -> Matrix:
-    above, below = (trailing_sum((way * spread > 1e-12).astype(np.float64), 72) / 72 for way in (1, -1))
+    signs = ((way * spread > 1e-12).astype(np.float64) for way in (1, -1))
+    above, below = (trailing_sum(one, 72, len(sign)) / 72 for one in signs)
     return np.where(sign > 0, above, below)
 
 
 def _due_hours(panel: Panel, side: NDArray[np.int64]) -> Matrix:
     """Hours to the next settlement: the interval in force counted from the last one; 0 if that is overdue."""
-    since = (panel.ticks[:, None] - np.take_along_axis(panel.settled_at, side, axis=1)) / HOUR_MS
-    return np.maximum(np.take_along_axis(panel.interval, side, axis=1) - since, 0.0)
+    ticks, settled_at, interval = (one[-len(side) :] for one in (panel.ticks, panel.settled_at, panel.interval))
+    since = (ticks[:, None] - np.take_along_axis(settled_at, side, axis=1)) / HOUR_MS
+    return np.maximum(np.take_along_axis(interval, side, axis=1) - since, 0.0)
 
 
 def _other_quote(panel: Panel, legs: NDArray[np.int64]) -> Matrix:
@@ -243,23 +252,27 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
 
 
 @compiled
-def trailing_sum(values: Matrix, hours: int) -> Matrix:
-    """[T, N] sum of the last `hours` rows; NaN before there are that many. Adds in time order for every row alike."""
-    sums = np.full(values.shape, np.nan)
-    for t in range(hours - 1, values.shape[0]):
+def trailing_sum(values: Matrix, hours: int, rows: int) -> Matrix:
+    """[rows, N] at each of the newest `rows` rows, the sum of the last `hours`; NaN before there are that many. Adds in
+    time order for every row alike."""
+    sums = np.full((rows, values.shape[1]), np.nan)
+    first = values.shape[0] - rows
+    for t in range(max(hours - 1, first), values.shape[0]):
         for n in range(values.shape[1]):
             total = 0.0
             for row in range(t - hours + 1, t + 1):
                 total += values[row, n]
-            sums[t, n] = total
+            sums[t - first, n] = total
     return sums
 
 
 @compiled
-def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
-    """[T, N] mean and standard deviation of the last `hours` rows that are numbers; NaN where too few are."""
-    means, deviations = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    for t in range(hours - 1, values.shape[0]):
+def trailing_mean_std(values: Matrix, hours: int, rows: int) -> tuple[Matrix, Matrix]:
+    """[rows, N] at each of the newest `rows` rows, mean and standard deviation of the last `hours` that are numbers;
+    NaN where too few are."""
+    shape, first = (rows, values.shape[1]), values.shape[0] - rows
+    means, deviations = np.full(shape, np.nan), np.full(shape, np.nan)
+    for t in range(max(hours - 1, first), values.shape[0]):
         for n in range(values.shape[1]):
             total, count = 0.0, 0
             for row in range(t - hours + 1, t + 1):
@@ -272,7 +285,7 @@ def trailing_mean_std(values: Matrix, hours: int) -> tuple[Matrix, Matrix]:
             for row in range(t - hours + 1, t + 1):
                 if not np.isnan(values[row, n]):
                     squares += (values[row, n] - mean) ** 2
-            means[t, n], deviations[t, n] = mean, np.sqrt(squares / count)
+            means[t - first, n], deviations[t - first, n] = mean, np.sqrt(squares / count)
     return means, deviations
 
 
@@ -367,11 +380,11 @@ def position_carry(
 ) -> float:
     """Mean of 72 h of the spread in the direction that the slot holds, bps per 8 h; 0 where it is not known.
 
-    `carry` [T, P] is that of long a, short b.
+    `carry` [P, T] is that of long a, short b.
     """
     long, short = books.instrument[slot, LONG], books.instrument[slot, SHORT]
     pair = pair_of[long, short]
-    mean = carry[row, pair]
+    mean = carry[pair, row]
     if np.isnan(mean):
         return 0.0
     return mean if long == legs[pair, 0] else -mean

@@ -182,6 +182,7 @@ class Trader:
         done = self._keeper.pairs_of(tick)
         books = self._keeper.resumed(books, record)
         books = await self._recovered(books, record)
+        self._gate.recall(tick)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
             books = await self._trade(books, panel, record, done)
@@ -229,7 +230,7 @@ class Trader:
     async def _trade(self, books: Books, panel: Panel, record: TickRecord, done: set[tuple[int, int]]) -> Books:
         """Forced exits, then what the policy wants, but for pairs that are `done`: they were traded at this tick by a
         process that died in it."""
-        features = make_features(panel, self._settings.data.venues, self._settings.environment)
+        features = make_features(panel, self._settings.data.venues, self._settings.environment, newest=1)
         plan = np.zeros(len(features.legs), dtype=np.int64)
         if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
             self._decide(plan, books, features, record)

@@ -1,6 +1,7 @@
 """The gate: every order passes `RiskGate.review`, used by the trader; executors take nothing that it has not made."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from backtest.accounting import Books
@@ -16,6 +17,7 @@ from bot.risk.prices import QuoteRatios, stale, unreasonable
 from bot.risk.review import Entry
 from bot.risk.shape import malformed
 from bot.risk_settings import RiskSettings
+from data.errors import StateError
 from data.panel import Panel
 from data.quotes import Quote
 from data.types import HOUR_MS
@@ -94,6 +96,12 @@ class RiskGate:
                 return Denied(proposal, denial)
         self._recent.approved(proposal.tick, client_ids)
         return ApprovedOrder(proposal, client_ids, _Seal(proposal))
+
+    def recall(self, tick: int) -> None:
+        """Read the past that `tick` is reviewed by, before anything is decided. A past that cannot be read is left to
+        the first entry, which needs it: exits do not."""
+        with suppress(StateError):
+            self._recent.read(tick)
 
     @property
     def reducing(self) -> bool:

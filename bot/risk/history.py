@@ -42,7 +42,7 @@ class NoHistory:
 
 
 class Recent:
-    """The past as it stands at one tick: read at the tick's first entry, so that exits never wait for the ledger."""
+    """The past as it stands at one tick: read once for all of its entries; exits do without."""
 
     def __init__(self, history: History, failed_entries_hours: int) -> None:
         self._history = history

@@ -6,12 +6,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.functional.warm import WarmPopen
 
 BOT = Path(sys.executable).parent / "bot"
 soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="takes long: make soak runs it")
@@ -27,15 +29,28 @@ learning:
 
 def bot(*arguments: object, timeout_s: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run to the end, whatever the exit code."""
-    return subprocess.run(
-        [BOT, *map(str, arguments)], capture_output=True, text=True, timeout=timeout_s, check=False, cwd=cwd
-    )
+    with _popen(arguments, cwd) as process:
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     """Start in the background."""
-    return subprocess.Popen(
-        [BOT, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    return _popen(arguments, session=True)
+
+
+def _popen(arguments: Sequence[object], cwd: Path | None = None, *, session: bool = False) -> subprocess.Popen[str]:
+    return WarmPopen(
+        [BOT, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        start_new_session=session,
     )
 
 

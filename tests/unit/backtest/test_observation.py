@@ -321,7 +321,7 @@ def cut_sources(market: Market, first: int, last: int) -> Market:
 def sight(panel: Panel, number: int) -> list[bytes]:
     """Everything that depends on the market at a tick, to the bit, the observation of an account included."""
     features, row = make_features(panel, VENUES, SETTINGS), panel.row(hour(number))
-    seen = [array[row].tobytes() for array in (features.values, features.ranked, features.direction, features.carry)]
+    seen = [array[row].tobytes() for array in (features.values, features.ranked, features.direction, features.carry.T)]
     observation = observed(busy_account(), features, row, number)
     return [*seen, observation.tobytes()]
 
@@ -351,7 +351,8 @@ def differing_ticks(build: Build) -> list[int]:
     for number in random_ticks(12, seed=2):
         begins = hour(number - HISTORY_H)
         whole_row = [
-            array[number].tobytes() for array in (features.values, features.ranked, features.direction, features.carry)
+            array[number].tobytes()
+            for array in (features.values, features.ranked, features.direction, features.carry.T)
         ]
         expected = [*whole_row, observed(busy_account(), features, number, number).tobytes()]
         cuts = (
@@ -370,8 +371,17 @@ def test_nothing_is_seen_from_the_future_or_from_before_the_history() -> None:
     assert [] == differing_ticks(honest)
 
 
+@pytest.mark.parametrize("newest", [1, 2, 50, HOURS + 1])
+def test_the_newest_rows_by_themselves_are_those_of_all(newest: int) -> None:
+    alone = make_features(whole_panel(), VENUES, SETTINGS, newest)._asdict()
+    shapes = {"legs": len(alone["legs"]), "pair_of": len(alone["pair_of"])}
+    for name, every in whole_features()._asdict().items():
+        there = every[:, -newest:] if name == "carry" else every[-shapes.get(name, newest) :]
+        assert there.tobytes() == alone[name].tobytes(), name
+
+
 @pytest.mark.parametrize("name", ["close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at"])
-def test_the_test_above_would_notice_an_input_from_the_next_hour(name: str) -> None:
+def test_the_check_of_cuts_would_notice_an_input_from_the_next_hour(name: str) -> None:
     def peeking(market: Market, first: int, last: int) -> Panel:
         panel = build_panel(market.instruments, market.bars, market.settlements, first, last, DELAY_S)
         return replace(panel, **{name: np.roll(getattr(panel, name), -1, axis=0)})
@@ -474,7 +484,7 @@ def test_two_venues_at_their_default_rates_have_no_spread_at_all() -> None:
     features = features_of(legs, {leg.key: flat_bars(HOURS) for leg in legs}, funding)
     values = {name: set(features.values[168:, 0, NAMES.index(name)].tolist()) for name in NAMES}
     assert {0.0} == values["spread_24h"] == values["spread_72h"] == values["spread_168h"] == values["spread_now"]
-    assert {0.0} == values["spread_positive_72h"] == set(features.carry[168:, 0].tolist())
+    assert {0.0} == values["spread_positive_72h"] == set(features.carry[0, 168:].tolist())
     assert {30.0} == values["break_even"]
     assert {-20.5} == values["expected_net"]
 
@@ -543,10 +553,10 @@ def test_the_account_and_its_positions_by_hand() -> None:
         "venue_balance": 2 * min(on_binance, worth - on_binance) / worth,
         "slot0.pnl": 100 * (9 - fees / 2) / 303,
         "slot0.held_time": 300 / 168,
-        "slot0.carry_72h": features.carry[number, 0],
+        "slot0.carry_72h": features.carry[0, number],
         "slot1.pnl": 100 * (3 - fees / 2) / 303,
         "slot1.held_time": 300 / 168,
-        "slot1.carry_72h": -features.carry[number, 1],
+        "slot1.carry_72h": -features.carry[1, number],
         "slot2.pnl": 0.0,
         "slot2.held_time": 0.0,
         "slot2.carry_72h": 0.0,
@@ -574,6 +584,6 @@ def test_a_rank_with_nothing_to_show_is_all_zero() -> None:
 
 def test_no_number_of_an_observation_is_ever_missing() -> None:
     features = whole_features()
-    assert np.isnan(features.carry[168:]).any(), "no carry is missing, so this proves nothing"
+    assert np.isnan(features.carry[:, 168:]).any(), "no carry is missing, so this proves nothing"
     for number in range(168, HOURS + 1):
         assert np.isfinite(observed(busy_account(), features, number, number)).all()
