@@ -54,8 +54,10 @@ class Keeper:
         start: Callable[[], Awaitable[Child]],
         settings: ServiceSettings,
         held: Callable[[], str] = lambda: "",
+        lasting: frozenset[int] = LASTING,
     ) -> None:
-        """`held` says why it may not be started again just now, if there is a reason."""
+        """`lasting`: exit codes after which one that never came up is not started again. `held` says why it may not be
+        started again just now, if there is a reason."""
         self.name = name
         self.child: Child | None = None
         self.restarts = 0
@@ -63,6 +65,7 @@ class Keeper:
         self._start = start
         self._settings = settings
         self._held = held
+        self._lasting = lasting
         self._was_up = False
         self._state = State.STARTING
 
@@ -84,7 +87,7 @@ class Keeper:
         while True:
             begun, self._state = time.monotonic(), State.STARTING
             code = await self._lived()
-            if self.ending or code == 0 or (code in LASTING and not self._was_up):
+            if self.ending or code == 0 or (code in self._lasting and not self._was_up):
                 self._state = State.ENDED
                 return code
             failures = 1 if time.monotonic() - begun > HEALTHY_S else failures + 1
@@ -165,8 +168,8 @@ async def end_all(keepers: list[Keeper], kept: list[asyncio.Task[int]], stop_s: 
     hurry.cancel()
     with suppress(asyncio.CancelledError):
         await hurry
-    for keeper in keepers:
-        if keeper.state is not State.ENDED:
+    for keeper, task in zip(keepers, kept, strict=True):
+        if not task.done():
             LOG.warning("the %s did not end when it was asked to: it is ended by force", keeper.name)
         keeper.end(signal.SIGKILL)
     await asyncio.gather(*kept, return_exceptions=True)

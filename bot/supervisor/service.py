@@ -22,15 +22,19 @@ from bot.settings import Settings
 from bot.supervisor.beside import SERVICES, kept
 from bot.supervisor.child import Child, environment, python
 from bot.supervisor.condition import Condition
-from bot.supervisor.keeper import Keeper, end_all
+from bot.supervisor.keeper import LASTING, Keeper, State, end_all
 from bot.supervisor.notify import Notifier
 from data.credentials import VARIABLES
-from data.errors import ConfigurationError, StateError
+from data.errors import ConfigurationError, StateError, VenueError
 from data.settings import DataSettings
 
+LOOK_S = 0.2
 ORPHAN_S = 10.0
 """A trader whose supervisor was killed is gone by then."""
 INTERRUPTED = 130
+REFUSED = LASTING | {VenueError.exit_code}
+"""A trader that never came up is not started again after these: who started the service is told at once. A live account
+that exists waits for its venues by itself."""
 
 
 def wants_supervision(settings: Settings, hours: int | None, asked: bool | None) -> bool:
@@ -49,10 +53,20 @@ def serve(settings: Settings, bounds: dict[str, Any], *, fresh: bool) -> int:
     another service or bot has the folder."""
     with single_instance(settings.var, SERVICE_LOCK):
         start_logging(settings.var / "logs", "supervisor")
-        terminal = logging.StreamHandler(cast(TextIO, RedactedStream(sys.stderr, redactor())))
-        terminal.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        LOG.addHandler(terminal)
+        for handler in _terminal():
+            LOG.addHandler(handler)
         return asyncio.run(Service(settings, bounds, fresh=fresh).run())
+
+
+def _terminal() -> list[logging.Handler]:
+    """What people see: on stderr what is wrong, on stdout the rest."""
+    hide = redactor()
+    news, wrong = (logging.StreamHandler(cast(TextIO, RedactedStream(s, hide))) for s in (sys.stdout, sys.stderr))
+    news.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    news.addFilter(lambda record: record.levelno < logging.ERROR)
+    wrong.setFormatter(logging.Formatter("bot: %(message)s"))
+    wrong.setLevel(logging.ERROR)
+    return [news, wrong]
 
 
 class Service:
@@ -64,7 +78,7 @@ class Service:
         self._fresh = fresh
         self._latch = LatchFile(settings.var / LATCH)
         self._stop, self._now = asyncio.Event(), asyncio.Event()
-        keepers = [Keeper("trader", self._start_trader, settings.service, self._killed)]
+        keepers = [Keeper("trader", self._start_trader, settings.service, self._killed, REFUSED)]
         if settings.service.collect and settings.profile != "sandbox":
             keepers.append(Keeper("collector", self._start_collector, settings.service))
         self._keepers = {keeper.name: keeper for keeper in keepers}
@@ -79,7 +93,7 @@ class Service:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that is closed ends nothing
         wanted = [one for one in SERVICES if one.wanted(self._settings)]
         beside = [asyncio.create_task(kept(one, self._settings, self._condition)) for one in wanted]
-        tasks = {name: asyncio.create_task(keeper.keep()) for name, keeper in self._keepers.items()}
+        tasks = {name: asyncio.create_task(self._keep(keeper)) for name, keeper in self._keepers.items()}
         LOG.info("the service has begun; `bot logs --follow` shows what it does")
         try:
             code = await self._until_over(tasks)
@@ -89,7 +103,17 @@ class Service:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            LOG.info("the service has ended; `bot status` shows how the account stands, the next start goes on")
         return INTERRUPTED if self._now.is_set() else code
+
+    async def _keep(self, keeper: Keeper) -> int:
+        """The trader at once, others once it is up: what it lacks at its beginning it asks for alone."""
+        trader = self._keepers["trader"]
+        while keeper is not trader and trader.state is not State.UP:
+            if keeper.ending:
+                return 0
+            await asyncio.sleep(LOOK_S)
+        return await keeper.keep()
 
     async def _until_over(self, tasks: dict[str, asyncio.Task[int]]) -> int:
         """Wait for the trader's last exit code or a signal. A collector that does not come back is told."""
