@@ -3,7 +3,6 @@
 Without a trader: nothing here touches the ledger, and each access has connections of its own.
 """
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from bot.settings import Settings
 from data.credentials import credentials
 from data.exchange import Venue
 from data.quotes import OrderBook, Quote
+from data.secrets import Secrets
 from data.settings import VenueSettings
 from data.types import Instrument
 
@@ -32,13 +32,13 @@ class Access:
 
 @asynccontextmanager
 async def open_access(name: str, settings: Settings) -> AsyncIterator[Access]:
-    """A venue of the settings, with the keys of the environment. Raises ConfigurationError for missing keys, and in a
-    rehearsal for any address that is not on this machine; VenueError where the venue cannot be used."""
+    """A venue of the settings, with the keys of the environment or the keyring. Raises ConfigurationError for missing
+    keys, and in a rehearsal for any address that is not on this machine; VenueError where the venue cannot be used."""
     told = venue_settings(name, settings)
     rehearsal = settings.sandbox.url is not None
     if rehearsal:
         loopback_only(told.base_url or "")
-    data, keys = settings.data, credentials(name, os.environ)
+    data, keys = settings.data, credentials(name, Secrets())
     async with (
         Venue(name, told, timeout_s=data.timeout_s, concurrency=data.concurrency) as venue,
         LiveAccount(name, told, keys, timeout_s=data.timeout_s, loopback=rehearsal) as account,

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from bot.redaction import Redactor, redactor
 
 LOG = logging.getLogger("bot")
+TELEGRAM = "bot.telegram"
+"""Logger of what Telegram's own loops meet: the alerts tell other warnings, and not these."""
 MAX_LOG_BYTES, LOG_FILES = 5_000_000, 5
 
 

@@ -133,7 +133,37 @@ class Latches:
 
     def read(self) -> Latch:
         """What holds now."""
-        return max((file.read() for file in self.files), key=lambda latch: list(LatchState).index(latch.state))
+        return max((latch for _, latch in self.held()), key=lambda latch: list(LatchState).index(latch.state))
+
+    def held(self) -> list[tuple[LatchFile, Latch]]:
+        """What each of them says, to lift those that hold."""
+        return [(file, file.read()) for file in self.files]
+
+
+def strict(held: Sequence[tuple[LatchFile, Latch]]) -> list[Latch]:
+    """Those that a person must want to lift: more than pauses."""
+    return [latch for _, latch in held if latch.state not in (LatchState.NONE, LatchState.PAUSED)]
+
+
+def lift(held: Sequence[tuple[LatchFile, Latch]]) -> str:
+    """Lift everything that was seen to hold; what it was, in words. Raises StateError where that has changed."""
+    holding = [(file, latch) for file, latch in held if latch.state is not LatchState.NONE]
+    for file, latch in holding:
+        file.lift(latch)
+    return "; ".join(latch_line(latch) for _, latch in holding) or "nothing held entries back"
+
+
+def latch_line(latch: Latch) -> str:
+    """What holds, in a line for people."""
+    match latch.state:
+        case LatchState.NONE:
+            return "nothing holds entries back"
+        case LatchState.UNREADABLE:
+            return f"entries are stopped, as the latch file cannot be understood: {latch.reason}"
+        case LatchState.PAUSED:
+            return f"entries are paused since {latch.since}: {latch.reason}"
+        case LatchState.KILLED:
+            return f"killed since {latch.since}, positions are only reduced: {latch.reason}"
 
 
 def _understood(content: bytes) -> Latch:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +20,7 @@ from bot.settings import Settings
 from bot.worlds import World
 from data.credentials import credentials
 from data.errors import ConfigurationError, OutcomeUnknown, StateError, VenueUnreachable
+from data.secrets import Secrets
 from data.types import Instrument
 from pbt_online.manifest import code_version
 from pbt_online.registry import Registry
@@ -40,9 +40,9 @@ class Live:
 
 
 async def open_accounts(settings: Settings, world: World) -> Accounts:
-    """The account at every venue, with the keys of the environment; they close with the world. Raises
+    """The account at every venue, with the keys of the environment or the keyring; they close with the world. Raises
     ConfigurationError for missing keys and, in a rehearsal, for an address that is not on this machine."""
-    keys = {name: credentials(name, os.environ) for name in world.told}
+    keys = {name: credentials(name, Secrets()) for name in world.told}
     return {
         name: await world.closing.enter_async_context(
             LiveAccount(

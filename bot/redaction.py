@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
-from data.credentials import VARIABLES
+from data.errors import ConfigurationError
+from data.secrets import SECRETS, Secrets
 
 HIDDEN = "***"
 LEAST = 8
@@ -38,8 +39,11 @@ class Redactor:
 
 
 def redactor() -> Redactor:
-    """Of this process's environment."""
-    return Redactor(os.environ)
+    """Of what this process can know: its environment, and the keyring where there is one."""
+    try:
+        return Redactor({**Secrets(), **os.environ})
+    except ConfigurationError:  # a keyring that is locked tells nobody anything
+        return Redactor(os.environ)
 
 
 class RedactedStream:
@@ -60,7 +64,7 @@ class RedactedStream:
 
 
 def _secrets(environment: Mapping[str, str]) -> set[str]:
-    ours = {variable for named in VARIABLES.values() for variable in named.values()} - _PUBLIC
+    ours = SECRETS.keys() - _PUBLIC
     found = {value.strip() for name, value in environment.items() if name in ours and value.strip()}
     found |= {
         value.strip()

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from bot.identity import market_name
 from bot.latch import HALT, LATCH, Latches, LatchFile
+from bot.ledger.feed import LEDGER
 from bot.settings import Settings
 from pbt_online.registry import Registry
 
 
 def ledger_path(settings: Settings) -> Path:
     """Where the ledger is."""
-    return settings.var / "ledger.sqlite"
+    return settings.var / LEDGER
 
 
 def latch_file(settings: Settings) -> LatchFile:

@@ -47,6 +47,7 @@ _SAYS_NO = (
 stand for failures inside the venue."""
 NONSENSE = (TypeError, ValueError, LookupError, AttributeError)
 """An answer of status 200 that is empty, cut off or of another kind ends so somewhere inside ccxt."""
+KEYS_ADVICE = ": its key is wrong or may not do this; `bot secrets list` says where keys come from"
 _QUERY = re.compile(r"(https?://[^\s?]+)\?\S*")
 
 
@@ -247,7 +248,8 @@ class Connection:
                 f"{self.name} cannot be reached ({detail}): check the network, "
                 "or try the bot without one by `bot run --paper`"
             )
-        return VenueRefused(f"{self.name} refused a request ({detail})", getattr(error, "answer", None))
+        advice = KEYS_ADVICE if isinstance(error, ccxt.AuthenticationError) else ""
+        return VenueRefused(f"{self.name} refused a request ({detail}){advice}", getattr(error, "answer", None))
 
 
 class _ClockRefused(VenueRefused):

@@ -1,4 +1,4 @@
-"""Keys of an account at a venue: read from the environment, handed to its client, shown to nobody.
+"""Keys of an account at a venue: made of what `data.secrets` finds, handed to its client, shown to nobody.
 
 Used by `data.connection` and by who opens an account: live trading, the kill switch, the doctor.
 """
@@ -48,7 +48,10 @@ def credentials(venue: str, environment: Mapping[str, str]) -> Credentials:
     named = VARIABLES[venue]
     parts = {part: environment.get(variable, "").strip() for part, variable in named.items()}
     if missing := [named[part] for part, value in parts.items() if not value]:
-        raise ConfigurationError(f"the keys of {venue} are missing: set {', '.join(missing)} in the environment")
+        raise ConfigurationError(
+            f"the keys of {venue} are missing: set {', '.join(missing)} in the environment, "
+            "or by `bot secrets set NAME`"
+        )
     for part, shape in _SHAPES.items():
         if part in parts and not shape.fullmatch(parts[part]):
             raise ConfigurationError(f"{named[part]} is not of the form 0x and {_digits(part)} hexadecimal digits")

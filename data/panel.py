@@ -5,10 +5,13 @@ exception is `open_after`, the price at which that decision fills; features neve
 the lake) and for backtests (from a whole market) by the same `build_panel`.
 """
 
+import math
+import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,7 @@ FIELDS = ("close", "volume", "settled", "settled_hours", "interval", "last_rate"
 """The matrices of a panel."""
 SMALL = ("settled_hours", "interval")
 """Those that hold small whole numbers, in single precision: a panel of years has to fit into memory."""
+LARGE_BYTES = 1 << 22
 SPOT_INTERVAL_HOURS = 8
 """What the panel says of a spot market, which never settles: the usual interval, as if one had just been at zero."""
 
@@ -156,12 +160,20 @@ def empty_panel(instruments: Sequence[Instrument], first_tick: int, last_tick: i
     ticks = np.arange(first_tick, last_tick + 1, HOUR_MS, dtype=np.int64)
     # An instrument's hours lie side by side: it is filled, and most features are made, along them.
     shape = len(instruments), len(ticks)
-    fields = {name: np.empty(shape, np.float32 if name in SMALL else np.float64).T for name in FIELDS}
+    fields = {name: _zeros(shape, np.dtype(np.float32 if name in SMALL else np.float64)).T for name in FIELDS}
     panel = Panel(ticks=ticks, instruments=tuple(instruments), **fields)
     _check_instruments(panel.instruments)
     panel.open_after[:] = panel.close[:] = np.nan
-    panel.volume[:] = 0.0
     return panel
+
+
+def _zeros(shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Zeros. Years of many instruments lie in pages of the usual size: where memory is scattered, looking for huge
+    ones, as numpy does, takes longer than filling them."""
+    size = math.prod(shape) * dtype.itemsize
+    if size < LARGE_BYTES:
+        return np.zeros(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 def _check_ticks(first: int, last: int) -> None:
@@ -197,7 +209,7 @@ def fill_bars(panel: Panel, column: int, open_time: Times, first: Prices, last: 
     _put(panel.volume[:, column], closed_at[closes], volume[closes])
 
 
-def _put(line: Prices, rows: Times, values: Prices) -> None:
+def _put(line: Prices, rows: Times, values: Prices | Times) -> None:
     """Write into rows in ascending order; where none is left out, as one piece, which is five times as fast."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1:
         line[rows[0] : rows[-1] + 1] = values
@@ -231,13 +243,12 @@ def _fill_spot(panel: Panel, column: int, history: Settlements) -> None:
 
 def _fill_settled(panel: Panel, column: int, history: Settlements, delay_s: int) -> None:
     announced = panel.instruments[column].interval_hours
-    panel.settled[:, column] = panel.settled_hours[:, column] = 0.0
     hours = funding_intervals(history.time, announced)
     rows = -((panel.ticks[0] + delay_s * 1000 - history.stamp) // HOUR_MS)
-    inside = (rows >= 0) & (rows < len(panel.ticks))
+    inside = slice(*np.searchsorted(rows, (0, len(panel.ticks))))
     if bool(np.all(np.diff(rows) > 0)):
-        panel.settled[rows[inside], column] = history.rate[inside]
-        panel.settled_hours[rows[inside], column] = hours[inside]
+        _put(panel.settled[:, column], rows[inside], history.rate[inside])
+        _put(panel.settled_hours[:, column], rows[inside], hours[inside])
     else:  # one came late, in the hour of the next one
         np.add.at(panel.settled[:, column], rows[inside], history.rate[inside])
         np.add.at(panel.settled_hours[:, column], rows[inside], hours[inside])

@@ -1,7 +1,7 @@
 """Settings of the data floor: which venues, which assets, how far back, and the synthetic market's shape."""
 
 from datetime import UTC, datetime
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,6 +12,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     on_one_line: ClassVar[bool] = False
     """Whether YAML shows it as one line of what differs from the defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_the_model_says(cls, told: Any) -> Any:
+        """A section that stands in YAML with nothing in it."""
+        return {} if told is None else told
 
 
 class VenueSettings(Frozen):

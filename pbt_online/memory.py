@@ -21,6 +21,8 @@ from typing import Any
 from data.durable import write_whole
 from data.errors import CorruptData
 
+JOURNAL = "rounds.jsonl"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -50,7 +52,7 @@ class Memory:
     def __init__(self, folder: Path) -> None:
         """Reads what is there; a last line that was cut off by a crash is dropped. Raises CorruptData for others."""
         self.folder = folder
-        self._journal = folder / "rounds.jsonl"
+        self._journal = folder / JOURNAL
         self._lock = Lock()
         self._held: dict[str, bytes] = {}
         """Checkpoints that were stored or read and checked already."""
@@ -108,12 +110,22 @@ class Memory:
     def _read(self) -> list[Entry]:
         if not self._journal.exists():
             return []
-        text = self._journal.read_text()
-        whole, _, cut = text.rpartition("\n")
+        whole, _, cut = self._journal.read_text().rpartition("\n")
         if cut:
             with self._journal.open("r+") as file:
                 file.truncate(len((whole + "\n").encode()) if whole else 0)
-        try:
-            return [Entry(**json.loads(line)) for line in whole.splitlines()]
-        except (ValueError, TypeError) as error:
-            raise CorruptData(f"{self._journal} is damaged ({error}): restore it, or train with --fresh") from error
+        return _entries(whole, self._journal)
+
+
+def read_entries(folder: Path) -> list[Entry]:
+    """The entries under `folder` for who only looks, while somebody may be writing: nothing is made, mended or held.
+    Raises CorruptData."""
+    journal = folder / JOURNAL
+    return _entries(journal.read_text().rpartition("\n")[0], journal) if journal.exists() else []
+
+
+def _entries(lines: str, journal: Path) -> list[Entry]:
+    try:
+        return [Entry(**json.loads(line)) for line in lines.splitlines()]
+    except (ValueError, TypeError) as error:
+        raise CorruptData(f"{journal} is damaged ({error}): restore it, or train with --fresh") from error

@@ -15,13 +15,10 @@ from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import listed, make_collector, open_streams, open_world
 from data.collection import Collected, Progress
-from data.errors import MissingData
+from data.errors import ExitCode, MissingData
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as of a shell."""
 
 
 def collect_history(settings: Settings, bounds: Bounds, days: int | None, *, as_json: bool) -> None:
@@ -32,7 +29,7 @@ def collect_history(settings: Settings, bounds: Bounds, days: int | None, *, as_
             asyncio.run(_collect(settings, bounds, days, as_json))
         except KeyboardInterrupt:
             Console(stderr=True).print("stopped; what has arrived is stored, the next `bot collect` goes on from there")
-            raise SystemExit(INTERRUPTED) from None
+            raise SystemExit(ExitCode.INTERRUPTED.value) from None
 
 
 async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json: bool) -> None:

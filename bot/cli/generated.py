@@ -4,17 +4,23 @@ A test holds the files equal to this.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
+from bot.cli.exit_codes import exit_code_page
 from bot.risk import Denial
 from bot.risk_settings import RiskSettings
-from bot.settings import Settings, live_settings, paper_settings, to_yaml
+from bot.settings import Settings, live_settings, paper_settings
+from bot.settings_schema import schema_text
+from bot.settings_yaml import to_yaml
+from bot.telegram.commands import MEANINGS
+from bot.telegram_settings import LoudnessSettings, TelegramSettings
 from data.defects import defect_table
 
 ROOT = Path(__file__).parents[2]
-TABLE_BEGINS = "<!-- generated from data/defects.py -->\n"
+SCHEMA = "schema.json"
+"""Beside the YAML files that name it."""
 TABLE_ENDS = "<!-- end -->"
 OBSERVATION_INTRODUCTION = """\
 # The observation
@@ -59,16 +65,23 @@ apart than 5 %, and USDT and USDC were never further apart than 0.5 %.
 def generated() -> dict[str, str]:
     """Every generated file by its path in the repository."""
     return {
-        "config/sandbox.yaml": to_yaml(Settings(), "The embedded sandbox: what `bot run --paper` does by itself."),
+        "config/sandbox.yaml": to_yaml(
+            Settings(), "The embedded sandbox: what `bot run --paper` does by itself.", SCHEMA
+        ),
         "config/paper.yaml": to_yaml(
-            paper_settings(), "Paper trading on the real venues by their public data: no keys."
+            paper_settings(), "Paper trading on the real venues by their public data: no keys.", SCHEMA
         ),
         "config/live.example.yaml": to_yaml(
-            live_settings(), "Live trading, an example: copy it, and read docs/live.md before you send an order."
+            live_settings(),
+            "Live trading, an example: copy it, and read docs/live.md before you send an order.",
+            SCHEMA,
         ),
-        "docs/data_quality.md": _with_table("docs/data_quality.md", defect_table()),
+        f"config/{SCHEMA}": schema_text(),
+        "docs/data_quality.md": _with_tables("docs/data_quality.md", {"data/defects.py": defect_table()}),
+        "docs/exit_codes.md": exit_code_page(),
         "docs/observation.md": _observation(),
         "docs/risk.md": _risk(),
+        "docs/telegram.md": _with_tables("docs/telegram.md", _telegram()),
     }
 
 
@@ -78,11 +91,37 @@ def main() -> None:
         Path(path).write_text(text)
 
 
-def _with_table(path: str, table: str) -> str:
-    """A document that people write, with `table` between its two marks."""
-    before, mark, rest = (ROOT / path).read_text().partition(TABLE_BEGINS)
-    _, end, after = rest.partition(TABLE_ENDS)
-    return before + mark + table + end + after
+def _with_tables(path: str, tables: Mapping[str, str]) -> str:
+    """A document that people write, with each table between its two marks; the first one names its source."""
+    text = (ROOT / path).read_text()
+    for source, table in tables.items():
+        before, mark, rest = text.partition(f"<!-- generated from {source} -->\n")
+        _, end, after = rest.partition(TABLE_ENDS)
+        text = before + mark + table + end + after
+    return text
+
+
+def _telegram() -> dict[str, str]:
+    commands = "".join(f"| `/{command.value}` | {text} |\n" for command, text in MEANINGS.items())
+    loudness = "".join(
+        f"| `{name}` | {field.default} | {field.description} |\n"
+        for name, field in LoudnessSettings.model_fields.items()
+    )
+    settings = "".join(
+        f"| `{name}` | {_shown(field.get_default(call_default_factory=True))} | {field.description} |\n"
+        for name, field in TelegramSettings.model_fields.items()
+        if name != "loudness"
+    )
+    head = "default | |\n|---|---|---|\n"
+    return {
+        "bot/telegram/commands.py": f"| command | |\n|---|---|\n{commands}",
+        "bot/telegram_settings.py, LoudnessSettings": f"| `telegram.loudness.` | {head}{loudness}",
+        "bot/telegram_settings.py": f"| `telegram.` | {head}{settings}",
+    }
+
+
+def _shown(value: object) -> str:
+    return "none" if value == () else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _observation() -> str:

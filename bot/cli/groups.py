@@ -27,9 +27,10 @@ def data_check(
     options = Options(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url
     )
+    settings = options.settings()
     from bot.cli.lake import check_lake
 
-    check_lake(options.settings(), set_aside=set_aside, as_json=as_json)
+    check_lake(settings, set_aside=set_aside, as_json=as_json)
 
 
 @data_app.command("gaps")
@@ -50,9 +51,10 @@ def data_gaps(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
         first=first,
     )  # fmt: skip
+    settings = options.settings()
     from bot.cli.lake import show_gaps
 
-    show_gaps(options.settings(), options.bounds(), fix=fix, as_json=as_json)
+    show_gaps(settings, options.bounds(), fix=fix, as_json=as_json)
 
 
 @data_app.command("import")
@@ -65,18 +67,19 @@ def data_import(
     as_json: AsJson = False,
 ) -> None:
     """Take recorded files into the collected data."""
+    settings = Options(config=config, var=var, venues=venues, assets=assets).settings()
     from bot.cli.lake import import_files
 
-    options = Options(config=config, var=var, venues=venues, assets=assets)
-    import_files(options.settings(), folder, as_json=as_json)
+    import_files(settings, folder, as_json=as_json)
 
 
 @data_app.command("compact")
 def data_compact(config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None) -> None:
     """Move everything into the files of its month, for pandas, polars and DuckDB."""
+    settings = Options(config=config, var=var, replay=replay, seed=seed).settings()
     from bot.cli.lake import compact
 
-    compact(Options(config=config, var=var, replay=replay, seed=seed).settings())
+    compact(settings)
 
 
 champion_app = typer.Typer(help="Which versions there are, and which one trades.", no_args_is_help=True)
@@ -87,9 +90,10 @@ def champion_list(
     config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None, as_json: AsJson = False
 ) -> None:
     """Every version of the registry."""
+    settings = Options(config=config, var=var, replay=replay, seed=seed).settings()
     from bot.cli.champion import list_versions
 
-    list_versions(Options(config=config, var=var, replay=replay, seed=seed).settings(), as_json=as_json)
+    list_versions(settings, as_json=as_json)
 
 
 @champion_app.command("show")
@@ -102,9 +106,10 @@ def champion_show(
     as_json: AsJson = False,
 ) -> None:
     """A version's manifest, and every champion so far."""
+    settings = Options(config=config, var=var, replay=replay, seed=seed).settings()
     from bot.cli.champion import show_version
 
-    show_version(Options(config=config, var=var, replay=replay, seed=seed).settings(), name, as_json=as_json)
+    show_version(settings, name, as_json=as_json)
 
 
 @champion_app.command("promote")
@@ -118,9 +123,10 @@ def champion_promote(
     as_json: AsJson = False,
 ) -> None:
     """Let a version trade; a running bot follows at its next hour."""
+    settings = Options(config=config, var=var, replay=replay, seed=seed).settings()
     from bot.cli.champion import promote
 
-    promote(Options(config=config, var=var, replay=replay, seed=seed).settings(), name, yes=yes, as_json=as_json)
+    promote(settings, name, yes=yes, as_json=as_json)
 
 
 @champion_app.command("rollback")
@@ -128,6 +134,7 @@ def champion_rollback(
     config: Config = None, var: Var = None, replay: Replay = None, seed: Seed = None, as_json: AsJson = False
 ) -> None:
     """Let the champion before this one trade again."""
+    settings = Options(config=config, var=var, replay=replay, seed=seed).settings()
     from bot.cli.champion import roll_back
 
-    roll_back(Options(config=config, var=var, replay=replay, seed=seed).settings(), as_json=as_json)
+    roll_back(settings, as_json=as_json)

@@ -4,10 +4,9 @@ from dataclasses import asdict
 
 from rich.markup import escape
 
-from bot.cli.latch import latch_line
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
 from bot.instance import is_running
-from bot.latch import LatchState
+from bot.latch import LatchState, latch_line
 from bot.ledger.store import Ledger
 from bot.run_folder import latches, ledger_path
 from bot.settings import Settings

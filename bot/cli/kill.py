@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import asdict
 from importlib import import_module
 from threading import Thread
@@ -15,11 +15,12 @@ from rich.markup import escape
 
 from bot.latch import LATCH, LatchFile
 from bot.settings import Settings
+from data.errors import ExitCode
 
 if TYPE_CHECKING:
     from bot.killer import Killed, Killer
 
-NOT_FLAT = 3
+NOT_FLAT = ExitCode.VENUE
 """Exit code where positions or orders may be left."""
 LOOK_S = 0.5
 
@@ -38,7 +39,8 @@ def kill_bot(settings: Settings, reason: str, *, deadline_s: float, grace_s: flo
     loading.start()
     bot = killer.stop(grace_s)
     loading.join()
-    typer.secho(f"latched; {bot}; closing everything on {', '.join(settings.data.venues)}", err=True)
+    with suppress(OSError):  # a terminal that is gone, or who started this and is: closing goes on
+        typer.secho(f"latched; {bot}; closing everything on {', '.join(settings.data.venues)}", err=True)
     killed = asyncio.run(_flatten(killer, settings, bot, deadline_s))
     _show(killed, as_json=as_json)
     if not killed.complete:

@@ -8,7 +8,7 @@ from rich.markup import escape
 
 from bot.cli.tables import print_json, show
 from bot.instance import is_running
-from bot.latch import Latch, LatchState
+from bot.latch import Latch, latch_line, lift, strict
 from bot.run_folder import latch_file, latches, ledger_path
 from bot.settings import Settings
 from data.errors import ConfigurationError
@@ -23,28 +23,11 @@ def pause_entries(settings: Settings, reason: str, *, as_json: bool) -> None:
 
 def resume_entries(settings: Settings, *, yes: bool, as_json: bool) -> None:
     """Lift what holds, after saying what that is; raises ConfigurationError where a kill is not confirmed."""
-    held = [(file, file.read()) for file in latches(settings).files]
-    strict = [latch for _, latch in held if latch.state not in (LatchState.NONE, LatchState.PAUSED)]
-    if strict:
-        _confirm(f"this lifts what stops the bot: {'; '.join(map(latch_line, strict))}", yes)
-    held = [(file, latch) for file, latch in held if latch.state is not LatchState.NONE]
-    for file, latch in held:
-        file.lift(latch)
-    before = "; ".join(latch_line(latch) for _, latch in held) or "nothing held entries back"
+    held = latches(settings).held()
+    if grave := strict(held):
+        _confirm(f"this lifts what stops the bot: {'; '.join(map(latch_line, grave))}", yes)
+    before = lift(held)
     _told(settings, latches(settings).read(), f"before: {before}", as_json)
-
-
-def latch_line(latch: Latch) -> str:
-    """What holds, in a line; for `bot status` too."""
-    match latch.state:
-        case LatchState.NONE:
-            return "nothing holds entries back"
-        case LatchState.UNREADABLE:
-            return f"entries are stopped, as the latch file cannot be understood: {latch.reason}"
-        case LatchState.PAUSED:
-            return f"entries are paused since {latch.since}: {latch.reason}"
-        case LatchState.KILLED:
-            return f"killed since {latch.since}, positions are only reduced: {latch.reason}"
 
 
 def _confirm(what: str, yes: bool) -> None:

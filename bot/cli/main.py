@@ -1,16 +1,13 @@
 """The `bot` command: reads arguments, hands over, prints, and ends with an exit code that means something.
 
-Heavy imports happen inside the commands, so that help and mistakes answer at once.
-
-    exit codes   0 done   1 a defect of the bot   2 configuration or arguments   3 a venue cannot be used
-                 4 market data   5 what is on disk does not fit (another bot, another world)   6 training
-                 130 Ctrl-C in what does not go on by itself (`collect`)
+Heavy imports happen inside the commands, after the configuration was read, so that help and mistakes answer at once.
+The exit codes are in docs/exit_codes.md.
 """
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,24 +26,44 @@ from bot.cli.arguments import (
     Var,
     Venues,
 )
+from bot.cli.first import first_app
 from bot.cli.groups import champion_app, data_app
+from bot.cli.learning import learning_app
 from bot.cli.options import Options
 from bot.cli.safety import safety_app
-from data.errors import ConfigurationError, FundingBotError, StateError
+from bot.cli.secrets import secrets_app
+from data.errors import ConfigurationError, ExitCode, FundingBotError
 
 app = typer.Typer(
-    help="Funding-rate arbitrage across venues. Start with: bot run --paper",
+    help="Funding-rate arbitrage across venues. Start with: bot run --paper, or bot init",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # half of the time that help takes is spent on loading what draws its frames
 )
+app.add_typer(first_app)
+app.add_typer(learning_app)
+app.add_typer(safety_app)
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
-app.add_typer(safety_app)
+app.add_typer(secrets_app, name="secrets")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"funding-bot {version('funding-bot')}")
+        raise typer.Exit
 
 
 @app.callback()
-def root(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+def root(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Which this is.")
+    ] = False,
+) -> None:
     """Global options come before the command."""
 
 
@@ -78,10 +95,10 @@ def run(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
         first=first, last=last, hours=hours,
     )  # fmt: skip
+    settings, bounds = options.settings(), options.bounds()
     from bot.cli.live import confirm
     from bot.supervisor.service import serve, wants_supervision
 
-    settings, bounds = options.settings(), options.bounds()
     confirm(settings, live=live)
     if wants_supervision(settings, bounds.hours, supervised):
         raise typer.Exit(serve(settings, asdict(bounds), fresh=fresh))
@@ -111,9 +128,10 @@ def collect(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
         first=first, hours=hours,
     )  # fmt: skip
+    settings = options.settings()
     from bot.cli.collect import collect_history
 
-    collect_history(options.settings(), options.bounds(), days, as_json=as_json)
+    collect_history(settings, options.bounds(), days, as_json=as_json)
 
 
 @app.command()
@@ -150,103 +168,48 @@ def backtest(
     )  # fmt: skip
     if (compare or fresh) and not walk_forward:
         raise ConfigurationError("--compare and --fresh belong to a walk forward: add --walk-forward")
+    settings = options.settings()
     if walk_forward:
         from bot.cli.walk_forward import walk
 
-        walk(options.settings(), options.bounds(), fresh=fresh, arms=compare, as_json=as_json)
+        walk(settings, options.bounds(), fresh=fresh, arms=compare, as_json=as_json)
         return
     from bot.cli.backtest import play, show_yardsticks
 
     if yardsticks:
-        show_yardsticks(options.settings(), options.bounds(), late_listings=late_listings, as_json=as_json)
+        show_yardsticks(settings, options.bounds(), late_listings=late_listings, as_json=as_json)
     else:
         play(
-            options.settings(), options.bounds(), policy, fills=fills, late_listings=late_listings,
+            settings, options.bounds(), policy, fills=fills, late_listings=late_listings,
             list_trades=trades, as_json=as_json,
         )  # fmt: skip
 
 
 @app.command()
-def train(
-    population: Annotated[int | None, typer.Option("--population", min=1, help="Members.")] = None,
-    timesteps: Annotated[int | None, typer.Option("--timesteps", min=1, help="Steps of each member per cycle.")] = None,
-    interval: Annotated[
-        int | None, typer.Option("--perturbation-interval", min=1, help="Steps of each member per round.")
-    ] = None,
-    output: Annotated[Path | None, typer.Option("--output-dir", help="Where the population lives.")] = None,
-    cycles: Annotated[int, typer.Option("--cycles", min=1, help="Cycles, the last one with the newest data.")] = 1,
-    workers: Annotated[int | None, typer.Option("--workers", min=1, help="Worker processes.")] = None,
-    config: Config = None,
-    var: Var = None,
-    replay: Replay = None,
-    venues: Venues = None,
-    assets: Assets = None,
-    first: From = None,
-    last: To = None,
-    seed: Seed = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin with a new population.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train the population through cycles, each ended by the gate's verdict; goes on with one that was broken off."""
-    options = Options(
-        config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first, last=last
-    )
-    from bot.cli.train import changed, train
-
-    settings = changed(
-        options.settings(), size=population, timesteps=timesteps, perturbation_interval=interval, workers=workers
-    )
-    train(settings, options.bounds(), output, cycles=cycles, fresh=fresh, as_json=as_json)
-
-
-@app.command()
-def lineage(
-    output: Annotated[Path | None, typer.Option("--output-dir", help="Where the population lives.")] = None,
-    picture: Annotated[Path | None, typer.Option("--picture", help="Draw it to this .svg or .png file.")] = None,
-    member: Annotated[
-        int | None, typer.Option("--retrace", min=0, help="Train this member again along its schedule, and compare.")
-    ] = None,
-    config: Config = None,
-    var: Var = None,
-    replay: Replay = None,
-    venues: Venues = None,
-    assets: Assets = None,
-    last: To = None,
-    seed: Seed = None,
-    as_json: AsJson = False,
-) -> None:
-    """Where the members of a population come from: who copied whom, with which hyperparameters."""
-    options = Options(config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, last=last)
-    from bot.cli.lineage import retrace_member, show_lineage
-
-    if member is None:
-        show_lineage(options.settings(), output, picture, as_json=as_json)
-    else:
-        retrace_member(options.settings(), options.bounds(), output, member, as_json=as_json)
-
-
-@app.command()
 def status(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Equity, P&L, positions and champion of the newest run."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.inspect import show_status
 
-    show_status(Options(config=config, var=var).settings(), as_json=as_json)
+    show_status(settings, as_json=as_json)
 
 
 @app.command()
 def positions(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Open positions with both legs."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.inspect import show_positions
 
-    show_positions(Options(config=config, var=var).settings(), as_json=as_json)
+    show_positions(settings, as_json=as_json)
 
 
 @app.command()
 def trades(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Closed positions of the newest run."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.inspect import show_trades
 
-    show_trades(Options(config=config, var=var).settings(), as_json=as_json)
+    show_trades(settings, as_json=as_json)
 
 
 @app.command()
@@ -263,9 +226,10 @@ def sandbox(
 ) -> None:
     """Serve the simulated venues on loopback until Ctrl-C, for any ccxt client."""
     options = Options(config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first)
+    settings = options.settings()
     from bot.cli.sandbox import serve
 
-    serve(options.settings(), options.bounds(), speed=speed, port=port)
+    serve(settings, options.bounds(), speed=speed, port=port)
 
 
 @app.command()
@@ -293,26 +257,31 @@ def evaluate(
     )  # fmt: skip
     if every == (version is not None) or (every and output is not None):
         raise ConfigurationError("name one version, with --output FILE if you like, or give --all alone")
+    settings = options.settings()
     from bot.cli.evaluate import compare_versions, evaluate_version
 
     if version is None:
-        compare_versions(options.settings(), options.bounds(), as_json=as_json)
+        compare_versions(settings, options.bounds(), as_json=as_json)
     else:
-        evaluate_version(options.settings(), options.bounds(), version, output, as_json=as_json)
+        evaluate_version(settings, options.bounds(), version, output, as_json=as_json)
 
 
 def main() -> None:
-    """Entry point: expected failures become one line on stderr and their exit code."""
+    """Entry point: expected failures become a line each on stderr, and their exit code."""
     debug = "--debug" in sys.argv[1:]
     try:
-        app(args=[argument for argument in sys.argv[1:] if argument != "--debug"])
+        app(args=[argument for argument in sys.argv[1:] if argument != "--debug"], prog_name="bot")
     except FundingBotError as error:
         if debug:
             raise
-        typer.secho(f"bot: {error}", err=True, fg=typer.colors.RED)
-        raise SystemExit(error.exit_code) from None
+        _fail(str(error), error.exit_code)
     except OSError as error:
         if debug:
             raise
-        typer.secho(f"bot: {error}: make room or mend the permissions, and start again", err=True, fg=typer.colors.RED)
-        raise SystemExit(StateError.exit_code) from None
+        _fail(f"{error}: make room or mend the permissions, and start again", ExitCode.STATE)
+
+
+def _fail(message: str, code: ExitCode) -> NoReturn:
+    for line in message.splitlines():
+        typer.secho(f"bot: {line}", err=True, fg=typer.colors.RED)
+    raise SystemExit(code.value) from None

@@ -18,9 +18,10 @@ def pause(
     as_json: AsJson = False,
 ) -> None:
     """No entries from now on; positions are held, and closed as ever. `bot resume` lifts it."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.latch import pause_entries
 
-    pause_entries(Options(config=config, var=var).settings(), reason, as_json=as_json)
+    pause_entries(settings, reason, as_json=as_json)
 
 
 @safety_app.command()
@@ -31,9 +32,10 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Allow entries again after a pause or a kill."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.latch import resume_entries
 
-    resume_entries(Options(config=config, var=var).settings(), yes=yes, as_json=as_json)
+    resume_entries(settings, yes=yes, as_json=as_json)
 
 
 @safety_app.command()
@@ -46,17 +48,27 @@ def kill(
     as_json: AsJson = False,
 ) -> None:
     """Stop trading and close everything, now; ends with 0 only once the venues themselves show nothing."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.kill import kill_bot
 
-    kill_bot(Options(config=config, var=var).settings(), reason, deadline_s=deadline, grace_s=grace, as_json=as_json)
+    kill_bot(settings, reason, deadline_s=deadline, grace_s=grace, as_json=as_json)
+
+
+@safety_app.command()
+def telegram(config: Config = None, var: Var = None) -> None:
+    """Answer commands and tell news by Telegram, apart from the trader, until Ctrl-C; needs TELEGRAM_BOT_TOKEN."""
+    from bot.cli.telegram import serve_telegram
+
+    serve_telegram(Options(config=config, var=var).settings())
 
 
 @safety_app.command()
 def doctor(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Look at everything that must hold before trading; live trading begins only within an hour of a clean result."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.doctor import examine_all
 
-    examine_all(Options(config=config, var=var).settings(), as_json=as_json)
+    examine_all(settings, config, as_json=as_json)
 
 
 @safety_app.command()
@@ -68,6 +80,7 @@ def logs(
     var: Var = None,
 ) -> None:
     """What trader, collector and supervisor wrote, in the order in which it happened."""
+    settings = Options(config=config, var=var).settings()
     from bot.cli.logs import show_logs
 
-    show_logs(Options(config=config, var=var).settings(), level=level, lines=lines, follow=follow)
+    show_logs(settings, level=level, lines=lines, follow=follow)

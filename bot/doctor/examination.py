@@ -1,7 +1,6 @@
 """Runs every check that applies to a configuration, all venues at once: what `bot doctor` does."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -10,10 +9,13 @@ from bot.doctor import machine
 from bot.doctor.accounts import STANDING_CHECKS, money_there
 from bot.doctor.contracts import alike, large_enough, priced, tradable_pairs, within_leverage
 from bot.doctor.finding import Finding, Verdict
+from bot.doctor.messenger import messenger
+from bot.doctor.reach import market
 from bot.latch import LatchFile
 from bot.settings import Settings
 from data.errors import FundingBotError, MissingData
 from data.panel import tradable
+from data.secrets import Secrets
 from data.types import Asset, Instrument, InstrumentKey
 
 OpenAccess = Callable[[str], AbstractAsyncContextManager[Access]]
@@ -22,13 +24,15 @@ Listing = tuple[Sequence[Instrument], dict[InstrumentKey, float]]
 
 async def examine(settings: Settings, latch: LatchFile, open_access: OpenAccess) -> list[Finding]:
     """Every finding, what lies on this machine first. Raises nothing that a check can meet: that is a finding."""
-    found = [machine.configuration(settings), machine.disk(settings), machine.ledger_writable(settings)]
-    found += [machine.nobody_trades(settings), machine.latch(latch), machine.champion(settings)]
+    found = [machine.configuration(settings), machine.python(), folder := machine.folder(settings)]
+    if folder.verdict is Verdict.OK:
+        found += [machine.disk(settings), machine.ledger_writable(settings), machine.nobody_trades(settings)]
+        found += [machine.latch(latch), machine.champion(settings)]
+    found += await messenger(settings, Secrets())
     if settings.profile != "live":
-        text = f"profile {settings.profile} sends no orders: keys, accounts and contracts are not looked at"
-        return [*found, Finding("accounts", Verdict.OK, text)]
+        return [*found, *await market(settings)]
     found.append(machine.guarded(settings))
-    keys = machine.keys_present(settings, os.environ)
+    keys = machine.keys_present(settings, Secrets())
     examined = await asyncio.gather(*(_venue(finding, settings, open_access) for finding in keys))
     instruments: list[Instrument] = []
     mids: dict[InstrumentKey, float] = {}

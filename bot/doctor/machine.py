@@ -1,8 +1,11 @@
 """Checks of what lies on this machine: settings, keys, disk, ledger, latch, champion. Run by the doctor."""
 
 import os
+import platform
 import shutil
 import sqlite3
+import sys
+import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 
@@ -17,6 +20,8 @@ from data.errors import ConfigurationError, FundingBotError
 
 DISK_FAILED_GB, DISK_WARNING_GB = 0.5, 5.0
 LEDGER_PATIENCE_S = 5.0
+OLDEST_PYTHON = (3, 11)
+"""As pyproject.toml asks."""
 
 
 def configuration(settings: Settings) -> Finding:
@@ -45,9 +50,27 @@ def keys_present(settings: Settings, environment: Mapping[str, str]) -> tuple[Fi
     return tuple(found)
 
 
+def python() -> Finding:
+    """Whether this Python is new enough."""
+    version = sys.version_info
+    remedy = f"make the virtual environment anew with Python {'.'.join(map(str, OLDEST_PYTHON))} or later"
+    return judged("python", version[:2] >= OLDEST_PYTHON, platform.python_version(), remedy)
+
+
+def folder(settings: Settings) -> Finding:
+    """Whether files can be written where everything goes; without that, nothing there can be looked at either."""
+    try:
+        settings.var.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.var) as probe:
+            probe.write(b"written")
+    except OSError as error:
+        text = f"{settings.var} cannot be written ({error.strerror})"
+        return Finding("folder", Verdict.FAILED, text, "mend its permissions, or choose another --var")
+    return Finding("folder", Verdict.OK, f"{settings.var} can be written")
+
+
 def disk(settings: Settings) -> Finding:
     """Whether there is room for what is written at run time."""
-    settings.var.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(settings.var).free / 1e9
     text, remedy = f"{free:,.1f} GB free below {settings.var}", "make room, or choose another --var"
     return judged("disk", free >= DISK_WARNING_GB, text, remedy, grave=free < DISK_FAILED_GB)

@@ -12,11 +12,13 @@ import numpy as np
 from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import NullPool
 
 from backtest.accounting import Books, books_layout
 from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
+from bot.ledger.feed import looking_at
 from bot.ledger.history import RunHistory
 from bot.ledger.live_models import ExecutionRow, VenueFundingRow
 from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
@@ -49,7 +51,11 @@ class TickRecord:
 class Ledger:
     """One SQLite database in WAL mode with every commit flushed to the device. One writing process, any readers."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """With `read_only` nothing is ever written, and a ledger that is held is not waited for long."""
+        if read_only:
+            self._engine = create_engine("sqlite://", creator=lambda: looking_at(path), poolclass=NullPool)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine = create_engine(f"sqlite:///{path}")
         event.listen(self._engine, "connect", _durable)

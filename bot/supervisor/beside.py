@@ -42,8 +42,16 @@ async def _systemd(settings: Settings, condition: Condition) -> None:
         await asyncio.sleep(min(notifier.every_s or STATUS_S, STATUS_S))
 
 
+async def _telegram(settings: Settings, condition: Condition) -> None:
+    from bot.telegram.service import telegram
+
+    async with telegram(settings):
+        await asyncio.Event().wait()
+
+
 SERVICES = (
     Beside("systemd", lambda settings: True, _systemd),
+    Beside("telegram", lambda settings: settings.telegram.enabled, _telegram),
     Beside("health", lambda settings: settings.service.health_port is not None, _health),
 )
 """Each loads what it needs only where it is wanted."""

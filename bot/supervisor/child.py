@@ -70,7 +70,8 @@ class Child:
         """A signal, unless it has ended."""
         if self._process is not None and self._process.returncode is None:
             with suppress(ProcessLookupError):
-                self._process.send_signal(number)
+                # Popen's own way looks for the exit code first, and would take it away from the event loop.
+                os.kill(self._process.pid, number)
 
     def last_words(self) -> str:
         """The last lines that it wrote, for people; secrets are hidden by itself."""

@@ -2,7 +2,7 @@
 
     supervisor ── trader (bot.trader_process) ── training cycle (bot.cycle_process)
                ├─ collector (bot.collector_process)
-               └─ in its own event loop: health, systemd's watchdog
+               └─ in its own event loop: Telegram, health, systemd's watchdog
 
 It loads neither torch nor ccxt nor numba, so that it stands at once and cannot hang with them.
 """
@@ -24,14 +24,13 @@ from bot.supervisor.child import Child, environment, python
 from bot.supervisor.condition import Condition
 from bot.supervisor.keeper import LASTING, Keeper, State, end_all
 from bot.supervisor.notify import Notifier
-from data.credentials import VARIABLES
-from data.errors import ConfigurationError, StateError, VenueError
+from data.errors import ConfigurationError, ExitCode, StateError, VenueError
+from data.secrets import SECRETS
 from data.settings import DataSettings
 
 LOOK_S = 0.2
 ORPHAN_S = 10.0
 """A trader whose supervisor was killed is gone by then."""
-INTERRUPTED = 130
 REFUSED = LASTING | {VenueError.exit_code}
 """A trader that never came up is not started again after these: who started the service is told at once. A live account
 that exists waits for its venues by itself."""
@@ -104,7 +103,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             LOG.info("the service has ended; `bot status` shows how the account stands, the next start goes on")
-        return INTERRUPTED if self._now.is_set() else code
+        return ExitCode.INTERRUPTED if self._now.is_set() else code
 
     async def _keep(self, keeper: Keeper) -> int:
         """The trader at once, others once it is up: what it lacks at its beginning it asks for alone."""
@@ -160,8 +159,7 @@ class Service:
     async def _start_collector(self) -> Child:
         """Without the keys of accounts: it has no use for them."""
         job = {"settings": collector_settings(self._settings).model_dump(mode="json")}
-        secret = tuple(variable for named in VARIABLES.values() for variable in named.values())
-        return await self._start("collector", job, secret)
+        return await self._start("collector", job, tuple(SECRETS))
 
     async def _start(self, name: str, job: dict[str, Any], without: tuple[str, ...]) -> Child:
         child = Child(name, self._settings.var / "logs" / f"{name}.out")

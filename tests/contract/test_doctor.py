@@ -8,6 +8,7 @@ import pytest
 import typer
 
 from backtest.sandbox.account_client import distort
+from backtest.sandbox.settings import SandboxSettings
 from bot.access import open_access
 from bot.cli.doctor import examine_all
 from bot.doctor.examination import examine
@@ -15,7 +16,7 @@ from bot.doctor.finding import Finding, Verdict
 from bot.doctor.record import passed
 from bot.latch import LATCH, LatchFile
 from bot.settings import Settings
-from data.settings import VenueSettings
+from data.settings import DataSettings, VenueSettings
 from tests.fakes.rehearsal import Rehearsal, rehearsed
 
 VENUES = ("binance", "bybit", "hyperliquid", "okx")
@@ -45,7 +46,8 @@ def test_a_sound_account_passes_with_every_check_made(rehearsal: Rehearsal) -> N
     findings = examined(rehearsal.settings)
     assert set() == faults(findings)
     assert passed(list(findings.values()))
-    machine = {"configuration", "disk", "ledger", "single instance", "latch", "champion", "leverage", "guard"}
+    machine = {"configuration", "python", "folder", "disk", "ledger", "single instance", "latch", "champion"}
+    machine |= {"leverage", "guard"}
     contracts = {"pairs", "prices", "contracts", "order sizes"}
     account = {"keys", "account", "permission to trade", "no permission to withdraw", "clock", "position mode"}
     account |= {"margin mode", "fees", "balance"}
@@ -101,16 +103,48 @@ def test_on_paper_only_this_machine_is_looked_at(tmp_path: Path) -> None:
     findings = examined(Settings(var=tmp_path))
     assert set() == faults(findings)
     assert "sends no orders" in findings["accounts", ""].text
-    assert {"configuration", "disk", "ledger", "single instance", "latch", "champion", "accounts"} == {
-        check for check, _ in findings
-    }
+    machine = {"configuration", "python", "folder", "disk", "ledger", "single instance", "latch", "champion"}
+    assert machine | {"venues", "accounts"} == {check for check, _ in findings}
 
 
 def test_a_fault_is_an_exit_code_and_a_line_of_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     LatchFile(tmp_path / LATCH).kill("a test")
     with pytest.raises(typer.Exit) as ended:
-        examine_all(Settings(var=tmp_path), as_json=False)
+        examine_all(Settings(var=tmp_path), None, as_json=False)
     assert 2 == ended.value.exit_code
     told = " ".join(capsys.readouterr().out.split())
     assert "not fit to trade" in told
     assert "find the cause, then `bot resume`" in told
+
+
+def on_paper(folder: Path, **addresses: str) -> Settings:
+    venues = {name: VenueSettings(base_url=address) for name, address in addresses.items()}
+    return Settings(profile="paper", var=folder, data=DataSettings(venues=venues, timeout_s=5.0))
+
+
+def test_on_paper_each_venue_is_asked_and_one_that_is_away_is_named(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    away = "http://127.0.0.1:9"
+    findings = examined(on_paper(tmp_path, binance=f"{rehearsal.url}/binance", hyperliquid=away))
+    assert {("venue", "hyperliquid")} == faults(findings)
+    assert "answers within" in findings["venue", "binance"].text
+    assert Verdict.WARNING is findings["clock", "binance"].verdict  # the sandbox's time is not this machine's
+    assert "leave it out of data.venues" in findings["venue", "hyperliquid"].remedy
+
+
+def test_a_sandbox_that_should_be_served_and_is_not_is_found(rehearsal: Rehearsal, tmp_path: Path) -> None:
+    served, away = (
+        examined(Settings(var=tmp_path, sandbox=SandboxSettings(url=url)))
+        for url in (rehearsal.url, "http://127.0.0.1:9")
+    )
+    assert (set(), {("venues", "")}) == (faults(served), faults(away))
+    assert "start it by `bot sandbox`" in away["venues", ""].remedy
+
+
+def test_a_folder_that_takes_nothing_is_a_finding_and_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    findings = examined(Settings(var=tmp_path / "file" / "var"))
+    assert {("folder", "")} == faults(findings)
+    assert "choose another --var" in findings["folder", ""].remedy
+    with pytest.raises(typer.Exit) as ended:
+        examine_all(Settings(var=tmp_path / "file" / "var"), None, as_json=True)
+    assert 2 == ended.value.exit_code

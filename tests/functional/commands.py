@@ -27,11 +27,13 @@ learning:
 """Three assets and nobody who learns: a market hour takes a fraction of the default's time."""
 
 
-def bot(*arguments: object, timeout_s: float = 300, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run to the end, whatever the exit code."""
-    with _popen(arguments, cwd) as process:
+def bot(
+    *arguments: object, timeout_s: float = 300, cwd: Path | None = None, typed: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run to the end, whatever the exit code; `typed` is its standard input, empty where none is given."""
+    with _popen(arguments, cwd, None if typed is None else subprocess.PIPE) as process:
         try:
-            out, err = process.communicate(timeout=timeout_s)
+            out, err = process.communicate(typed, timeout=timeout_s)
         except BaseException:
             process.kill()
             raise
@@ -43,9 +45,12 @@ def started(*arguments: object) -> subprocess.Popen[str]:
     return _popen(arguments, session=True)
 
 
-def _popen(arguments: Sequence[object], cwd: Path | None = None, *, session: bool = False) -> subprocess.Popen[str]:
+def _popen(
+    arguments: Sequence[object], cwd: Path | None = None, stdin: int | None = None, *, session: bool = False
+) -> subprocess.Popen[str]:
     return WarmPopen(
         [BOT, *map(str, arguments)],
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

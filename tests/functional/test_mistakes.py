@@ -1,11 +1,16 @@
 """Mistakes and bad luck end in one clear line and a documented exit code, without a traceback."""
 
+import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bot.cli.main import main
+from data.errors import ConfigurationError
+from data.secrets import SECRETS
+from tests.fakes.rehearsal import rehearsed
 from tests.functional.commands import bot, small_config
 
 
@@ -14,6 +19,23 @@ def failure(*arguments: object) -> tuple[int, str]:
     process = bot(*arguments, timeout_s=60)
     assert "Traceback" not in process.stderr
     return process.returncode, process.stderr.strip()
+
+
+Called = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Called:
+    """Exit code, output and errors of the command within this process: a process each would take seconds."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["bot", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
 
 
 def test_an_unreachable_venue(tmp_path: Path) -> None:
@@ -35,7 +57,56 @@ def test_an_unknown_key_in_the_configuration(tmp_path: Path) -> None:
     config = tmp_path / "wrong.yaml"
     config.write_text("environment:\n  max_position: 3\n")
     code, line = failure("run", "--paper", "--config", config, "--var", tmp_path)
-    assert (2, True) == (code, "environment.max_position" in line and "wrong.yaml" in line)
+    assert (2, f"bot: {config}:2: environment.max_position: unknown key: did you mean environment.max_positions?") == (
+        code, line,
+    )  # fmt: skip
+
+
+def test_every_mistake_in_the_configuration_is_a_line(tmp_path: Path) -> None:
+    config = tmp_path / "wrong.yaml"
+    config.write_text("seed: 1\nrisk:\n  max_leg: 1\nseed: many\n")
+    code, lines = failure("status", "--config", config)
+    assert (2, ["3: risk.max_leg", "4: seed", "4: seed"]) == (
+        code, [": ".join(line.removeprefix(f"bot: {config}:").split(": ")[:2]) for line in lines.splitlines()],
+    )  # fmt: skip
+
+
+def test_a_key_that_the_venue_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rehearsed(tmp_path, monkeypatch, speed=1.0) as rehearsal:
+        monkeypatch.setenv("BINANCE_API_SECRET", "wrong")
+        typed = "rehearse live trading\n"
+        process = bot("run", "--live", "--config", rehearsal.config, typed=typed)
+    assert (3, True) == (process.returncode, "Traceback" not in process.stderr)
+    assert (
+        "its key is wrong or may not do this; `bot secrets list` says where keys come from"
+        in (process.stderr.splitlines()[-1])
+    )
+
+
+def test_a_key_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: Called) -> None:
+    config = tmp_path / "live.yaml"
+    config.write_text("profile: live\nenvironment: {rebalance_below: 0}\nsandbox: {url: 'http://127.0.0.1:9'}\n")
+    for name in SECRETS:
+        monkeypatch.delenv(name, raising=False)
+    code, told, _ = called("doctor", "--config", config, "--var", tmp_path, "--json")
+    missing = [one["text"] for one in json.loads(told)["findings"] if one["check"] == "keys"]
+    assert 2 == code
+    assert (
+        "the keys of binance are missing: set BINANCE_API_KEY, BINANCE_API_SECRET in the environment, or by"
+        in (missing[0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [("champion.json", "names no champion"), ("versions/*/manifest.json", "`bot champion list` shows what there is")],
+)
+def test_a_champion_that_is_not_there(tmp_path: Path, called: Called, what: str, says: str) -> None:
+    assert 0 == called("champion", "list", "--var", tmp_path)[0]
+    for path in tmp_path.glob(f"registry/*/{what}"):
+        path.write_text("{") if what == "champion.json" else path.unlink()
+    code, _, line = called("champion", "show", "--var", tmp_path)
+    assert (5, True) == (code, says in line), line
 
 
 @pytest.mark.parametrize(
@@ -56,15 +127,10 @@ def test_an_unknown_key_in_the_configuration(tmp_path: Path) -> None:
         (("trades",), 5, "bot run --paper"),
     ],
 )
-def test_arguments_that_cannot_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    arguments: tuple, code: int, says: str,
-) -> None:  # fmt: skip
+def test_arguments_that_cannot_work(tmp_path: Path, called: Called, arguments: tuple, code: int, says: str) -> None:
     where = () if arguments[0] == "backtest" else ("--var", tmp_path)
-    monkeypatch.setattr(sys, "argv", ["bot", *map(str, (*arguments, *where))])  # a process each would take seconds
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert (code, True) == (ended.value.code, says in (line := capsys.readouterr().err)), line
+    ended, _, line = called(*arguments, *where)
+    assert (code, True) == (ended, says in line), line
 
 
 @pytest.mark.parametrize(
@@ -72,13 +138,13 @@ def test_arguments_that_cannot_work(
     [
         ("environment: {initial_capital: 20000}", "risk.max_leg_notional"),
         ("data: {decision_delay_s: 600}", "data.decision_delay_s"),
-        ("data: [", "not valid YAML"),
+        ("data: [", "config.yaml:1: not valid YAML"),
     ],
 )
-def test_settings_that_do_not_fit_together(tmp_path: Path, text: str, says: str) -> None:
+def test_settings_that_do_not_fit_together(tmp_path: Path, called: Called, text: str, says: str) -> None:
     config = tmp_path / "config.yaml"
     config.write_text(text)
-    code, line = failure("backtest", "--config", config, "--hours", 5)
+    code, _, line = called("backtest", "--config", config, "--hours", 5)
     assert (2, True) == (code, says in line), line
 
 
@@ -99,3 +165,8 @@ def test_help_names_every_command() -> None:
     shown = bot("--help").stdout
     for command in ("run", "collect", "backtest", "status", "positions", "trades", "sandbox", "evaluate", "champion"):
         assert command in shown
+
+
+def test_who_asks_for_it_sees_the_traceback(tmp_path: Path, called: Called) -> None:
+    with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read"):
+        called("--debug", "status", "--config", tmp_path / "none.yaml")
