@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.instance import is_running
+from tests.fakes.bot_api import TOKEN, bot_api_server
 from tests.fakes.live_accounts import keys
 from tests.faults.chance import RISKS_TAKEN, trade_by_chance
 from tests.faults.harness import PATIENCE_S, Stage, staged
@@ -20,6 +21,7 @@ from tests.functional.service import FIRST_HOUR, LEARNING, begin, gone, killed_a
 
 KILLS, HOURS = 4, 4
 """And one amid the retraining that is due in those hours."""
+SAID, ANN = "rehearse live trading\n", 11
 QUIET = {"dead_man_s": 0.0, "confirm_s": 0.05}
 SERVICE = {"restart_s": 0.05, "collect": False, "health_port": 0}
 
@@ -59,24 +61,33 @@ def test_a_trader_that_hangs_is_reported_and_started_again(tmp_path: Path) -> No
 
 
 @soak
-def test_after_the_kill_switch_the_service_answers_and_trades_again_once_it_is_resumed(tmp_path: Path) -> None:
-    with staged(tmp_path, by_hand=True, guard=QUIET, service=SERVICE) as stage:
-        life = begin(stage)
+def test_a_phone_kills_a_trader_that_hangs_and_has_it_trade_again(tmp_path: Path) -> None:
+    with (
+        bot_api_server(ann=ANN) as server,
+        staged(
+            tmp_path, by_hand=True, guard=QUIET, service=SERVICE,
+            telegram={"enabled": True, "chats": [ANN], "api_url": server.url, "poll_s": 0.1},
+        ) as stage,
+    ):  # fmt: skip
+        arguments = ["run", "--live", "--supervised", "--config", stage.config]
+        life = Life(arguments, SAID, keys() | {"TELEGRAM_BOT_TOKEN": TOKEN}, tmp_path / "said", 0.0)
+        life.until(lambda: stage.logged("started"), PATIENCE_S)
         stage.hour(life, 0)
         assert stage.held()
-        killing = stage.command("kill", "--grace", 5)
-        assert 0 == killing.end(PATIENCE_S), killing.output
+        assert 200 == eventually(lambda: health(stage), PATIENCE_S)[0]
+        os.kill(processes(life)["trader"], signal.SIGSTOP)
+        server.say(ANN, "/kill")
+        server.heard(ANN, "killed: everything is flat", PATIENCE_S)
         assert {} == stage.held()
         life.until(lambda: "is not started again: the kill switch was used" in stage.log(), PATIENCE_S)
         status, ill = eventually(lambda: health(stage), PATIENCE_S)
         assert (503, "held", "killed") == (status, ill["trader"]["state"], ill["latch"]["state"])
-        assert {"supervisor"} == processes(life).keys()
-        resuming = stage.command("resume", "--yes")
-        assert 0 == resuming.end(PATIENCE_S), resuming.output
+        server.say(ANN, "/resume yes")
         stage.hour(life, 1)
         assert "killed" in {row["reason"] for row in stage.rows("select reason from trades")}
         life.send(signal.SIGTERM)
         assert 0 == life.end(PATIENCE_S), life.output
+        assert TOKEN not in stage.log() + life.output
         check(stage)
 
 
@@ -103,7 +114,7 @@ def assert_no_secret(stage: Stage, life: Life) -> None:
 def test_what_no_start_can_mend_ends_the_service_with_that_one_line(tmp_path: Path) -> None:
     with staged(tmp_path, by_hand=True, service=SERVICE) as stage:
         arguments = ["run", "--live", "--supervised", "--config", stage.config]
-        life = Life(arguments, "rehearse live trading\n", keys() | {"BINANCE_API_KEY": ""}, tmp_path / "said", 0.0)
+        life = Life(arguments, SAID, keys() | {"BINANCE_API_KEY": ""}, tmp_path / "said", 0.0)
         assert 2 == life.end(PATIENCE_S)
         assert "trading cannot begin: the keys of binance are missing: set BINANCE_API_KEY" in life.output
         assert not is_running(stage.var)
