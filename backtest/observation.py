@@ -255,14 +255,15 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
 def trailing_sum(values: Matrix, hours: int, rows: int) -> Matrix:
     """[rows, N] at each of the newest `rows` rows, the sum of the last `hours`; NaN before there are that many. Adds in
     time order for every row alike."""
-    sums = np.full((rows, values.shape[1]), np.nan)
-    first = values.shape[0] - rows
-    for t in range(max(hours - 1, first), values.shape[0]):
-        for n in range(values.shape[1]):
-            total = 0.0
-            for row in range(t - hours + 1, t + 1):
-                total += values[row, n]
-            sums[t - first, n] = total
+    begin = max(hours - 1, len(values) - rows)
+    sums, whole = np.full((rows, values.shape[1]), np.nan), max(len(values) - begin, 0)
+    for n in range(values.shape[1]):
+        column, total = values[begin - hours + 1 :, n].copy(), np.zeros(whole)
+        # Many rows side by side, as no running sum may be carried from one to the next.
+        for hour in range(hours):
+            for row in range(whole):
+                total[row] += column[row + hour]
+        sums[rows - whole :, n] = total
     return sums
 
 
@@ -270,22 +271,24 @@ def trailing_sum(values: Matrix, hours: int, rows: int) -> Matrix:
 def trailing_mean_std(values: Matrix, hours: int, rows: int) -> tuple[Matrix, Matrix]:
     """[rows, N] at each of the newest `rows` rows, mean and standard deviation of the last `hours` that are numbers;
     NaN where too few are."""
-    shape, first = (rows, values.shape[1]), values.shape[0] - rows
-    means, deviations = np.full(shape, np.nan), np.full(shape, np.nan)
-    for t in range(max(hours - 1, first), values.shape[0]):
-        for n in range(values.shape[1]):
-            total, count = 0.0, 0
-            for row in range(t - hours + 1, t + 1):
-                if not np.isnan(values[row, n]):
-                    total += values[row, n]
-                    count += 1
-            if count < MIN_COVERAGE * hours:
-                continue
-            mean, squares = total / count, 0.0
-            for row in range(t - hours + 1, t + 1):
-                if not np.isnan(values[row, n]):
-                    squares += (values[row, n] - mean) ** 2
-            means[t - first, n], deviations[t - first, n] = mean, np.sqrt(squares / count)
+    means, deviations = np.full((rows, values.shape[1]), np.nan), np.full((rows, values.shape[1]), np.nan)
+    begin = max(hours - 1, len(values) - rows)
+    whole = max(len(values) - begin, 0)
+    for n in range(values.shape[1]):
+        found = values[begin - hours + 1 :, n]
+        known = np.where(np.isnan(found), 0.0, 1.0)
+        column = np.where(known > 0, found, 0.0)
+        total, count, squares = np.zeros(whole), np.zeros(whole), np.zeros(whole)
+        for hour in range(hours):
+            for row in range(whole):
+                total[row] += column[row + hour]
+                count[row] += known[row + hour]
+        mean = np.where(count >= MIN_COVERAGE * hours, total / np.maximum(count, 1.0), np.nan)
+        for hour in range(hours):
+            for row in range(whole):
+                away = column[row + hour] - mean[row]
+                squares[row] += known[row + hour] * away * away
+        means[rows - whole :, n], deviations[rows - whole :, n] = mean, np.sqrt(squares / np.maximum(count, 1.0))
     return means, deviations
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.schema import Schema
+from backtest.schema import OPPORTUNITY, POSITION, Schema
 from backtest.simulated_venue import FLAT, IN, KEEP
 from data.errors import ConfigurationError
 
@@ -123,12 +123,12 @@ def _legal_by_pair(schema: Schema, observations: Observations) -> NDArray[np.boo
 class _RankedColumns(NamedTuple):
     """Where in an observation the plain policies look: by slot, by rank."""
 
-    carry: list[int]
-    held_time: list[int]
-    net: list[int]
-    cost: list[int]
-    held: list[int]
-    free_slots: list[int]
+    carry: slice
+    held_time: slice
+    net: slice
+    cost: slice
+    held: slice
+    free_slots: slice
 
 
 class _PairColumns(NamedTuple):
@@ -142,14 +142,20 @@ class _PairColumns(NamedTuple):
 
 @cache
 def _ranked_columns(schema: Schema) -> _RankedColumns:
-    slots, ranks = range(schema.slots), range(schema.opportunities)
+    """As slices, which numpy takes in a fraction of the time that lists take."""
+    slots, ranks = schema.slots, schema.opportunities
+    a_slot, a_rank = len(POSITION), len(OPPORTUNITY)
+
+    def every(first: int, apart: int, count: int) -> slice:
+        return slice(first, first + apart * count, apart)
+
     return _RankedColumns(
-        carry=[schema.slot(slot, "carry_72h") for slot in slots],
-        held_time=[schema.slot(slot, "held_time") for slot in slots],
-        net=[schema.opportunity(rank, "expected_net") for rank in ranks],
-        cost=[schema.opportunity(rank, "round_trip_cost") for rank in ranks],
-        held=[schema.opportunity(rank, "held") for rank in ranks],
-        free_slots=[schema.names.index("free_slots")],
+        carry=every(schema.slot(0, "carry_72h"), a_slot, slots),
+        held_time=every(schema.slot(0, "held_time"), a_slot, slots),
+        net=every(schema.opportunity(0, "expected_net"), a_rank, ranks),
+        cost=every(schema.opportunity(0, "round_trip_cost"), a_rank, ranks),
+        held=every(schema.opportunity(0, "held"), a_rank, ranks),
+        free_slots=every(schema.names.index("free_slots"), 1, 1),
     )
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,16 @@ from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.backfill import show_backfill
 from benchmarks.execution import show_execution
+from benchmarks.freqtrade import show_freqtrade
 from benchmarks.gate import show_gate
 from benchmarks.lake_panel import show_panel
 from benchmarks.pandas_rows import PandasRowsEnv
+from benchmarks.pbt_pays_run import show_pbt_pays
 from benchmarks.planted import show_planted
 from benchmarks.population import show_population
 from benchmarks.training import show_training
 from bot.settings import Settings
+from data.market import Market
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from pbt_online.network import NetworkPolicy
@@ -68,14 +72,18 @@ class Measure:
 
 def tape_of(assets: tuple[str, ...] = (), **environment: object) -> Tape:
     """A synthetic year with the default assets and `assets` besides; `environment` changes its settings."""
-    settings = Settings()
-    synthetic = settings.sandbox.synthetic
-    market = synthetic_market(
-        synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)}), tuple(settings.data.venues)
-    )
+    settings, market = Settings(), market_of(assets)
     first = market.start_ms + settings.data.history_hours * HOUR_MS
     changed = settings.environment.model_copy(update=environment)
     return tape_of_market(market, settings.data, changed, first, first + HOURS * HOUR_MS)
+
+
+def market_of(assets: tuple[str, ...] = ()) -> Market:
+    """The default synthetic market, with `assets` besides."""
+    settings = Settings()
+    synthetic = settings.sandbox.synthetic
+    more = synthetic.model_copy(update={"assets": (*synthetic.assets, *assets)})
+    return synthetic_market(more, tuple(settings.data.venues))
 
 
 def week_of() -> Tape:
@@ -206,7 +214,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     choices = (
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
-        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; minutes"
+        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; "
+        "freqtrade: a year beside its backtesting; minutes; pbt_pays: the same steps spent in other ways; hours"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--symbols", type=int, default=30, help="contracts of the backfill")
@@ -214,8 +223,10 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=64, help="networks of the sweep")
     parser.add_argument("--workers", type=int, default=2, help="processes of sweep and population")
     parser.add_argument("--timesteps", type=int, default=500_000, help="steps of each member of the population")
-    parser.add_argument("--planted-steps", type=int, default=100_000, help="steps of each member on planted markets")
-    parser.add_argument("--seeds", type=int, default=3, help="planted markets and markets of noise")
+    parser.add_argument("--planted-steps", type=int, default=100_000, help="steps of each member of planted, pbt_pays")
+    parser.add_argument("--seeds", type=int, help="markets of each kind (default 3), or seeds of pbt_pays (default 5)")
+    parser.add_argument("--folder", type=Path, default=Path("var/pbt_pays"), help="journal and results of pbt_pays")
+    parser.add_argument("--replay", type=Path, help="recorded market of pbt_pays; none: planted ones")
     told = parser.parse_args()
     console = Console()
     if "environment" in told.what:
@@ -234,8 +245,12 @@ def main() -> None:
         show_execution(console)
     if "panel" in told.what:
         show_panel(console)
+    if "freqtrade" in told.what:
+        show_freqtrade(console, market_of(MANY_ASSETS), HOURS)
     if "planted" in told.what:
-        show_planted(console, told.planted_steps, told.seeds, told.workers)
+        show_planted(console, told.planted_steps, told.seeds or 3, told.workers)
+    if "pbt_pays" in told.what:
+        show_pbt_pays(console, told.folder, told.replay, told.planted_steps, told.seeds or 5, told.workers)
 
 
 if __name__ == "__main__":

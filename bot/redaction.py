@@ -13,6 +13,7 @@ LEAST = 8
 """A variable that is shorter and in no table of ours is taken for no secret: hiding it would hide common words."""
 _PUBLIC = {"HYPERLIQUID_WALLET_ADDRESS"}
 _SECRET_NAME = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD|PASSPHRASE)$")
+_IN_URL = re.compile(rf"://[^\s:/@]*:([^\s/@]{{{LEAST},}})@")
 _SHAPES = (
     (re.compile(r"(\w://[^\s:/@]*:)[^\s/@]+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"\d{6,}:[A-Za-z0-9_-]{30,}"), HIDDEN),
@@ -71,4 +72,5 @@ def _secrets(environment: Mapping[str, str]) -> set[str]:
         for name, value in environment.items()
         if _SECRET_NAME.search(name.upper()) and len(value.strip()) >= LEAST
     }
+    found |= {password for value in environment.values() for password in _IN_URL.findall(value)}
     return found | {value.removeprefix("0x") for value in found if value.startswith("0x") and len(value) > LEAST}

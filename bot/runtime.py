@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord
 from bot.pulse import Pulse
 from bot.retraining import Plan, Retraining
-from bot.run_folder import latches, ledger_path, registry_of
+from bot.run_folder import latches, open_ledger, registry_of
 from bot.settings import Settings
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Trader
@@ -61,8 +61,7 @@ async def run(
     pulse = pulse or Pulse()
     with single_instance(settings.var):
         start_logging(settings.var / "logs")
-        ledger = Ledger(ledger_path(settings))
-        try:
+        with closing(open_ledger(settings)) as ledger, ledger.held():
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
             while True:
                 try:
@@ -74,8 +73,6 @@ async def run(
                     LOG.warning("%s; the account is opened again in %g s", error, RETRY_S)
                     if await _stopped(stop, asyncio.sleep(RETRY_S)):
                         return known.id
-        finally:
-            ledger.close()
 
 
 async def _run(

@@ -5,12 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
+from bot.ledger_settings import LedgerSettings
 from bot.mistakes import disagreement, mistakes_of
 from bot.risk_settings import RiskSettings
 from bot.service_settings import ServiceSettings
@@ -25,12 +26,15 @@ from pbt_online.settings import LearningSettings
 class Settings(Frozen):
     """Everything a user can set."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # what is wrong may be a password
+
     profile: Literal["sandbox", "paper", "live"] = Field(
         "sandbox",
         description="sandbox: simulated venues on this machine; paper: real venues, public data, no orders; live: real "
         "orders, or, with sandbox.url, a rehearsal.",
     )
     var: Path = Field(Path("var"), description="Where everything written at run time goes.")
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings, description="Where the ledger is kept.")
     seed: int = Field(0, ge=0, description="Seed of the bot's own random numbers.")
     data: DataSettings = Field(
         default_factory=DataSettings, description="Venues, assets and history; docs/venue.md, docs/lake.md."

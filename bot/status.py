@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +20,12 @@ from backtest.accounting import (
 )
 from backtest.metrics import Metrics, measure
 from backtest.trades import Trade
-from bot.ledger.models import Run
-from bot.ledger.store import Ledger, instruments_from_json
 from data.errors import StateError
 from data.types import HOUR_MS, Instrument
+
+if TYPE_CHECKING:
+    from bot.ledger.models import Run
+    from bot.ledger.store import Ledger
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,10 @@ def kpi_as_json(kpi: Kpi) -> dict[str, Any]:
     return asdict(kpi) | {"value": kpi.value if finite else None, "met": kpi.met}
 
 
-def read_status(ledger: Ledger) -> Status:
+def read_status(ledger: "Ledger") -> Status:
     """The status of the newest run; raises StateError if there is none or it has no complete tick yet."""
+    from bot.ledger.store import instruments_from_json  # the database's library, for which a backtest does not wait
+
     run = newest_run(ledger)
     saved = ledger.snapshot(run.id)
     if saved is None:
@@ -151,7 +155,7 @@ def read_status(ledger: Ledger) -> Status:
     )
 
 
-def newest_run(ledger: Ledger) -> Run:
+def newest_run(ledger: "Ledger") -> "Run":
     """The newest run; raises StateError if nothing has run yet."""
     run = ledger.latest()
     if run is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backtest.accounting import Books, equity
 from backtest.history import History
+from backtest.look_ahead import refuse_look_ahead
 from backtest.policies import Policy
 from backtest.schema import Schema, schema_of, settings_for
 from backtest.tape import Tape
@@ -71,8 +72,10 @@ class Watching:
 
 async def walk_forward(settings: Settings, market: Market, window: Window, folder: Path, watch: Watching) -> Walked:
     """Live through `window` of `market`. What `folder` holds of an earlier walk of the same settings is not learnt
-    again, so one that was killed is gone on with. Raises MissingData where the market does not cover the window."""
+    again, so one that was killed is gone on with. Raises MissingData where the market does not cover the window,
+    LookAhead where some of what is shown of it was not known yet."""
     history = known_at(market, window.first_tick, settings, window.last_tick)
+    refuse_look_ahead(history, window, lambda known, hours: known.tape(settings.environment, hours))
     registry = Registry(folder / "registry")
     registry.rewind(window.first_tick)
     champion = registry.champion_at(schema_of(settings.environment), window.first_tick)

@@ -9,7 +9,8 @@
     │   └── OutcomeUnknown       no answer to something that may have taken effect
     ├── DataError            4   market data cannot be trusted
     │   ├── MissingData          rows that are needed are not there
-    │   └── CorruptData          rows that are there contradict each other or are not numbers
+    │   ├── CorruptData          rows that are there contradict each other or are not numbers
+    │   └── LookAhead            what is shown of a moment depends on what came after it
     ├── StateError           5   what is on disk does not fit what was asked (another process, another world)
     ├── LearningFailed       6   no member of a population came back from training
     └── WorkerLost           6   work was lost with its worker more often than it may be repeated
@@ -116,6 +117,10 @@ class MissingData(DataError):
 
 class CorruptData(DataError):
     """Rows that are there contradict each other or are not numbers."""
+
+
+class LookAhead(DataError):
+    """What is shown of a moment depends on what came after it."""
 
 
 class StateError(FundingBotError):

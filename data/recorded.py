@@ -5,6 +5,7 @@ Rows are taken as they are or not at all: what contradicts itself raises, nothin
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,13 +59,15 @@ def _series(path: Path, columns: Sequence[str], profiles: Mapping[str, VenueProf
     """Columns of every instrument of every venue of `profiles`, rows in file order; `timestamp` in milliseconds."""
     if not profiles:
         return {}
-    table = _read(path, columns, sorted({profile.exchange for profile in profiles.values()}))
+    table = _read(path, columns)
     exchange_of, exchanges = _codes(path, table, "exchange")
     symbol_of, symbol_names = _codes(path, table, "symbol")
     if absent := sorted(name for name, profile in profiles.items() if profile.exchange not in exchanges):
         raise MissingData(f"{path}: no rows for venue {', '.join(absent)}; record it or leave it out of the venues")
     code = exchange_of * len(symbol_names) + symbol_of
-    order = np.argsort(code, kind="stable")
+    wanted = [exchanges.index(profile.exchange) for profile in profiles.values()]
+    rows = np.flatnonzero(np.isin(exchange_of, wanted))
+    order = rows[np.argsort(code[rows], kind="stable")]
     bounds = np.flatnonzero(np.diff(code[order], prepend=-1))
     values = {name: _values(path, table, name)[order] for name in columns[2:]}
     found: dict[InstrumentKey, _Columns] = {}
@@ -77,7 +80,8 @@ def _series(path: Path, columns: Sequence[str], profiles: Mapping[str, VenueProf
     return found
 
 
-def _read(path: Path, columns: Sequence[str], exchanges: list[str]) -> pa.Table:
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
+    """The columns of the whole file. Filters of pyarrow's would load pandas, which takes longer than all rows do."""
     if not path.parent.is_dir():
         raise MissingData(f"{path.parent}: no such folder; name the one that holds {path.name}")
     if not path.is_file():
@@ -86,9 +90,8 @@ def _read(path: Path, columns: Sequence[str], exchanges: list[str]) -> pa.Table:
         present = pq.read_schema(path).names
         if absent := [name for name in columns if name not in present]:
             raise MissingData(f"{path}: column {', '.join(absent)} is missing; write the file again with it")
-        return pq.read_table(
-            path, columns=list(columns), filters=[("exchange", "in", exchanges)], read_dictionary=["exchange", "symbol"]
-        )
+        with pq.ParquetFile(path, read_dictionary=["exchange", "symbol"]) as file:
+            return file.read(columns=list(columns))
     except (pa.ArrowException, OSError) as error:
         raise CorruptData(f"{path}: not a readable parquet file ({error}); fetch or write it again") from error
 
@@ -104,8 +107,12 @@ def _codes(path: Path, table: pa.Table, name: str) -> tuple[NDArray[np.int64], l
     texts: list[str] = encoded.dictionary.to_pylist()
     ordered = sorted(texts)
     rank = np.array([ordered.index(text) for text in texts], dtype=np.int64)
-    indices: NDArray[np.int64] = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return rank[indices], ordered
+    return rank[_numpy(encoded.indices)], ordered
+
+
+def _numpy(array: pa.Array) -> NDArray[Any]:
+    """Numbers as numpy has them, absent ones as NaN. Where none is absent, without pandas, which pyarrow would load."""
+    return np.asarray(np.from_dlpack(array)) if array.null_count == 0 else array.to_numpy(zero_copy_only=False)
 
 
 def _values(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
@@ -116,7 +123,7 @@ def _values(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
             if not pa.types.is_timestamp(column.type):
                 raise CorruptData(f"{path}: column timestamp is {column.type}; write it as a UTC timestamp")
             column = pc.cast(column, pa.timestamp("ms", column.type.tz)).cast(pa.int64())
-        values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy()
+        values: NDArray[np.float64] = _numpy(column.cast(pa.float64()).combine_chunks())
     except pa.ArrowException as error:
         raise CorruptData(f"{path}: column {name} cannot be read as numbers ({error}); write it again") from error
     return values

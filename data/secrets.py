@@ -15,8 +15,11 @@ from data.errors import ConfigurationError
 SERVICE = "funding-bot"
 """The name under which the keyring holds them."""
 TELEGRAM_TOKEN = "TELEGRAM_BOT_TOKEN"
+LEDGER_URL = "BOT_LEDGER_URL"
+"""Where the ledger is; goes before the setting, and may hold a password."""
 SECRETS: Mapping[str, str] = {variable: venue for venue, parts in VARIABLES.items() for variable in parts.values()} | {
-    TELEGRAM_TOKEN: "telegram"
+    TELEGRAM_TOKEN: "telegram",
+    LEDGER_URL: "ledger",
 }
 """Every name that a secret may have -> who wants it."""
 Origin = Literal["environment", "keyring"]

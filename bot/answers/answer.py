@@ -7,8 +7,7 @@ from html import escape
 from typing import Any
 
 from bot.answers import account
-from bot.ledger.feed import LEDGER
-from bot.ledger.store import Ledger
+from bot.run_folder import looked_at_ledger
 from bot.settings import Settings
 from data.errors import StateError
 
@@ -34,10 +33,7 @@ class Part:
 
 def answer(settings: Settings, command: str, words: tuple[str, ...]) -> list[Part]:
     """The answer to a command and the words after it. Raises FundingBotError where there is none to give."""
-    path = settings.var / LEDGER
-    if not path.exists():
-        raise StateError(f"there is no ledger at {path} yet: start a run first")
-    with closing(Ledger(path, read_only=True)) as ledger:
+    with closing(looked_at_ledger(settings)) as ledger:
         match command:
             case "status":
                 return [Part(account.status(ledger, settings))]

@@ -4,10 +4,8 @@ from contextlib import closing
 from html import escape
 
 from bot.answers.text import bold, percent, short_time, table
-from bot.ledger.feed import LEDGER
-from bot.ledger.store import Ledger
 from bot.population_status import PopulationStatus, read_population
-from bot.run_folder import registry_of
+from bot.run_folder import looked_at_ledger, registry_of
 from bot.settings import Settings
 from bot.status import newest_run
 from data.errors import StateError
@@ -37,7 +35,7 @@ def champion(settings: Settings) -> str:
 
 def population(settings: Settings) -> str:
     """The newest round, best first."""
-    with closing(Ledger(settings.var / LEDGER, read_only=True)) as ledger:
+    with closing(looked_at_ledger(settings)) as ledger:
         told = read_population(settings, newest_run(ledger))
     rows = [("", "score", "P&L%", "n", "from")]
     for entry in told.entries[:MEMBERS]:

@@ -14,8 +14,7 @@ from backtest.figures import drawdowns
 from backtest.trades import Trade
 from bot.account_history import equity_curve
 from bot.answers.text import money, percent
-from bot.ledger.feed import LEDGER
-from bot.ledger.store import Ledger
+from bot.run_folder import looked_at_ledger
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status
 from data.types import HOUR_MS
@@ -29,7 +28,7 @@ GAIN, LOSS, LINE = "#2a9d5c", "#c8463c", "#2b6cb0"
 
 def pictures(settings: Settings) -> list[tuple[str, bytes]]:
     """(caption, PNG) of each picture. Raises StateError before the first complete hour."""
-    with closing(Ledger(settings.var / LEDGER, read_only=True)) as ledger:
+    with closing(looked_at_ledger(settings)) as ledger:
         run, told = newest_run(ledger), read_status(ledger)
         caption = (
             f"<b>equity {told.equity:,.2f}</b> ({percent(told.pnl_pct, 3)}), drawdown {told.drawdown_pct:.3f}%\n"

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import closing
 from dataclasses import asdict
 from typing import Any
 
@@ -95,16 +96,12 @@ def _changed(registry: Registry, version: Version, *, as_json: bool) -> None:
 
 def _now(settings: Settings) -> int | None:
     """Market time: of the newest run; before the first one the clock's, or None where the market is simulated."""
-    from bot.ledger.store import Ledger
-    from bot.run_folder import ledger_path
+    from bot.run_folder import existing_ledger
 
-    path = ledger_path(settings)
-    if path.exists():
-        ledger = Ledger(path)
-        try:
+    ledger = existing_ledger(settings)
+    if ledger is not None:
+        with closing(ledger):
             if (run := ledger.latest()) is not None:
                 saved = ledger.snapshot(run.id)
                 return run.from_ms if saved is None else saved[0]
-        finally:
-            ledger.close()
     return asyncio.run(WallClock().now_ms()) if settings.profile == "paper" else None

@@ -8,7 +8,7 @@ from bot.cli.tables import metrics_table, money_table, positions_table, print_js
 from bot.instance import is_running
 from bot.latch import LatchState, latch_line
 from bot.ledger.store import Ledger
-from bot.run_folder import latches, ledger_path
+from bot.run_folder import existing_ledger, latches, ledger_place
 from bot.settings import Settings
 from bot.status import Status, newest_run, read_status, trade_as_json
 from data.errors import StateError
@@ -61,7 +61,8 @@ def show_trades(settings: Settings, *, as_json: bool) -> None:
 
 
 def _open(settings: Settings) -> Ledger:
-    path = ledger_path(settings)
-    if not path.exists():
-        raise StateError(f"there is no ledger at {path}: start with `bot run --paper`, or name its folder by --var")
-    return Ledger(path)
+    ledger = existing_ledger(settings)
+    if ledger is None:
+        place = ledger_place(settings)
+        raise StateError(f"there is no ledger at {place}: start with `bot run --paper`, or name its folder by --var")
+    return ledger

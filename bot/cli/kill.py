@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import asdict
 from importlib import import_module
 from threading import Thread
@@ -96,15 +96,12 @@ def _kill_paper(killer: "Killer", settings: Settings, reason: str, deadline_s: f
 
 def _paper_positions(settings: Settings) -> int:
     """How many positions the newest run holds, as its last hour left them."""
-    from bot.ledger.store import Ledger
-    from bot.run_folder import ledger_path
+    from bot.run_folder import existing_ledger
 
-    if not ledger_path(settings).exists():
+    ledger = existing_ledger(settings)
+    if ledger is None:
         return 0
-    ledger = Ledger(ledger_path(settings))
-    try:
+    with closing(ledger):
         run = ledger.latest()
         saved = None if run is None else ledger.snapshot(run.id)
         return 0 if saved is None else int((saved[1].opened_at != 0).sum())
-    finally:
-        ledger.close()

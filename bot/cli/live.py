@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import closing
 
 from rich.console import Console
 from rich.markup import escape
@@ -55,13 +56,12 @@ def _holds(settings: Settings) -> bool:
     from sqlalchemy import func, select
 
     from bot.ledger.live_models import ExecutionRow
-    from bot.ledger.store import Ledger
-    from bot.run_folder import ledger_path
+    from bot.run_folder import existing_ledger
 
-    if not ledger_path(settings).exists():
+    ledger = existing_ledger(settings)
+    if ledger is None:
         return False
-    ledger = Ledger(ledger_path(settings))
-    try:
+    with closing(ledger):
         run = ledger.unfinished(identity(settings, Bounds()))
         saved = None if run is None else ledger.snapshot(run.id)
         if run is None:
@@ -70,5 +70,3 @@ def _holds(settings: Settings) -> bool:
             mine = (ExecutionRow.run_id == run.id, ExecutionRow.booked.is_(None))
             left = connection.scalar(select(func.count()).select_from(ExecutionRow).where(*mine)) or 0
         return bool(left) or (saved is not None and bool((saved[1].opened_at != 0).any()))
-    finally:
-        ledger.close()

@@ -26,6 +26,7 @@ from bot.cli.arguments import (
     Var,
     Venues,
 )
+from bot.cli.db import db_app
 from bot.cli.first import first_app
 from bot.cli.groups import champion_app, data_app
 from bot.cli.learning import learning_app
@@ -46,6 +47,7 @@ app.add_typer(learning_app)
 app.add_typer(safety_app)
 app.add_typer(data_app, name="data")
 app.add_typer(champion_app, name="champion")
+app.add_typer(db_app, name="db")
 app.add_typer(secrets_app, name="secrets")
 
 

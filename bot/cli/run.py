@@ -13,8 +13,7 @@ from bot.child_process import end_on_signals
 from bot.cli.inspect import headline
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
 from bot.identity import Bounds
-from bot.ledger.store import Ledger
-from bot.run_folder import ledger_path
+from bot.run_folder import open_ledger
 from bot.runtime import Progress, run
 from bot.settings import Settings
 from bot.status import iso, newest_run, read_status, trade_as_json
@@ -60,7 +59,7 @@ async def _until_signal(settings: Settings, bounds: Bounds, fresh: bool, watch: 
 
 
 def _summary(settings: Settings, *, as_json: bool) -> None:
-    ledger = Ledger(ledger_path(settings))
+    ledger = open_ledger(settings)
     if ledger.snapshot(newest_run(ledger).id) is None:
         Console(stderr=True).print("stopped before the first hour was complete; the next start continues")
         return

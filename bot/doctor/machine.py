@@ -9,11 +9,14 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import closing
 
+from sqlalchemy import false, text, update
+
 from backtest.schema import schema_of
 from bot.doctor.finding import Finding, Verdict, judged
 from bot.instance import is_running
 from bot.latch import LatchFile, LatchState
-from bot.run_folder import ledger_path, registry_of
+from bot.ledger.models import Run
+from bot.run_folder import existing_ledger, ledger_path, ledger_place, registry_of
 from bot.settings import Settings
 from data.credentials import credentials
 from data.errors import ConfigurationError, FundingBotError
@@ -80,6 +83,8 @@ def ledger_writable(settings: Settings) -> Finding:
     """Whether an order could be written down before it is sent."""
     path = ledger_path(settings)
     remedy = "mend its permissions, or end the program that holds it"
+    if ledger_place(settings).path is None:
+        return _database_writable(settings)
     if not path.exists():
         return judged("ledger", os.access(settings.var, os.W_OK), f"{path} will be made at the first start", remedy)
     try:
@@ -89,6 +94,21 @@ def ledger_writable(settings: Settings) -> Finding:
     except sqlite3.Error as error:
         return Finding("ledger", Verdict.FAILED, f"{path} cannot be written ({error})", remedy)
     return Finding("ledger", Verdict.OK, f"{path} can be written")
+
+
+def _database_writable(settings: Settings) -> Finding:
+    place = ledger_place(settings)
+    try:
+        ledger = existing_ledger(settings)
+        if ledger is None:
+            return Finding("ledger", Verdict.OK, f"{place} will be made at the first start")
+        with closing(ledger), ledger.connection(writing=True) as connection:
+            connection.execute(update(Run).where(false()).values(state=Run.state))
+            flushes = connection.scalar(text("SHOW fsync")) == "on"
+    except FundingBotError as error:
+        return Finding("ledger", Verdict.FAILED, str(error), "see whether the database answers, and who may write")
+    told = f"{place} can be written{'' if flushes else ', but a power failure takes what was committed'}"
+    return judged("ledger", flushes, told, "set fsync = on in postgresql.conf")
 
 
 def nobody_trades(settings: Settings) -> Finding:

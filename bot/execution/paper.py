@@ -15,19 +15,24 @@ from bot.risk import ApprovedOrder
 from data.exchange import OrderBook, Venue
 from data.panel import Panel
 
+PaidKey = tuple[int, int, str, str]
+"""(due, slot, venue, symbol)."""
+LEAST_RATE = 1e-12
+"""What is left of a rate below this is rounding."""
+
 
 class PaperExecutor:
     """Fills both legs at once from the books' visible depth; the market does not notice.
 
     `paid` is the funding that is booked already, as `Ledger.paid` gives it; what the venues publish after the tick that
-    it belongs to is booked when it arrives.
+    it belongs to is booked when it arrives, a part of it too.
     """
 
     def __init__(
         self,
         venues: Mapping[str, Venue],
         rules: Rules,
-        paid: set[tuple[int, int, str, str]],
+        paid: dict[PaidKey, float],
         delisted_after_hours: int,
     ) -> None:
         self._venues = venues
@@ -44,7 +49,9 @@ class PaperExecutor:
             column = int(books.instrument[slot, leg])
             rate = float(panel.settled[panel.row(tick), column])
             payments.append(Payment(tick, slot, leg, column, rate, float(after.paid[slot, leg])))
-        self._paid |= {self._key(payment, panel) for payment in payments}
+        for payment in payments:
+            key = self._key(payment.due, payment.slot, payment.column, panel)
+            self._paid[key] = self._paid.get(key, 0.0) + payment.rate
         return after, tuple(payments)
 
     def _settle_late(self, books: Books, panel: Panel, tick: int) -> tuple[Books, list[Payment]]:
@@ -54,19 +61,20 @@ class PaperExecutor:
             column = int(books.instrument[slot, leg])
             held = (panel.ticks > books.opened_at[slot]) & (panel.ticks < tick)
             for row in np.flatnonzero(held & (panel.settled[:, column] != 0.0)).tolist():
-                rate, close = float(panel.settled[row, column]), float(panel.close[row, column])
+                due, close = int(panel.ticks[row]), float(panel.close[row, column])
+                rate = float(panel.settled[row, column]) - self._paid.get(self._key(due, slot, column, panel), 0.0)
+                if abs(rate) < LEAST_RATE:
+                    continue
                 price = close if math.isfinite(close) else float(books.mark[slot, leg])
                 amount = -float(books.quantity[slot, leg]) * price * rate
-                payment = Payment(int(panel.ticks[row]), slot, leg, column, rate, amount)
-                if self._key(payment, panel) not in self._paid:
-                    venue = int(self._rules.instruments[column].venue)
-                    books = apply(books, FundingPayment(slot, leg, venue, rate, price))
-                    payments.append(payment)
+                venue = int(self._rules.instruments[column].venue)
+                books = apply(books, FundingPayment(slot, leg, venue, rate, price))
+                payments.append(Payment(due, slot, leg, column, rate, amount))
         return books, payments
 
-    def _key(self, payment: Payment, panel: Panel) -> tuple[int, int, str, str]:
-        instrument = panel.instruments[payment.column]
-        return payment.due, payment.slot, instrument.venue, instrument.symbol
+    def _key(self, due: int, slot: int, column: int, panel: Panel) -> PaidKey:
+        instrument = panel.instruments[column]
+        return due, slot, instrument.venue, instrument.symbol
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Fill the legs in equal parts at the depth that is there now, within their collars. A venue that cannot show

@@ -1,16 +1,20 @@
-"""News of the ledger for who must not hang with the trader: read straight from the file, and nothing heavy is loaded.
+"""News of the ledger for who must not hang with the trader: read by the database's own driver, and nothing heavy is
+loaded.
 
 Used by the alerts. Short reads only: in WAL mode they keep nobody from writing.
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bot.settings import Settings
 from data.errors import StateError
+from data.secrets import LEDGER_URL, Secrets
 
 LEDGER = "ledger.sqlite"
 """Name of the file, below the run-time folder."""
@@ -30,10 +34,21 @@ class News:
 
 
 class LedgerFeed:
-    """The ledger at `path`, which may not be there yet. Every method raises StateError where it cannot be read."""
+    """A ledger that may not be there yet. Every method raises StateError where it cannot be read."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, rows: Callable[[str, Sequence[object]], list[Any]]) -> None:
+        """`rows` answers a query whose values stand as `?`; StateError as above."""
+        self._read = rows
+
+    @classmethod
+    def file(cls, path: Path) -> "LedgerFeed":
+        """Of SQLite."""
+        return cls(partial(_rows_of_file, path))
+
+    @classmethod
+    def postgres(cls, url: str, account: str) -> "LedgerFeed":
+        """Of the schema `account` of the database at `url`."""
+        return cls(partial(_rows_of_postgres, url, account))
 
     def newest(self) -> int:
         """The number of the newest event; 0 before the first."""
@@ -55,15 +70,42 @@ class LedgerFeed:
         return (str(rows[0][0]), bool(rows[0][1])) if rows else None
 
     def _rows(self, query: str, *values: object) -> list[Any]:
-        if not self._path.exists():
+        return self._read(query, values)
+
+
+def ledger_feed(settings: Settings) -> LedgerFeed:
+    """Of the ledger of these settings."""
+    url = Secrets().get(LEDGER_URL) or settings.ledger.url
+    if url:
+        return LedgerFeed.postgres(url, settings.ledger.account)
+    return LedgerFeed.file(settings.var / LEDGER)
+
+
+def _rows_of_file(path: Path, query: str, values: Sequence[object]) -> list[Any]:
+    if not path.exists():
+        return []
+    try:
+        with closing(looking_at(path)) as connection:
+            return connection.execute(query, values).fetchall()
+    except sqlite3.Error as error:
+        if "no such table" in str(error):  # it is being made
             return []
-        try:
-            with closing(looking_at(self._path)) as connection:
-                return connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            if "no such table" in str(error):  # it is being made
-                return []
-            raise StateError(f"the ledger {self._path} cannot be read ({error}): it is asked again") from error
+        raise StateError(f"the ledger {path} cannot be read ({error}): it is asked again") from error
+
+
+def _rows_of_postgres(url: str, account: str, query: str, values: Sequence[object]) -> list[Any]:
+    import psycopg  # an extra, for those who have it there
+
+    told = f'-c search_path="{account}" -c default_transaction_read_only=on -c statement_timeout={PATIENCE_S:g}s'
+    try:
+        address = url.replace("+psycopg:", ":", 1)
+        with psycopg.connect(address, options=told, connect_timeout=round(PATIENCE_S)) as connection:
+            return list(connection.execute(query.replace("?", "%s").encode(), values).fetchall())
+    except psycopg.errors.UndefinedTable:  # it is being made
+        return []
+    except psycopg.Error as error:
+        cause = (str(error).splitlines() or [""])[0]
+        raise StateError(f"the ledger of {account} cannot be read ({cause}): it is asked again") from None
 
 
 def looking_at(path: Path) -> sqlite3.Connection:

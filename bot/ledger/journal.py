@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, func, select, update
 
 from bot.alerts import LOG
 from bot.ledger.executions import Completed, Purpose, Sent, Stamp, Task
@@ -26,20 +25,11 @@ from bot.ledger.live_rows import (
 from bot.ledger.models import Intent
 from bot.ledger.spare import SpareJournal
 from bot.ledger.store import Ledger
+from bot.ledger.upserts import upserts
 from bot.orders import Proposal
 from bot.venue_orders import VenueFill
 from data.errors import StateError
 from data.types import Instrument
-
-ORDER = upsert(OrderRow)
-PUT_ORDER = ORDER.on_conflict_do_update(
-    index_elements=["client_id"],
-    set_={name: ORDER.excluded[name] for name in ("state", "filled", "average", "venue_id", "reason")},
-)
-PUT_INTENT = upsert(Intent).on_conflict_do_nothing()
-PUT_EXECUTION = insert(ExecutionRow)
-PUT_VENUE_FILL = upsert(VenueFillRow).on_conflict_do_nothing()
-"""Made once: making them takes longer than running them, and orders wait for it."""
 
 
 class Journal:
@@ -60,6 +50,7 @@ class Journal:
         self._run = run_id
         self._instruments = tuple(instruments)
         self._stamp = stamp
+        self._upserts = upserts(ledger.dialect)
         self._noted: dict[str, Sent] = {}
         with ledger.connection() as connection:
             self._last = int(connection.scalar(select(func.max(ExecutionRow.id))) or 0)
@@ -86,8 +77,8 @@ class Journal:
         try:
             with self._ledger.connection(writing=True) as connection:
                 self._flush(connection)
-                connection.execute(PUT_INTENT, rows)
-                connection.execute(PUT_EXECUTION, [execution])
+                connection.execute(self._upserts.keep_intent, rows)
+                connection.execute(self._upserts.put_execution, [execution])
                 self._put(connection, [sent])
         except StateError as error:
             self._keep_elsewhere(error, sent, execution)
@@ -129,7 +120,7 @@ class Journal:
             highest = select(func.max(ExecutionRow.number)).where(ExecutionRow.run_id == self._run)
             row = {"id": self._last, "run_id": self._run, "number": (connection.scalar(highest) or 0) + 1}
             content = {"tick": done.tick, "naked": 0.0, "proposal": proposal_to_json(proposal)}
-            connection.execute(PUT_EXECUTION, [row | content | {"events": outcome_to_json(done)}])
+            connection.execute(self._upserts.put_execution, [row | content | {"events": outcome_to_json(done)}])
             self._put_fills(connection, fills)
         return replace(done, number=self._last)
 
@@ -199,12 +190,12 @@ class Journal:
         if not sent:
             return
         stamp = asdict(self._stamp())
-        connection.execute(PUT_ORDER, [order_row(self._run, one) | stamp for one in sent])
+        connection.execute(self._upserts.put_order, [order_row(self._run, one) | stamp for one in sent])
 
     def _put_fills(self, connection: Connection, fills: Sequence[VenueFill]) -> None:
         if fills:
             rows = [{"run_id": self._run, **asdict(fill)} for fill in fills]
-            connection.execute(PUT_VENUE_FILL, rows)
+            connection.execute(self._upserts.keep_fill, rows)
 
     def _close_intents(self, connection: Connection, number: int, *, filled: bool) -> None:
         told = connection.scalar(select(ExecutionRow.proposal).where(ExecutionRow.id == number)) or {}
@@ -229,5 +220,5 @@ class Journal:
     def _take_over(self, rows: Sequence[dict[str, Any]]) -> None:
         with self._ledger.connection(writing=True) as connection:
             for row in rows:
-                connection.execute(upsert(ExecutionRow).on_conflict_do_nothing(), [row["execution"]])
-                connection.execute(ORDER.on_conflict_do_nothing(), [row["order"]])
+                connection.execute(self._upserts.keep_execution, [row["execution"]])
+                connection.execute(self._upserts.keep_order, [row["order"]])

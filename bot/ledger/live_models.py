@@ -1,6 +1,6 @@
 """The ledger's tables of live trading: orders at the venues, what became of each proposal, the venues' own histories.
 
-Written by `ledger.journal`; like all tables, they are made where the ledger is opened.
+Written by `ledger.journal`; what changes here needs a revision, as in `models`.
 """
 
 from decimal import Decimal

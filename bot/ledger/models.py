@@ -1,9 +1,12 @@
-"""The tables of the ledger. Money, prices and quantities are exact decimals, times are milliseconds of market time."""
+"""The tables of the ledger. Money, prices and quantities are exact decimals, times are milliseconds of market time.
+
+What changes here needs a revision in `migrations/versions`; a test holds the two equal.
+"""
 
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, String, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -27,7 +30,11 @@ class Exact(TypeDecorator[Decimal]):
 class Base(DeclarativeBase):
     """Of every table."""
 
-    type_annotation_map = {Decimal: Exact, int: BigInteger, dict[str, Any]: JSON}  # noqa: RUF012 - SQLAlchemy's interface
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's interface
+        Decimal: Exact,
+        int: BigInteger,
+        dict[str, Any]: JSON(none_as_null=True),
+    }
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -43,7 +50,7 @@ class Run(Base):
     """Fingerprint of the market, venues, settings and bounds: what must be equal for a restart to continue the run."""
     profile: Mapped[str]
     description: Mapped[str]
-    episode: Mapped[str]
+    episode: Mapped[str] = mapped_column(server_default=text("''"))
     """What is unusual in a simulated market; empty otherwise."""
     champion: Mapped[str]
     capital: Mapped[Decimal]
@@ -97,7 +104,7 @@ class FillRow(Base):
 
 
 class FundingRow(Base):
-    """A funding payment on one leg; positive is received. Keyed by what was settled, so nothing is paid twice."""
+    """A funding payment on one leg, or a part of it that came later; positive is received."""
 
     __tablename__ = "funding"
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), primary_key=True)
@@ -106,7 +113,7 @@ class FundingRow(Base):
     venue: Mapped[str] = mapped_column(String(32), primary_key=True)
     symbol: Mapped[str] = mapped_column(String(64), primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
-    tick: Mapped[int]
+    tick: Mapped[int] = mapped_column(primary_key=True)
     """The tick at which it was booked: later than `due` if the venue published late."""
     rate: Mapped[Decimal]
     amount: Mapped[Decimal]

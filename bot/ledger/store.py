@@ -2,26 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, create_engine, delete, event, func, inspect, select, text, update
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
 from backtest.accounting import Books, books_layout
 from backtest.settlement import REASONS
 from backtest.trades import Trade
 from bot.alerts import Event
-from bot.ledger.feed import looking_at
+from bot.ledger.account_lock import account_held
+from bot.ledger.database import Place, open_engine, reading_engine, reason, told_as
 from bot.ledger.history import RunHistory
 from bot.ledger.live_models import ExecutionRow, VenueFundingRow
-from bot.ledger.models import Base, EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
+from bot.ledger.models import EventRow, FillRow, FundingRow, Intent, Run, Snapshot, Tick, TradeRow
+from bot.ledger.schema import bring_up
 from bot.orders import LegFill, Payment, Proposal
 from bot.venue_orders import VenueFunding
 from data.errors import StateError
@@ -49,60 +50,57 @@ class TickRecord:
 
 
 class Ledger:
-    """One SQLite database in WAL mode with every commit flushed to the device. One writing process, any readers."""
+    """One database, every commit of which is on the disk. One writing process, any readers."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
-        """With `read_only` nothing is ever written, and a ledger that is held is not waited for long."""
+    def __init__(self, place: Place | Path, *, upgrade: bool = True, read_only: bool = False) -> None:
+        """A path is a SQLite file. An older ledger is migrated, or refused where it may not be. With `read_only`
+        nothing is ever written, and a ledger that is held is not waited for long. Raises StateError where it cannot be
+        opened, ConfigurationError where the driver is not installed."""
+        self.place = Place.file(place) if isinstance(place, Path) else place
+        self._engine = reading_engine(self.place) if read_only else open_engine(self.place)
+        self.dialect = self._engine.dialect.name
         if read_only:
-            self._engine = create_engine("sqlite://", creator=lambda: looking_at(path), poolclass=NullPool)
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", _durable)
         try:
-            Base.metadata.create_all(self._engine)
-            _add_later_columns(self._engine)
-        except DatabaseError as error:
+            bring_up(self._engine, self.place, upgrade=upgrade)
+        except StateError:
+            self.close()
+            raise
+        except DBAPIError as error:
+            self.close()
             raise StateError(
-                f"the ledger {path} cannot be opened ({error.orig}): restore it or move it away"
+                f"the ledger {self.place} cannot be opened ({reason(error)}): restore it or move it away"
             ) from error
 
     def close(self) -> None:
         """Release the database."""
         self._engine.dispose()
 
+    def held(self) -> AbstractContextManager[None]:
+        """For the one process that trades: raises StateError while another has the account of a shared database."""
+        return nullcontext() if self.place.path is not None else account_held(self.place, self._engine)
+
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         """All or nothing; a database that cannot be written is a StateError, and what was committed before is kept."""
-        try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                yield session
-        except DatabaseError as error:
-            raise StateError(
-                f"the ledger cannot be written ({error.orig}): make room, or end the program that holds it, and start "
-                "again; every complete hour is kept"
-            ) from error
+        remedy = "make room, or end the program that holds it, and start again; every complete hour is kept"
+        with told_as("written", remedy), Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        try:
-            with Session(self._engine) as session:
-                yield session
-        except DatabaseError as error:
-            raise StateError(f"the ledger cannot be read ({error.orig}): restore it from a backup") from error
+        with told_as("read", "restore it from a backup"), Session(self._engine) as session:
+            yield session
 
     @contextmanager
     def connection(self, *, writing: bool = False) -> Iterator[Connection]:
         """For `ledger.journal`: all or nothing if `writing`; raises StateError."""
-        doing = "written" if writing else "read"
-        try:
-            with self._engine.begin() if writing else self._engine.connect() as connection:
-                yield connection
-        except DatabaseError as error:
-            raise StateError(
-                f"the ledger cannot be {doing} ({error.orig}): make room, or end the program that holds it, and start "
-                "again; no order is sent that is not written"
-            ) from error
+        remedy = "make room, or end the program that holds it, and start again; no order is sent that is not written"
+        with (
+            told_as("written" if writing else "read", remedy),
+            self._engine.begin() if writing else self._engine.connect() as connection,
+        ):
+            yield connection
 
     def start_run(self, run: Run) -> Run:
         """Store a new run; unfinished runs of the same world are marked abandoned."""
@@ -215,12 +213,15 @@ class Ledger:
         """What risk asks of a run's past."""
         return RunHistory(self.connection, run_id)
 
-    def paid(self, run_id: int) -> set[tuple[int, int, str, str]]:
-        """Which funding is booked already, as (due, slot, venue, symbol)."""
-        columns = (FundingRow.due, FundingRow.slot, FundingRow.venue, FundingRow.symbol)
+    def paid(self, run_id: int) -> dict[tuple[int, int, str, str], float]:
+        """Which funding is booked already, by (due, slot, venue, symbol): the rates, fraction of notional, in all."""
+        row = FundingRow
         with self._reading() as session:
-            rows = session.execute(select(*columns).where(FundingRow.run_id == run_id)).all()
-            return {(due, slot, venue, symbol) for due, slot, venue, symbol in rows}
+            booked: dict[tuple[int, int, str, str], float] = defaultdict(float)
+            columns = (row.due, row.slot, row.venue, row.symbol, row.rate)
+            for due, slot, venue, symbol, rate in session.execute(select(*columns).where(row.run_id == run_id)):
+                booked[due, slot, venue, symbol] += float(rate)
+            return dict(booked)
 
 
 def _fill_rows(record: TickRecord) -> list[FillRow]:
@@ -247,16 +248,8 @@ def _average(prices: Sequence[float], quantities: Sequence[float]) -> float:
     return sum(price * size for price, size in zip(prices, quantities, strict=True)) / sum(quantities)
 
 
-def _add_later_columns(engine: Engine) -> None:
-    """Columns that came after the first version, in a file that was made before them."""
-    known = {column["name"] for column in inspect(engine).get_columns(TradeRow.__tablename__)}
-    if "saved" not in known:
-        with engine.begin() as connection:
-            connection.execute(text(f"ALTER TABLE {TradeRow.__tablename__} ADD COLUMN saved VARCHAR(64) DEFAULT '0.0'"))
-
-
 def _add_funding(session: Session, row: FundingRow, source: VenueFunding) -> None:
-    """What a venue booked, once, and what a slot got of it, on top of what it got for the same hour before."""
+    """What a venue booked, once, and what a slot got of it, on top of what it got for the same hour at this tick."""
     key = (row.run_id, source.venue, source.symbol, source.time_ms, source.payment_id)
     if session.get(VenueFundingRow, key) is None:
         session.add(
@@ -265,7 +258,7 @@ def _add_funding(session: Session, row: FundingRow, source: VenueFunding) -> Non
                 payment_id=source.payment_id, amount=source.amount, tick=row.tick,
             )
         )  # fmt: skip
-    before = session.get(FundingRow, (row.run_id, row.due, row.venue, row.symbol, row.slot))
+    before = session.get(FundingRow, (row.run_id, row.due, row.venue, row.symbol, row.slot, row.tick))
     if before is None:
         session.add(row)
     else:
@@ -305,12 +298,3 @@ def _trade(row: TradeRow) -> Trade:
         value = getattr(row, field_.name)
         values[field_.name] = float(value) if isinstance(value, Decimal) else value
     return Trade(**values)
-
-
-def _durable(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()

@@ -157,9 +157,9 @@ class Service:
         return await self._start("trader", self._job | {"fresh": self._fresh}, ())
 
     async def _start_collector(self) -> Child:
-        """Without the keys of accounts: it has no use for them."""
+        """Without the keys of accounts and of the ledger: it has no use for them."""
         job = {"settings": collector_settings(self._settings).model_dump(mode="json")}
-        return await self._start("collector", job, tuple(SECRETS))
+        return await self._start("collector", job, (*SECRETS, "BOT_LEDGER_URL", "PGPASSWORD"))
 
     async def _start(self, name: str, job: dict[str, Any], without: tuple[str, ...]) -> Child:
         child = Child(name, self._settings.var / "logs" / f"{name}.out")

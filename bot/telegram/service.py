@@ -6,13 +6,13 @@ has written, and starts processes of its own.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from html import escape
 
 from bot.alerts import TELEGRAM
 from bot.instance import single_instance
-from bot.ledger.feed import LEDGER, LedgerFeed
+from bot.ledger.feed import ledger_feed
 from bot.log_feed import LogFeed
 from bot.settings import Settings
 from bot.telegram.alerts import Alerts
@@ -50,7 +50,7 @@ class Telegram:
         self._kill: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox = Inbox(api, told.chats, told.commands_per_minute, self._take, self._reply, self._stranger)
-        feed, logs = LedgerFeed(settings.var / LEDGER), LogFeed(settings.var / "logs")
+        feed, logs = ledger_feed(settings), LogFeed(settings.var / "logs")
         memory = Told(settings.var / FOLDER / "told.json")
         self._alerts = [Alerts(settings, chat, feed, logs, memory, self._outbox) for chat in told.chats]
 
@@ -140,13 +140,13 @@ class Telegram:
 
 
 @asynccontextmanager
-async def telegram(settings: Settings) -> AsyncIterator[Telegram]:
+async def telegram(settings: Settings, secrets: Mapping[str, str] | None = None) -> AsyncIterator[Telegram]:
     """Answer and alert while the block runs. Nothing that Telegram does, or fails to do, reaches the block.
 
     Raises ConfigurationError for a token that is missing or malformed, StateError where another process does this on
     the same folder.
     """
-    token = read_token(Secrets())
+    token = read_token(Secrets() if secrets is None else secrets)
     with single_instance(settings.var / FOLDER):
         async with bot_api(settings.telegram.api_url, token) as api:
             desk = Telegram(settings, api)

@@ -1,7 +1,7 @@
-"""What the contract tests of the sandbox share: a hand-made market, worlds over it, and stock ccxt clients."""
+"""What contract tests share: places for ledgers; a hand-made market, worlds over it, and stock ccxt clients."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,13 @@ import pytest
 from backtest.sandbox.clock import MarketClock, WorldIdentity
 from backtest.sandbox.server import listening
 from backtest.sandbox.world import World, fingerprint
+from bot.ledger.database import Place
+from bot.ledger.store import Ledger
 from data.market import Market, lot_step, tick_size
 from data.settings import VenueSettings
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 from data.venues import venue_profile
+from tests.fakes.ledger_places import DATABASES, ledger_place
 
 pytest.register_assert_rewrite("tests.contract.live_account_contract", "tests.contract.live_account_trouble")
 
@@ -75,6 +78,21 @@ def _settlements(random: np.random.Generator, interval_hours: int, first: int, l
     hours = np.arange(-(-first // interval_hours) * interval_hours, last + 1, interval_hours)
     rate = random.standard_normal(len(hours)) * 10.0 ** random.uniform(-9, -3, len(hours))
     return Settlements(START_MS + hours * HOUR_MS, random.integers(0, 500, len(hours)), rate)
+
+
+@pytest.fixture(params=DATABASES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where no ledger lies yet, in every database that one can lie in."""
+    with ledger_place(request.param, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def ledger(place: Place) -> Iterator[Ledger]:
+    """A new one."""
+    one = Ledger(place)
+    yield one
+    one.close()
 
 
 @pytest.fixture(scope="session")

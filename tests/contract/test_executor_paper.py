@@ -81,7 +81,7 @@ def carry_out(world_at: WorldAt, sandbox_market: Market) -> Carry:
                     )
                     for name, base in bases.items()
                 }
-                outcome = await PaperExecutor(venues, table.rules, set(), 24).execute(order(table))
+                outcome = await PaperExecutor(venues, table.rules, {}, 24).execute(order(table))
                 return table, outcome.fills if isinstance(outcome, Executed) else outcome
 
         return asyncio.run(talk())
@@ -176,7 +176,7 @@ def test_settling_leaves_the_books_that_were_given_as_they_were(sandbox_market: 
     books = new_books(2, 3, 10_000.0)
     books.in_transit[1], books.arrives_at[1] = 7.0, NOON
     before = books.copy()
-    after, payments = asyncio.run(PaperExecutor({}, table.rules, set(), 24).settle(books, table.panel, NOON))
+    after, payments = asyncio.run(PaperExecutor({}, table.rules, {}, 24).settle(books, table.panel, NOON))
 
     assert () == payments
     assert 7.0 == after.cash[1] - before.cash[1]

@@ -64,7 +64,7 @@ class Stage:
         async with bot_api(self.server.url, Token(TOKEN)) as api:
             outbox = Outbox(api, settings.telegram.queue, first_wait_s=0.01)
             sending = asyncio.create_task(outbox.run())
-            feed, logs = LedgerFeed(ledger_path(settings)), LogFeed(settings.var / "logs")
+            feed, logs = LedgerFeed.file(ledger_path(settings)), LogFeed(settings.var / "logs")
             yield Alerts(settings, ANN, feed, logs, Told(settings.var / "told.json"), outbox)
             sending.cancel()
 
@@ -240,7 +240,7 @@ def test_a_damaged_memory_begins_with_what_happens_from_now_on(stage: Stage) -> 
 def test_a_trader_can_write_while_its_ledger_is_read_and_a_held_one_is_read_nevertheless(stage: Stage) -> None:
     with closing(sqlite3.connect(ledger_path(stage.settings), isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
-        assert 1 == LedgerFeed(ledger_path(stage.settings)).newest()
+        assert 1 == LedgerFeed.file(ledger_path(stage.settings)).newest()
         with closing(Ledger(ledger_path(stage.settings), read_only=True)) as reader:
             latest = reader.latest()
     assert latest is not None

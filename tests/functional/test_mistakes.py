@@ -163,7 +163,18 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
 
 def test_help_names_every_command() -> None:
     shown = bot("--help").stdout
-    for command in ("run", "collect", "backtest", "status", "positions", "trades", "sandbox", "evaluate", "champion"):
+    for command in (
+        "run",
+        "collect",
+        "backtest",
+        "status",
+        "positions",
+        "trades",
+        "sandbox",
+        "evaluate",
+        "champion",
+        "db",
+    ):
         assert command in shown
 
 

@@ -44,7 +44,7 @@ def held_since(tick: int) -> Books:
 
 @pytest.mark.parametrize("late_by", [0, 1, 5])
 def test_it_is_paid_in_full_however_late_it_comes(late_by: int) -> None:
-    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
+    executor, books = PaperExecutor({}, RULES, {}, 24), held_since(START)
     for hour in range(1, 9):
         published = tuple(due for due in range(1, 9) if due + late_by <= hour)
         books, payments = asyncio.run(executor.settle(books, panel(hour, published), START + hour * HOUR_MS))
@@ -54,25 +54,20 @@ def test_it_is_paid_in_full_however_late_it_comes(late_by: int) -> None:
 
 
 def test_what_settled_before_the_entry_is_not_paid() -> None:
-    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START + 3 * HOUR_MS)
+    executor, books = PaperExecutor({}, RULES, {}, 24), held_since(START + 3 * HOUR_MS)
     books, payments = asyncio.run(executor.settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS))
     assert [START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
 
 def test_what_the_ledger_has_is_not_paid_again_after_a_restart() -> None:
     books = held_since(START)
-    paid = {(START + hour * HOUR_MS, 0, "hyperliquid", LEGS[1].symbol) for hour in (1, 2)}
+    paid = {(START + hour * HOUR_MS, 0, "hyperliquid", LEGS[1].symbol): RATE for hour in (1, 2)}
     _, payments = asyncio.run(
         PaperExecutor({}, RULES, paid, 24).settle(books, panel(4, (1, 2, 3, 4)), START + 4 * HOUR_MS)
     )
     assert [START + 3 * HOUR_MS, START + 4 * HOUR_MS] == [payment.due for payment in payments]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what is booked is remembered by tick, not by settlement: where two settlements belong to one tick and one "
-    "of them is published later, that one is taken for booked",
-)
 def test_of_two_settlements_of_one_tick_the_one_that_comes_later_is_paid_too() -> None:
     def seen(hours: int, published: tuple[int, ...]) -> Panel:
         """Hour 1 is stamped 90 s late, so that it belongs to tick 2 as hour 2 does."""
@@ -83,7 +78,7 @@ def test_of_two_settlements_of_one_tick_the_one_that_comes_later_is_paid_too() -
         settlements = {LEGS[1].key: Settlements(due, late, np.full(len(due), RATE))}
         return build_panel(LEGS, bars, settlements, START, START + hours * HOUR_MS, 60)
 
-    executor, books = PaperExecutor({}, RULES, set(), 24), held_since(START)
+    executor, books = PaperExecutor({}, RULES, {}, 24), held_since(START)
     for hour, published in ((2, (2,)), (3, (1, 2, 3))):
         books, _ = asyncio.run(executor.settle(books, seen(hour, published), START + hour * HOUR_MS))
     assert pytest.approx(3 * QUANTITY * PRICE * RATE) == books.pnl[FUNDING]

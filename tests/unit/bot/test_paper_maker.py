@@ -64,7 +64,7 @@ def left(binance: Callable[[int], OrderBook], hyperliquid: Callable[[int], Order
     """What comes of leaving a position of 30, long on Binance, whose order is re-priced every other minute."""
     clock = Clock()
     venues = {"binance": Moving(clock, binance), "hyperliquid": Moving(clock, hyperliquid)}
-    taker = PaperExecutor(venues, RULES, set(), 24)  # type: ignore[arg-type]
+    taker = PaperExecutor(venues, RULES, {}, 24)  # type: ignore[arg-type]
     patience = Patience(0, MINUTE_MS, looks, 2)
     maker = PaperMaker(taker, venues, RULES, clock, patience, leaves=True)  # type: ignore[arg-type]
     legs = (

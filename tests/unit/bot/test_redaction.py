@@ -48,6 +48,11 @@ def test_what_is_secret_is_hidden_and_nothing_else(text: str, expected: str) -> 
     assert expected == redact(text)
 
 
+def test_the_password_of_the_ledgers_address_is_hidden_by_itself_too() -> None:
+    redact = Redactor({"BOT_LEDGER_URL": "postgresql://bot:hunter2hunter2@db/ledger"})
+    assert 'user "bot", password "***"' == redact('user "bot", password "hunter2hunter2"')
+
+
 def test_the_address_of_a_wallet_is_no_secret() -> None:
     wallet = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"
     assert wallet == Redactor({"HYPERLIQUID_WALLET_ADDRESS": wallet})(wallet)

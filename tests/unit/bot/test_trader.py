@@ -89,7 +89,7 @@ class Desk:
             policy=Scripted(schema, np.array(answers, dtype=np.int64)),
             collector=Collector({}, recorded(lake), INSTRUMENTS, HISTORY_H),
             lake=lake,
-            executor=PaperExecutor(self.venues, rules, set(), environment.delisted_after_hours),  # type: ignore[arg-type]
+            executor=PaperExecutor(self.venues, rules, {}, environment.delisted_after_hours),  # type: ignore[arg-type]
             gate=RiskGate(Settings().risk, rules, run, LatchFile(path / LATCH)),
             ledger=self.ledger,
             settings=Settings(data=data, environment=environment),

@@ -1,36 +1,31 @@
-"""The ledger keeps exact numbers, whole ticks, and one row per intent."""
+"""The ledger keeps exact numbers, whole ticks, and one row per intent, in whatever database it lies."""
 
 import json
-from contextlib import closing
 from decimal import Decimal
-from pathlib import Path
-from sqlite3 import connect
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 
 from backtest.accounting import new_books
 from backtest.events import Fill, apply
 from bot.alerts import Event, Kind
-from bot.ledger.models import Exact, Run
+from bot.ledger.database import Place
+from bot.ledger.models import Exact, Run, Snapshot
 from bot.ledger.store import Ledger, TickRecord
 from bot.orders import LegFill, LegOrder, Payment, Proposal
 from data.errors import StateError
 from data.types import HOUR_MS, Asset, Instrument
+from tests.fakes.ledger_places import query
 
 TICK = 1_000_000 * HOUR_MS
 ONE = Instrument("binance", "X/USDT:USDT", Asset("X"), "USDT", 1.0, 0.01, 5.0, 8)
 LEG = LegOrder(0, ONE, 0, 0, 3.0, 100.0, 0.03)
 ENTRY = Proposal(entry=True, slot=0, tick=TICK, reason=0, legs=(LEG,), columns=(0, 1))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.sqlite")
 
 
 def run(ledger: Ledger, world: str = "w") -> int:
@@ -96,9 +91,19 @@ def test_funding_is_booked_once(ledger: Ledger) -> None:
     number, books = run(ledger), new_books(2, 3, 1.0)
     payment = Payment(TICK, 0, 0, 0, 0.001, -0.3)
     ledger.record_tick(number, TickRecord(TICK, 1.0, payments=[(ONE, payment)]), books)
-    assert {(TICK, 0, "binance", ONE.symbol)} == ledger.paid(number)
-    with pytest.raises((StateError, IntegrityError)):
-        ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 1.0, payments=[(ONE, payment)]), books)
+    assert {(TICK, 0, "binance", ONE.symbol): 0.001} == ledger.paid(number)
+    with pytest.raises(StateError):
+        ledger.record_tick(number, TickRecord(TICK + HOUR_MS, 1.0, payments=[(ONE, payment), (ONE, payment)]), books)
+
+
+def test_a_part_of_funding_that_comes_later_is_a_row_of_its_own(ledger: Ledger, place: Place) -> None:
+    number, books = run(ledger), new_books(2, 3, 1.0)
+    for tick, rate in ((TICK, 0.001), (TICK + HOUR_MS, 0.0025)):
+        ledger.record_tick(number, TickRecord(tick, 1.0, payments=[(ONE, Payment(TICK, 0, 0, 0, rate, -rate))]), books)
+    assert {(TICK, 0, "binance", ONE.symbol): 0.0035} == ledger.paid(number)
+    assert [(TICK, TICK, "0.001"), (TICK, TICK + HOUR_MS, "0.0025")] == query(
+        place, "select due, tick, rate from funding order by tick"
+    )
 
 
 def test_a_new_run_ends_the_unfinished_one_of_its_world_only(ledger: Ledger) -> None:
@@ -110,50 +115,24 @@ def test_a_new_run_ends_the_unfinished_one_of_its_world_only(ledger: Ledger) -> 
     assert ledger.unfinished("w") is None
 
 
-def test_a_file_that_is_no_database_is_said_so(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    path.write_bytes(b"nonsense" * 1000)
-    with pytest.raises(StateError, match=r"ledger\.sqlite"):
-        Ledger(path)
-
-
-def test_books_of_another_version_are_refused_and_say_what_to_do(ledger: Ledger, tmp_path: Path) -> None:
+def test_books_of_another_version_are_refused_and_say_what_to_do(ledger: Ledger, place: Place) -> None:
     number = run(ledger)
     ledger.record_tick(number, TickRecord(TICK, 10_000.0), new_books(2, 3, 10_000.0))
-    with closing(connect(tmp_path / "ledger.sqlite")) as database, database:
-        (kept,) = database.execute("select books from snapshots").fetchone()
-        older = {name: values for name, values in json.loads(kept).items() if name != "margin"}
-        database.execute("update snapshots set books = ?", (json.dumps(older),))
+    ((kept,),) = query(place, "select cast(books as text) from snapshots")
+    older = {name: values for name, values in json.loads(kept).items() if name != "margin"}
+    with ledger.connection(writing=True) as connection:
+        connection.execute(update(Snapshot).values(books=older))
     with pytest.raises(StateError, match="another version"):
         ledger.snapshot(number)
 
 
-def test_a_ledger_from_before_costs_were_kept_is_read_and_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    Ledger(path).close()
-    with closing(connect(path)) as old:
-        old.execute("alter table trades drop column saved")
-        old.execute(
-            "insert into runs (id, world, profile, description, episode, champion, capital, from_ms, state,"
-            " instruments) values (1, 'w', 'sandbox', '', '', 'rule', '1', 0, 'finished', '{}')"
-        )
-        old.execute(
-            "insert into trades values (1, 1, 1, 'X', 'a', 'x', 'b', 'x', '1', 0, 1, '1', '1', '1', '1', '1000',"
-            " '0', '0', '-2', '-1', 'policy')"
-        )
-        old.commit()
-    (kept,) = Ledger(path).trades(1)
-    assert (30.0, 30.0) == (kept.cost_bps, kept.taker_cost_bps)
-
-
 def test_an_order_of_which_part_was_taken_back_is_one_row_with_what_is_left_and_all_its_fees(
-    ledger: Ledger, tmp_path: Path
+    ledger: Ledger, place: Place
 ) -> None:
-    number, path = run(ledger), tmp_path / "ledger.sqlite"
+    number = run(ledger)
     ledger.record_intents(number, ENTRY, ("id",))
     bought, sold = LegFill("id", 0, 3.0, 101.0, 100.0, 5e-4, 0.0), LegFill("id", 0, -1.0, 97.0, 98.0, 1e-3, 0.0)
     ledger.record_tick(number, TickRecord(TICK, 1.0, fills=[bought, sold]), new_books(2, 3, 1.0))
-    with closing(connect(path)) as connection:
-        ((quantity, price, mid, fee),) = connection.execute("select quantity, price, mid, fee from fills").fetchall()
+    ((quantity, price, mid, fee),) = query(place, "select quantity, price, mid, fee from fills")
     assert (2.0, 100.0, 99.5) == (float(quantity), float(price), float(mid))
     assert pytest.approx(-(3 * 101 * 5e-4 + 97 * 1e-3)) == float(fee)
