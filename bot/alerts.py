@@ -9,6 +9,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import BinaryIO
 
+from bot.redaction import Redactor, redactor
+
 LOG = logging.getLogger("bot")
 TELEGRAM = "bot.telegram"
 """Logger of what Telegram's own loops meet: the alerts tell other warnings, and not these."""
@@ -47,24 +49,29 @@ def log_event(event: Event) -> None:
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, redact: Redactor) -> None:
+        super().__init__()
+        self._redact = redact
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "kind": getattr(record, "kind", record.name),
             "market_ms": getattr(record, "market_ms", None),
-            "text": record.getMessage(),
+            "text": self._redact(record.getMessage()),
         }
         if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
+            line["trace"] = self._redact(self.formatException(record.exc_info))
         return json.dumps(line)
 
 
 def start_logging(directory: Path, process: str = "bot") -> None:
-    """Log to `<process>.jsonl` in `directory`, one JSON object a line, rotated at 5 MB. Each process has its own."""
+    """Log to `<process>.jsonl` in `directory`, one JSON object a line without secrets, rotated at 5 MB. Each process
+    has a file of its own: two cannot rotate one."""
     directory.mkdir(parents=True, exist_ok=True)
     handler = RotatingFileHandler(directory / f"{process}.jsonl", maxBytes=MAX_LOG_BYTES, backupCount=LOG_FILES)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(_JsonLines(redactor()))
     LOG.handlers[:] = [handler]
     LOG.setLevel(logging.INFO)
     LOG.propagate = False

@@ -9,15 +9,16 @@ from pathlib import Path
 
 from data.errors import StateError
 
-LOCK = "bot.lock"
+LOCK, SERVICE_LOCK = "bot.lock", "service.lock"
+"""Of who trades or collects, and of the supervisor that keeps them."""
 LOCK_ATTEMPTS = 10
 
 
 @contextmanager
-def single_instance(var: Path) -> Iterator[None]:
+def single_instance(var: Path, lock_name: str = LOCK) -> Iterator[None]:
     """Hold `var` for this process alone; raises StateError while another bot holds it."""
     var.mkdir(parents=True, exist_ok=True)
-    with (var / LOCK).open("a") as lock:
+    with (var / lock_name).open("a") as lock:
         for attempt in range(LOCK_ATTEMPTS):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

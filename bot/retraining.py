@@ -20,13 +20,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.alerts import LOG, appended_log
+from bot.pulse import Pulse
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
 from pbt_online.cycles import Cycle, cycles, effective_at
 
-ATTEMPTS = 2
-"""A cycle that has failed so often is left out; the next one begins on schedule."""
+ATTEMPTS, KILLS = 2, 10
+"""A cycle that has failed so often is left out, or that was killed so often, which says less about it; the next one
+begins on schedule."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,11 @@ class Plan:
 class Retraining:
     """Begins cycles and hands over their verdicts. Made inside the event loop; `close` ends a cycle in progress."""
 
-    def __init__(self, settings: Settings, plan: Plan) -> None:
+    def __init__(self, settings: Settings, plan: Plan, pulse: Pulse | None = None) -> None:
+        """`pulse` is told of a cycle in progress."""
         self._settings = settings
         self._plan = plan
+        self._pulse = pulse or Pulse()
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         self._scheduler.start()
         self._trigger = IntervalTrigger(
@@ -60,7 +64,8 @@ class Retraining:
         self._idle = asyncio.Event()
         self._idle.set()
         self._process: asyncio.subprocess.Process | None = None
-        self._attempts: Counter[int] = Counter()
+        self._failures: Counter[int] = Counter()
+        self._kills: Counter[int] = Counter()
 
     async def at(self, tick: int, champion: str) -> Cycle | None:
         """The newest cycle whose verdict takes effect at `tick`, if there is one. While `champion` trades, begins a
@@ -93,10 +98,11 @@ class Retraining:
 
     def _begin(self, due: int, champion: str) -> None:
         """Start the cycle of `due` unless one is in progress, or it is there, or it was tried often enough."""
-        if self._idle.is_set() and not self._judged(due) and self._attempts[due] < ATTEMPTS:
+        hopeless = self._failures[due] >= ATTEMPTS or self._kills[due] >= KILLS
+        if self._idle.is_set() and not self._judged(due) and not hopeless:
             self._idle.clear()
-            self._attempts[due] += 1
-            self._scheduler.add_job(self._train, args=[due, champion], misfire_grace_time=None)
+            # At once, however late it is: what was missed while nobody ran comes down to the newest.
+            self._scheduler.add_job(self._train, args=[due, champion], misfire_grace_time=None, coalesce=True)
 
     async def _train(self, due: int, champion: str) -> None:
         job = self._plan.folder / "job.json"
@@ -112,6 +118,7 @@ class Retraining:
         write_whole(job, json.dumps(told).encode())
         command = [sys.executable, "-m", "bot.cycle_process", str(job)]
         with appended_log(self._settings.var / "logs" / "training.log") as log:
+            self._pulse.training, code = due, 1
             try:
                 self._process = await asyncio.create_subprocess_exec(
                     *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
@@ -119,7 +126,8 @@ class Retraining:
                 if code := await self._process.wait():
                     LOG.warning("a training cycle ended with code %d: %s says why", code, log.name)
             finally:
-                self._process = None
+                (self._kills if code < 0 else self._failures)[due] += 1
+                self._process, self._pulse.training = None, None
                 self._idle.set()
 
 

@@ -17,6 +17,7 @@ from bot.latch import LatchState
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger, TickRecord
 from bot.opened_ledger import open_ledger
+from bot.pulse import Pulse
 from bot.retraining import Plan, Retraining
 from bot.run_folder import latches, registry_of
 from bot.settings import Settings
@@ -50,19 +51,22 @@ async def run(
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
     policy: Policy | None = None,
+    pulse: Pulse | None = None,
 ) -> int:
     """Trade until the bound, the market's end or `stop`; returns the run's number in the ledger.
 
     Continues the unfinished run of the same identity unless `fresh`. `policy` stands in for the champion in tests of
-    one tape through several executors. Raises FundingBotError; what was done before stays in the ledger.
+    one tape through several executors. `pulse` is kept up to date for who watches. Raises FundingBotError; what was
+    done before stays in the ledger.
     """
+    pulse = pulse or Pulse()
     with single_instance(settings.var):
         start_logging(settings.var / "logs")
         with closing(open_ledger(settings)) as ledger, ledger.held():
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
             while True:
                 try:
-                    return await _run(settings, bounds, known, ledger, stop, watch, policy)
+                    return await _run(settings, bounds, known, ledger, stop, watch, policy, pulse)
                 except VenueError as error:
                     # Positions may wait: a live account that exists is opened again until its venues answer.
                     if settings.profile != "live" or known is None:
@@ -80,22 +84,35 @@ async def _run(
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
     policy: Policy | None,
+    pulse: Pulse,
 ) -> int:
     async with open_world(settings, bounds, fresh=known is None) as world:
         registry = registry_of(settings)
         ready = await assemble(settings, bounds, known, world, ledger, registry, policy)
         async with (
             guarded(ready.guard, stop),
-            _succession(settings, ready.run, world, registry, ready.trader, ledger, fresh=known is None) as succession,
+            _succession(
+                settings, ready.run, world, registry, ready.trader, ledger, pulse, fresh=known is None
+            ) as succession,
         ):
             heirs = succession if policy is None else None
-            await _drive(settings, bounds, ready.run, ready.trader, world, ledger, heirs, stop, watch)
+            pulse.run = ready.run.id
+            pulse.tell()  # before anything is traded: the next start must not begin anew
+            await _drive(settings, bounds, ready.run, ready.trader, world, ledger, heirs, stop, watch, pulse)
         return ready.run.id
 
 
 @asynccontextmanager
 async def _succession(
-    settings: Settings, account: Run, world: World, registry: Registry, trader: Trader, ledger: Ledger, *, fresh: bool
+    settings: Settings,
+    account: Run,
+    world: World,
+    registry: Registry,
+    trader: Trader,
+    ledger: Ledger,
+    pulse: Pulse,
+    *,
+    fresh: bool,
 ) -> AsyncIterator[Succession]:
     """Who trades next, with retraining beside the run where the settings want it. A fresh run in a simulated market
     learns anew."""
@@ -106,7 +123,7 @@ async def _succession(
         if fresh and simulated:
             shutil.rmtree(folder, ignore_errors=True)
         plan = Plan(folder, registry.root, world.lake, account.instruments, account.from_ms, waits=simulated)
-        retraining = Retraining(settings, plan)
+        retraining = Retraining(settings, plan, pulse)
     try:
         peak = peak_since_takeover(ledger, account.id, registry, trader.champion)
         yield Succession(settings, retraining, registry, trader, peak)
@@ -125,10 +142,12 @@ async def _drive(
     succession: Succession | None,
     stop: asyncio.Event,
     watch: Callable[[Progress], None],
+    pulse: Pulse,
 ) -> None:
     """Tick after tick to the bound: of the run in a simulated market, of this process on real venues. Before each one
     the champion is asked for anew."""
     saved = ledger.snapshot(account.id)
+    pulse.tick = None if saved is None else saved[0]
     tick = account.from_ms if saved is None else saved[0] + HOUR_MS
     last = account.to_ms
     if world.end_ms is None and bounds.hours is not None:
@@ -150,6 +169,7 @@ async def _drive(
             LOG.warning("%s; asking again in %g s", error, RETRY_S)
             await _stopped(stop, asyncio.sleep(RETRY_S))
             continue
+        pulse.tick, pulse.up = tick, True
         watch(Progress(account, last, record, trader))
         tick += HOUR_MS
     if world.end_ms is not None:

@@ -14,6 +14,7 @@ from bot.guard_settings import GuardSettings
 from bot.ledger_settings import LedgerSettings
 from bot.mistakes import disagreement, mistakes_of
 from bot.risk_settings import RiskSettings
+from bot.service_settings import ServiceSettings
 from bot.telegram_settings import TelegramSettings
 from bot.yaml_text import Mistake, NotYaml, read_yaml
 from data.errors import ConfigurationError
@@ -55,6 +56,10 @@ class Settings(Frozen):
         description="The population, what it is judged by, when it trains; docs/pbt.md, docs/gate.md.",
     )
     telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="Commands and alerts by Telegram.")
+    service: ServiceSettings = Field(
+        default_factory=ServiceSettings,
+        description="How a bot is kept running that nobody sits before; docs/service.md.",
+    )
     sandbox: SandboxSettings = Field(
         default_factory=SandboxSettings, description="The simulated world of the sandbox profile; docs/sandbox.md."
     )

@@ -3,6 +3,7 @@
 A rehearsal of live trading meets a sandbox that is served: its clock and its addresses, as if they were real.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from bot.run_folder import lake_place
 from bot.settings import Settings
 from data.clock import Clock, WallClock
 from data.collection import Watch
-from data.errors import ConfigurationError
+from data.errors import ConfigurationError, VenueError
 from data.exchange import Venue
 from data.ingest import Collector
 from data.lake import Lake
@@ -82,6 +83,22 @@ def _venue(name: str, told: VenueSettings, settings: Settings) -> Venue:
     if settings.profile == "sandbox" or settings.rehearsal:
         loopback_only(told.base_url or "")
     return Venue(name, told, timeout_s=settings.data.timeout_s, concurrency=settings.data.concurrency)
+
+
+async def listed(world: World, lake: Lake) -> tuple[list[Instrument], list[VenueError]]:
+    """What the venues list; of those that cannot be asked, which are given too, what the lake knows of it."""
+    answers = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()), return_exceptions=True)
+    found: list[Instrument] = []
+    absent: list[VenueError] = []
+    for name, answer in zip(world.venues, answers, strict=True):
+        if isinstance(answer, VenueError):
+            absent.append(answer)
+            found += lake.instruments([name])
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found += answer
+    return found, absent
 
 
 def make_collector(

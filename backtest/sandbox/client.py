@@ -161,6 +161,10 @@ class SandboxClock:
         """When the market ends; raises VenueUnreachable if the sandbox does not answer."""
         return int((await self._ask("GET"))["end_ms"])
 
+    async def speed(self) -> float:
+        """Market seconds per second; 0: it waits to be moved. Raises VenueUnreachable."""
+        return float((await self._ask("GET"))["speed"])
+
     async def episode(self) -> str:
         """What is unusual in the market, in one line; empty if nothing is. Raises VenueUnreachable."""
         return str((await self._ask("GET", path="world"))["episode"])

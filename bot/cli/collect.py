@@ -13,9 +13,9 @@ from bot.identity import Bounds
 from bot.instance import single_instance
 from bot.settings import Settings
 from bot.status import iso
-from bot.worlds import World, make_collector, open_streams, open_world
+from bot.worlds import listed, make_collector, open_streams, open_world
 from data.collection import Collected, Progress
-from data.errors import ExitCode, MissingData, VenueError
+from data.errors import ExitCode, MissingData
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument
@@ -36,9 +36,9 @@ async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json
     hours = settings.data.history_hours if days is None else 24 * days
     async with open_world(settings, bounds, fresh=False) as world:
         lake = Lake(world.lake)
-        listed, absent = await _listed(world, lake)
+        found, absent = await listed(world, lake)
         try:
-            instruments = tradable(listed, settings.data.assets)
+            instruments = tradable(found, settings.data.assets)
         except MissingData:
             if absent:
                 raise absent[0] from None
@@ -56,22 +56,6 @@ async def _collect(settings: Settings, bounds: Bounds, days: int | None, as_json
     _report(lake, collected, [_held(lake, instrument, tick, hours) for instrument in instruments], tick, as_json)
     for failure in (*absent, *last.failures):
         raise failure
-
-
-async def _listed(world: World, lake: Lake) -> tuple[list[Instrument], list[VenueError]]:
-    """What the venues list; of one that cannot be asked, what the lake knows of it."""
-    answers = await asyncio.gather(*(venue.instruments() for venue in world.venues.values()), return_exceptions=True)
-    listed: list[Instrument] = []
-    absent: list[VenueError] = []
-    for name, answer in zip(world.venues, answers, strict=True):
-        if isinstance(answer, VenueError):
-            absent.append(answer)
-            listed += lake.instruments([name])
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            listed += answer
-    return listed, absent
 
 
 class _Bars:

@@ -6,12 +6,10 @@ from contextlib import closing
 
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import func, select
 
 from bot.doctor.record import require_passed
 from bot.identity import Bounds, describe, identity
 from bot.ledger.live_models import ExecutionRow
-from bot.opened_ledger import existing_ledger
 from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 
@@ -55,6 +53,11 @@ def _examined(settings: Settings) -> None:
 
 def _holds(settings: Settings) -> bool:
     """Whether the account that would be gone on with holds a position, or has orders whose outcome is not known."""
+    # Only a start that the doctor has not passed needs the ledger: a supervisor is to stay light.
+    from sqlalchemy import func, select
+
+    from bot.opened_ledger import existing_ledger
+
     ledger = existing_ledger(settings)
     if ledger is None:
         return False

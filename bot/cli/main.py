@@ -5,6 +5,7 @@ The exit codes are in docs/exit_codes.md.
 """
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -83,6 +84,10 @@ def run(
     seed: Seed = None,
     sandbox_url: SandboxUrl = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of continuing an unfinished run.")] = False,
+    supervised: Annotated[
+        bool | None,
+        typer.Option("--supervised/--no-supervised", help="Trade as a process that is watched and started again."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Collect and trade, hour by hour, until the bound or Ctrl-C; a restart continues where it stopped."""
@@ -92,12 +97,16 @@ def run(
         config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, sandbox_url=sandbox_url,
         first=first, last=last, hours=hours,
     )  # fmt: skip
-    settings = options.settings()
+    settings, bounds = options.settings(), options.bounds()
     from bot.cli.live import confirm
-    from bot.cli.run import trade
+    from bot.supervisor.service import serve, wants_supervision
 
     confirm(settings, live=live)
-    trade(settings, options.bounds(), fresh=fresh, as_json=as_json)
+    if wants_supervision(settings, bounds.hours, supervised):
+        raise typer.Exit(serve(settings, asdict(bounds), fresh=fresh))
+    from bot.cli.run import trade
+
+    trade(settings, bounds, fresh=fresh, as_json=as_json)
 
 
 @app.command()

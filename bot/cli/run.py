@@ -1,7 +1,6 @@
 """`bot run`: a progress line while it trades, a summary at the end."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.progress import Progress as Bar
 
 from backtest.accounting import equity
 from bot.alerts import Kind
+from bot.child_process import end_on_signals
 from bot.cli.inspect import headline
 from bot.cli.tables import metrics_table, money_table, positions_table, print_json, show, trades_table
 from bot.identity import Bounds
@@ -53,14 +53,8 @@ def trade(settings: Settings, bounds: Bounds, *, fresh: bool, as_json: bool) -> 
 
 
 async def _until_signal(settings: Settings, bounds: Bounds, fresh: bool, watch: Callable[[Progress], None]) -> None:
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def end(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)  # a second Ctrl-C does not wait for the hour to be done
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end, number)
+    stop = asyncio.Event()
+    end_on_signals(stop)
     await run(settings, bounds, fresh=fresh, stop=stop, watch=watch)
 
 

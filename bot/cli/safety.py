@@ -1,6 +1,6 @@
 """The commands that hold the bot back, stop it and examine it: they read arguments and hand over."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -69,3 +69,18 @@ def doctor(config: Config = None, var: Var = None, as_json: AsJson = False) -> N
     from bot.cli.doctor import examine_all
 
     examine_all(settings, config, as_json=as_json)
+
+
+@safety_app.command()
+def logs(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    level: Annotated[Literal["info", "warning", "error"], typer.Option("--level", help="The mildest shown.")] = "info",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="So many of what there is, the newest.")] = 50,
+    config: Config = None,
+    var: Var = None,
+) -> None:
+    """What trader, collector and supervisor wrote, in the order in which it happened."""
+    settings = Options(config=config, var=var).settings()
+    from bot.cli.logs import show_logs
+
+    show_logs(settings, level=level, lines=lines, follow=follow)

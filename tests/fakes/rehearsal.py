@@ -103,6 +103,7 @@ def rehearsed(
             "data": {"assets": list(ASSETS), "venues": {name: {} for name in venues}},
             "environment": {"rebalance_below": 0.0},
             "learning": {"schedule": {"enabled": False}},
+            "service": {"supervised": False},
             "sandbox": {"url": process.url},
         }
         config = folder / "live.yaml"

@@ -70,6 +70,7 @@ class Stage:
             "environment": {"rebalance_below": 0.0, "max_positions": len(assets), "max_opportunities": 8},
             "guard": {"confirm_s": 0.05},
             "learning": {"schedule": {"enabled": False}},
+            "service": {"supervised": False},
             "sandbox": {"url": sandbox.url},
         }
         self.configure(**changes)

@@ -150,7 +150,7 @@ def test_the_paper_profile_trades_venues_in_real_time(tmp_path: Path) -> None:
         venues = "".join(f"    {venue}: {{base_url: '{url}/{venue}'}}\n" for venue in ("binance", "hyperliquid"))
         config = tmp_path / "paper.yaml"
         config.write_text(f"profile: paper\ndata:\n  decision_delay_s: 1\n  venues:\n{venues}")
-        process = started("run", "--paper", "--config", config, "--var", tmp_path / "var")
+        process = started("run", "--paper", "--no-supervised", "--config", config, "--var", tmp_path / "var")
         assert hour.strftime("%Y-%m-%dT%H") <= eventually(lambda: _market_time(tmp_path / "var"), process=process)
         process.send_signal(signal.SIGINT)
         summary, _ = process.communicate(timeout=30)
