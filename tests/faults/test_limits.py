@@ -14,6 +14,7 @@ from tests.faults.lives import Life
 from tests.faults.market import moment
 from tests.faults.oracle import check
 from tests.faults.test_watch import hedged, rounds
+from tests.functional.commands import soak
 
 MISCONFIGURED = 2
 """Exit code of the command."""
@@ -188,7 +189,7 @@ def test_in_a_storm_of_refusals_nothing_is_entered_and_exits_get_through(tmp_pat
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ("max_daily_loss_pct", "further below that of 00:00 UTC than max_daily_loss_pct"),
+        pytest.param("max_daily_loss_pct", "further below that of 00:00 UTC than max_daily_loss_pct", marks=soak),
         ("max_drawdown_pct", "further below its peak than max_drawdown_pct"),
     ],
 )
