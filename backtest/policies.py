@@ -12,6 +12,8 @@ from data.errors import ConfigurationError
 
 Observations = NDArray[np.float32]
 Actions = NDArray[np.int64]
+NO_ACTION = -1
+"""The answer of who cannot give one: nothing is changed, as by every number that means nothing."""
 
 
 class Policy(Protocol):

@@ -4,7 +4,9 @@ Used by the runtime alone.
 """
 
 import asyncio
+import secrets
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 from backtest.accounting import new_books
 from backtest.policies import Policy
@@ -37,6 +39,8 @@ from data.types import HOUR_MS, Asset, Instrument
 from pbt_online.manifest import Version
 from pbt_online.registry import Registry
 
+SALT_LETTERS = 4
+
 
 @dataclass(frozen=True)
 class Assembled:
@@ -56,11 +60,15 @@ async def assemble(
     ledger: Ledger,
     registry: Registry,
     policy: Policy | None,
+    *,
+    late: bool = False,
 ) -> Assembled:
     """The run `known`, or a new one. A live run is back in balance when this returns: what a dead process sent is asked
-    for, and completed or unwound. Raises FundingBotError."""
+    for, and completed or unwound. Raises FundingBotError. Venues of a known live run may be `late`: what is not known
+    of their orders is left as it is until they answer, and a leg elsewhere is taken back only where the ledger has it
+    that its other leg was never sent, or refused."""
     champion = await _champion(settings, known, world, registry)
-    accounts = await open_accounts(settings, world) if settings.profile == "live" else {}
+    accounts = await open_accounts(settings, world, late=late) if settings.profile == "live" else {}
     run = known or await _begun(settings, bounds, world, ledger, accounts, champion.name)
     instruments = _instruments_of(run, settings)
     rules = make_rules(instruments, settings.data.venues, settings.environment)
@@ -94,6 +102,7 @@ async def _trader(
     bans: BanList,
 ) -> Trader:
     environment, lake = settings.environment, Lake(world.lake)
+    world.closing.callback(lake.close)
     books = new_books(len(settings.data.venues), environment.max_positions, environment.initial_capital)
     saved = ledger.snapshot(run.id)
     streams = await open_streams(settings, world, instruments)
@@ -194,6 +203,7 @@ async def _new_run(
         to_ms=None if world.end_ms is None else _bound(settings, bounds, first, world.end_ms),
         state="running",
         instruments=instruments_to_json(instruments),
+        salt="".join(secrets.choice(ascii_lowercase) for _ in range(SALT_LETTERS)),
     )
 
 

@@ -6,8 +6,9 @@ person has looked; what a venue's own history explains is booked, and the other 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +17,17 @@ from backtest.events import Mark, apply
 from backtest.settlement import KILLED, LOST, mark_forced_exits
 from bot.alerts import LOG, Kind
 from bot.bans import BanList
-from bot.execution.looks import Look, look
+from bot.execution.looks import Look, Wrong, failures, look
 from bot.execution.mending import excess, halves, shares
 from bot.execution.reconcile import Difference, unexplained
 from bot.guard_settings import GuardSettings
 from bot.kill_journal import is_kill
 from bot.latch import LatchFile, LatchState
+from bot.risk.liquidation import distance
+from bot.troubles import Troubles
 from bot.venue_orders import VenueFill
 from bot.watching import Comparison, Watched, lasting
-from data.errors import FundingBotError, VenueError
+from data.errors import FundingBotError
 from data.types import HOUR_MS, Instrument
 
 RETRY_S = 5.0
@@ -43,8 +46,7 @@ class Guard:
         self._halt = halt
         self._bans = bans
         self._rounds = 0
-        self._told: set[str] = set()
-        """What is wrong now: said once, until it is over."""
+        self._troubles = Troubles()
         self._comparison = Comparison(watched)
 
     async def run(self) -> None:
@@ -69,33 +71,44 @@ class Guard:
             return
         async with self.watched.trader.alone() as tick:
             trouble |= await self._look(tick)
-        for text in sorted(trouble - self._told):
+        now = await self.watched.clock.now_ms()
+        told = [text for cause, text in sorted(trouble.items()) for text in self._troubles.meet(cause, text, now)]
+        for text in (*told, *self._troubles.over(now)):
             self._tell(Kind.TROUBLE, text)
-        self._told = trouble
 
-    async def _look(self, tick: int) -> set[str]:
-        """Compare, book what is explained, and bring what is held within its bounds; what is wrong, in words."""
+    async def _look(self, tick: int) -> Wrong:
+        """Compare, book what is explained, and bring what is held within its bounds; what is wrong."""
         now = await self.watched.clock.now_ms()
         looks, troubles = await look(self._comparison.asked(tick))
         found = self._comparison.differences(looks, tick)
         if found:
             await asyncio.sleep(self._settings.confirm_s)
             looks, again = await look(self._comparison.asked(tick))
-            troubles += again
+            troubles |= again
             found = lasting(found, self._comparison.differences(looks, tick))
         # What is not settled with a venue yet is read again from where it was.
         self._comparison.read([name for name in looks if name not in {one.venue for one in found}], now, tick)
         self._halt_for(found)
         self._adopt(found, tick)
         await self._mend(looks)
-        return {*troubles, *(difference.text for difference in found)}
+        return troubles | {difference.text: difference.text for difference in found}
 
     def _halt_for(self, found: Sequence[Difference]) -> None:
         """Any difference that the kill switch did not make holds entries back until a person has looked."""
         killed = {(one.venue, one.symbol) for one in found if one.fill is not None and is_kill(one.fill.client_id)}
         grave = [one for one in found if (one.venue, one.symbol) not in killed]
-        if grave and self._halt.pause(f"venues and books differ: {'; '.join(one.text for one in grave[:5])}"):
+        why = f"venues and books differ: {'; '.join(one.text for one in grave[:5])}"
+        if grave and self._kept(lambda: self._halt.pause(why)):
             self._tell(Kind.TROUBLE, f"entries are halted: {grave[0].text}; then `bot resume`")
+
+    def _kept(self, write: Callable[[], Any]) -> Any:
+        """What a write to the disk gives; None, and told, where the disk takes nothing: exits go on all the same, and
+        entries need the disk as well."""
+        try:
+            return write()
+        except OSError as error:
+            LOG.error("what holds entries back cannot be written (%s): make room", error)
+            return None
 
     def _adopt(self, found: Sequence[Difference], tick: int) -> None:
         """Book trades that the bot did not order into the legs that they reduced, where they explain what changed."""
@@ -129,7 +142,7 @@ class Guard:
 
     def _ban(self, slot: int, tick: int) -> None:
         pair = [self.watched.instruments[int(c)].key for c in self.watched.trader.books.instrument[slot]]
-        self._bans.ban(pair, tick + self._settings.ban_hours * HOUR_MS)
+        self._kept(lambda: self._bans.ban(pair, tick + self._settings.ban_hours * HOUR_MS))
 
     async def _mend(self, looks: Mapping[str, Look]) -> None:
         """Exits that cannot wait for the hour: what the kill switch wants, what is half gone, stop-losses, margin; then
@@ -149,40 +162,49 @@ class Guard:
                 await trader.leave(slot, OPEN, parts)
 
     def _near_liquidation(self, books: Books, looks: Mapping[str, Look]) -> list[int]:
-        """Slots with a leg that is too close, by its own venue's mark and liquidation price."""
-        near = set()
+        """Slots with a leg that is too close, by its own venue's mark and liquidation price, or at a venue where all
+        prices moving together would take the account."""
+        near, least = set(), self._settings.min_liquidation_distance_pct
         for name, one in looks.items():
+            together = 100 * distance(*self._at_stake(name, one))
             for held in one.held.values():
-                distance = 100 * abs(held.mark - held.liquidation_price) / held.mark if held.mark > 0 else np.inf
-                if held.quantity != 0 and distance < self._settings.min_liquidation_distance_pct:
-                    key = name, held.symbol
-                    near |= set(np.argwhere(self._holding(books, key))[:, 0].tolist())
-                    self._tell(Kind.TROUBLE, f"{name} {held.symbol} is {distance:.1f} % from its liquidation: reducing")
+                alone = 100 * abs(held.mark - held.liquidation_price) / held.mark if held.mark > 0 else np.inf
+                if held.quantity != 0 and min(alone, together) < least:
+                    near |= set(np.argwhere(self._holding(books, (name, held.symbol)))[:, 0].tolist())
+                    far = f"{alone:.1f} %" if alone < least else f"with all of {name} {together:.1f} %"
+                    self._tell(Kind.TROUBLE, f"{name} {held.symbol} is {far} from its liquidation: reducing")
         return sorted(near)
+
+    def _at_stake(self, name: str, one: Look) -> tuple[list[float], float, float]:
+        """A venue's legs at its own marks, what stands behind them, and the margin that is demanded."""
+        legs = [held.quantity * held.mark for held in one.held.values() if held.mark > 0]
+        maintenance = float(self.watched.rules.venues["maintenance"][sorted(self.watched.accounts).index(name)])
+        return legs, one.equity, maintenance
 
     def _holding(self, books: Books, key: tuple[str, str]) -> np.ndarray:
         columns = [column for column, one in enumerate(self.watched.instruments) if one.key == key]
         return np.isin(books.instrument, columns) & (books.quantity != 0.0)
 
-    async def _keep_alive(self) -> set[str]:
+    async def _keep_alive(self) -> Wrong:
         """Renew the venues' dead man's timers."""
         if not self._settings.dead_man_s:
-            return set()
+            return {}
         calls = (account.dead_man(self._settings.dead_man_s) for account in self.watched.accounts.values())
-        return _words(await asyncio.gather(*calls, return_exceptions=True))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        return failures(dict(zip(self.watched.accounts, answers, strict=True)))
 
-    async def _clocks(self) -> set[str]:
+    async def _clocks(self) -> Wrong:
         """Clocks that are too far apart."""
         names = list(self.watched.accounts)
         answers = await asyncio.gather(
             *(account.standing() for account in self.watched.accounts.values()), return_exceptions=True
         )
         off = {
-            f"{name}: this machine's clock is {one.clock_ms / 1000:+.1f} s off: have it kept by NTP"
+            f"{name} clock": f"{name}: this machine's clock is {one.clock_ms / 1000:+.1f} s off: have it kept by NTP"
             for name, one in zip(names, answers, strict=True)
             if not isinstance(one, BaseException) and abs(one.clock_ms) > self._settings.max_clock_skew_ms
         }
-        return off | _words(answers)
+        return off | failures(dict(zip(names, answers, strict=True)))
 
     def _tell(self, kind: Kind, text: str) -> None:
         LOG.warning(text, extra={"kind": kind.value})
@@ -217,11 +239,3 @@ def _marked(books: Books, looks: Mapping[str, Look], instruments: Sequence[Instr
     marked = books.copy()
     revalue(marked)
     return marked
-
-
-def _words(answers: Sequence[object]) -> set[str]:
-    """The failures of venues in words; anything else is raised."""
-    for one in answers:
-        if isinstance(one, BaseException) and not isinstance(one, VenueError):
-            raise one
-    return {str(one) for one in answers if isinstance(one, VenueError)}

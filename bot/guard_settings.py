@@ -17,7 +17,11 @@ class GuardSettings(Frozen):
         1.0, ge=0, le=30, description="A position that differs from the books is looked at again after this long, s."
     )
     min_liquidation_distance_pct: float = Field(
-        8.0, ge=0, lt=100, description="A leg closer to its liquidation price than this is reduced, with the other, %."
+        8.0,
+        ge=0,
+        lt=100,
+        description="Where a move of one price, or of all prices of a venue together, of less than this would "
+        "liquidate the account, its legs are reduced, with the others, %.",
     )
     reduce_share: float = Field(0.5, gt=0, le=1, description="Share of both legs that goes each time.")
     dead_man_s: float = Field(

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from backtest.rules import ENTRY_MARGIN, Rules
+from bot.alerts import LOG, Kind
 from bot.execution.account import VenueAccount
 from bot.execution.live.account import LiveAccount
 from bot.execution.live.executor import LiveExecutor, Places
+from bot.execution.live.late import LateAccount
 from bot.execution.live.settling import Settling
 from bot.ledger.executions import Stamp
 from bot.ledger.journal import Journal
@@ -19,7 +21,7 @@ from bot.ledger.store import Ledger
 from bot.settings import Settings
 from bot.worlds import World
 from data.credentials import credentials
-from data.errors import ConfigurationError, OutcomeUnknown, StateError, VenueUnreachable
+from data.errors import ConfigurationError, OutcomeUnknown, StateError, VenueError, VenueUnreachable
 from data.secrets import Secrets
 from data.types import Instrument
 from pbt_online.manifest import code_version
@@ -39,19 +41,26 @@ class Live:
     executor: LiveExecutor
 
 
-async def open_accounts(settings: Settings, world: World) -> Accounts:
-    """The account at every venue, with the keys of the environment or the keyring; they close with the world. Raises
+async def open_accounts(settings: Settings, world: World, *, late: bool = False) -> Accounts:
+    """The account at every venue, with the keys of the environment or the keyring; they close with the world. A venue
+    that does not answer is a VenueError, or, if some may be `late`, an account that is opened once it does. Raises
     ConfigurationError for missing keys and, in a rehearsal, for an address that is not on this machine."""
-    keys = {name: credentials(name, Secrets()) for name in world.told}
-    return {
-        name: await world.closing.enter_async_context(
-            LiveAccount(
-                name, told, keys[name], timeout_s=settings.data.timeout_s, concurrency=settings.data.concurrency,
-                loopback=settings.rehearsal,
-            )
+    keys, data = {name: credentials(name, Secrets()) for name in world.told}, settings.data
+    accounts: dict[str, VenueAccount] = {}
+    for name, told in world.told.items():
+        account = LiveAccount(
+            name, told, keys[name], timeout_s=data.timeout_s, concurrency=data.concurrency, loopback=settings.rehearsal
         )
-        for name, told in world.told.items()
-    }  # fmt: skip
+        accounts[name] = account
+        world.closing.push_async_exit(account)
+        try:
+            await account.load()
+        except VenueError as error:
+            if not late:
+                raise
+            LOG.error("%s; going on without it, until it answers", error, extra={"kind": Kind.TROUBLE.value})
+            accounts[name] = LateAccount(account)
+    return accounts
 
 
 def go_live(
@@ -68,7 +77,8 @@ def go_live(
     journal = Journal(ledger, run.id, instruments, stamp, SpareJournal(settings.var / "exits.journal"))
     settling = Settling(accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s)
     places = Places(world.venues, accounts, instruments, world.clock)
-    return Live(accounts, journal, LiveExecutor(run.id, places, rules, journal, settling, settings.execution))
+    name = f"{run.id}{run.salt or ''}"
+    return Live(accounts, journal, LiveExecutor(name, places, rules, journal, settling, settings.execution))
 
 
 async def prepare(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:

@@ -16,7 +16,11 @@ class RiskSettings(Frozen):
         5.0, gt=0, description="Largest sum of the legs on a venue over the equity that lies there."
     )
     min_liquidation_distance_pct: float = Field(
-        10.0, ge=0, lt=100, description="Least move of a price against a leg that would liquidate it, %."
+        10.0,
+        ge=0,
+        lt=100,
+        description="Least move of one price, or of all prices of a venue together, that would liquidate the account, "
+        "%.",
     )
     max_drawdown_pct: float = Field(
         5.0, gt=0, le=100, description="No entries while equity is further below its peak, %."

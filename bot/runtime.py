@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -24,12 +25,13 @@ from bot.settings import Settings
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Trader
 from bot.worlds import World, open_world
-from data.errors import VenueError
+from data.errors import StateError, VenueError
 from data.types import HOUR_MS
 from pbt_online.registry import Registry
 
 RETRY_S = 30.0
 """A venue that fails in the middle of a run on real venues is asked again after this long."""
+LEAST_RETRY_S, DISK_RETRY_S = 2.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,29 @@ async def run(
         start_logging(settings.var / "logs")
         with closing(open_ledger(settings)) as ledger, ledger.held():
             known = None if fresh else ledger.unfinished(identity(settings, bounds))
+            until = time.monotonic() + settings.execution.start_patience_s
+            opened: list[Run] = []
             while True:
+                late = known is not None and time.monotonic() >= until
                 try:
-                    return await _run(settings, bounds, known, ledger, stop, watch, policy, pulse)
-                except VenueError as error:
-                    # Positions may wait: a live account that exists is opened again until its venues answer.
-                    if settings.profile != "live" or known is None:
+                    return await _run(settings, bounds, known, ledger, stop, watch, policy, pulse, opened, late=late)
+                except (VenueError, StateError, OSError) as error:
+                    # Positions may wait: a live account that exists is opened again until its venues answer, and one
+                    # that was open until its ledger, or its disk, takes something again.
+                    known = opened[-1] if opened else known
+                    if settings.profile != "live" or known is None or not (opened or isinstance(error, VenueError)):
                         raise
-                    LOG.warning("%s; the account is opened again in %g s", error, RETRY_S)
-                    if await _stopped(stop, asyncio.sleep(RETRY_S)):
+                    pause_s = _pause_s(error, until - time.monotonic())
+                    LOG.warning("%s; the account is opened again in %.3g s", error, pause_s)
+                    if await _stopped(stop, asyncio.sleep(pause_s)):
                         return known.id
+
+
+def _pause_s(error: Exception, patience_s: float) -> float:
+    """Until the account is opened again; where venues still have `patience_s`, no longer than that."""
+    if not isinstance(error, VenueError):
+        return DISK_RETRY_S
+    return min(RETRY_S, max(patience_s, LEAST_RETRY_S)) if patience_s > 0 else RETRY_S
 
 
 async def _run(
@@ -85,10 +100,15 @@ async def _run(
     watch: Callable[[Progress], None],
     policy: Policy | None,
     pulse: Pulse,
+    opened: list[Run],
+    *,
+    late: bool,
 ) -> int:
+    """One life of the run, which is added to `opened` once it is in balance."""
     async with open_world(settings, bounds, fresh=known is None) as world:
         registry = registry_of(settings)
-        ready = await assemble(settings, bounds, known, world, ledger, registry, policy)
+        ready = await assemble(settings, bounds, known, world, ledger, registry, policy, late=late)
+        opened.append(ready.run)
         async with (
             guarded(ready.guard, stop),
             _succession(

@@ -32,6 +32,7 @@ from bot.orders import LegFill, Outcome, Pending, Proposal, Unfilled
 from bot.proposals import Proposals
 from bot.risk import ApprovedOrder, Denied, RiskGate
 from bot.settings import Settings
+from bot.troubles import Troubles
 from bot.venue_orders import VenueFill
 from data.clock import Clock
 from data.errors import StateError
@@ -96,6 +97,7 @@ class Trader:
         """What happened since the last tick."""
         self._panel_now: Panel | None = None
         self._busy = asyncio.Lock()
+        self._troubles = Troubles()
         settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
     def set_policy(self, policy: Policy, champion: str, why: str) -> None:
@@ -187,6 +189,8 @@ class Trader:
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
             books = await self._trade(books, panel, record, done)
         record.executions = self._keeper.numbers
+        if self._journal is not None:
+            self._journal.catch_up()
         self._ledger.record_tick(self._account.run_id, record, books)
         self.books, self._panel_now = books, panel
         self._news.clear()
@@ -214,6 +218,7 @@ class Trader:
             record.trades += self._between.trades
         record.events += [Event(tick, kind, text) for kind, text in self._news]
         record.events += told
+        record.events += [Event(tick, Kind.TROUBLE, text) for text in self._troubles.over(tick)]
         return record
 
     async def _settle(self, before: Books, panel: Panel, record: TickRecord) -> Books:
@@ -290,6 +295,10 @@ class Trader:
         newest = len(features.values) - 1
         observe(seen, books, features, newest, record.tick, self._account.capital, by_pair)
         actions = self._policy.decide(seen.reshape(1, len(plan), -1) if by_pair else seen).reshape(1, -1)
+        if senseless := int(((actions < 0) | (actions >= self._policy.schema.actions)).sum()):
+            text = f"{self.champion} answered with what is no action ({senseless} of {actions.size} times)"
+            told = self._troubles.meet(f"actions of {self.champion}", text, record.tick)
+            record.events += [Event(record.tick, Kind.TROUBLE, text) for text in told]
         record.action = " ".join(map(str, actions[0].tolist()))
         write_plan(plan, actions, 0, books, features.ranked, newest, features.pair_of, by_pair)
 

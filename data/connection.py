@@ -9,7 +9,9 @@ import logging
 import math
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -24,6 +26,7 @@ from data.credentials import Credentials
 from data.errors import (
     OutcomeUnknown,
     VenueError,
+    VenueNonsense,
     VenueRefused,
     VenueThrottled,
     VenueUnreachable,
@@ -47,6 +50,7 @@ _SAYS_NO = (
 stand for failures inside the venue."""
 NONSENSE = (TypeError, ValueError, LookupError, AttributeError)
 """An answer of status 200 that is empty, cut off or of another kind ends so somewhere inside ccxt."""
+_URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
 KEYS_ADVICE = ": its key is wrong or may not do this; `bot secrets list` says where keys come from"
 _QUERY = re.compile(r"(https?://[^\s?]+)\?\S*")
 
@@ -85,6 +89,7 @@ class Connection:
         """The Date of the last answer, and when it came, wall clock, s."""
         self._weights, self._weigh = profile.weights, self.client.calculate_rate_limiter_cost
         self.client.calculate_rate_limiter_cost = self._weighed
+        self._queue, self.client.throttle = self.client.throttle, self._queued
 
     async def close(self) -> None:
         """Release the sockets."""
@@ -139,6 +144,15 @@ class Connection:
             return await self._sent(call, proves)
         except _ClockRefused:
             return await self._sent(call, proves)
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """What is sent within does not stand in the queue: it has the rest of the venue's limit for itself."""
+        token = _URGENT.set(True)
+        try:
+            yield
+        finally:
+            _URGENT.reset(token)
 
     async def charge(self, weight: float) -> None:
         """Count an answer that cost more than its request foretold."""
@@ -199,6 +213,11 @@ class Connection:
         configuration does not reach it."""
         return self._weigh(api, method, path, params, {**config, **self._weights.get(path, {})})
 
+    async def _queued(self, cost: Any = None) -> None:
+        """ccxt's own queue, which keeps within `budget_share` of the venue's limit."""
+        if not _URGENT.get():
+            await self._queue(cost)
+
     async def _gated(self, *request: Any, **named: Any) -> Any:
         """ccxt's `fetch`, the last step before the wire: behind ccxt's own queue, which goes on during a pause."""
         await self.gate.passage()
@@ -223,8 +242,8 @@ class Connection:
             raise
         return handled
 
-    def _nonsense(self, error: Exception) -> VenueUnreachable:
-        return VenueUnreachable(
+    def _nonsense(self, error: Exception) -> VenueNonsense:
+        return VenueNonsense(
             f"{self.name} gave an answer that makes no sense ({self._hidden(repr(error))[:150]}): try again in a minute"
         )
 

@@ -4,6 +4,7 @@
     ├── ConfigurationError   2   a setting, an argument or a file the user wrote is wrong
     ├── VenueError           3   a venue cannot be used now
     │   ├── VenueUnreachable     no answer: network, DNS, timeout, maintenance
+    │   │   └── VenueNonsense    an answer, time after time, that makes no sense
     │   ├── VenueThrottled       an answer that says: slow down
     │   ├── VenueRefused         an answer that says no: unknown or delisted symbol
     │   └── OutcomeUnknown       no answer to something that may have taken effect
@@ -87,6 +88,10 @@ class VenueError(FundingBotError):
 
 class VenueUnreachable(VenueError):
     """No answer: network, DNS, timeout, maintenance."""
+
+
+class VenueNonsense(VenueUnreachable):
+    """The venue answers, and what it says cannot be right: no JSON, no rows, prices of zero."""
 
 
 class VenueThrottled(VenueError):

@@ -71,6 +71,10 @@ class Venue:
     ) -> None:
         await self._connection.close()
 
+    def slowed_down(self, seconds: float) -> int:
+        """How often the venue asked to slow down within the last so many real seconds."""
+        return self._connection.gate.told_within(seconds)
+
     async def time_ms(self) -> int:
         """The venue's own clock; this machine's where the venue shows none."""
         if self.profile.has_clock:

@@ -59,8 +59,12 @@ class Collector:
 
     async def collect_all(self, tick: int) -> Collected:
         """As `collect`, but gives what stopped a venue instead of raising it."""
-        parts = await asyncio.gather(*(part.collect(tick) for part in self._parts.values()))
-        collected = sum(parts, Collected())
+        # Where the disk fails one venue, the others are waited for: nobody writes once this has returned.
+        parts = await asyncio.gather(*(part.collect(tick) for part in self._parts.values()), return_exceptions=True)
+        for part in parts:
+            if isinstance(part, BaseException):
+                raise part
+        collected = sum((part for part in parts if isinstance(part, Collected)), Collected())
         return collected if tick % DAY_MS else collected + self._examine(tick)
 
     def _examine(self, tick: int) -> Collected:

@@ -101,11 +101,13 @@ def bars(rows: Sequence[tuple[float, ...]], unit: float) -> Bars:
 
 
 def order_book(answer: Answer, contract_size: float) -> OrderBook:
-    """A book whose sizes are told in contracts."""
+    """A book whose sizes are told in contracts; raises ValueError for prices that are none."""
     bids, asks = (
         tuple((float(price), float(size) * contract_size) for price, size, *_ in answer[side])
         for side in ("bids", "asks")
     )
+    if not all(0 < price < math.inf and 0 <= size < math.inf for price, size in (*bids, *asks)):
+        raise ValueError("a book with a price or a size that is not a number above zero")
     told = answer.get("timestamp")
     return OrderBook(bids, asks, None if told is None else int(told))
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,6 +12,9 @@ from data.errors import VenueThrottled
 
 _BANNED_UNTIL = re.compile(r"until\D{0,3}(\d{13})")
 """As Binance words a ban (code -1003): milliseconds since 1970."""
+
+REMEMBERED = 100
+"""So many times at which a venue asked to slow down are kept."""
 
 
 class Gate:
@@ -26,12 +30,14 @@ class Gate:
         self._patience_s = patience_s
         self._strikes = 0
         self._opens_at = 0.0
+        self._told_at: deque[float] = deque(maxlen=REMEMBERED)
 
     def shut(self, told_s: float | None) -> None:
         """The venue asks to slow down: for `told_s`, or for how long it does not say."""
         now = time.monotonic()
         if now >= self._opens_at:  # answers to requests that were under way are no further strike
             self._strikes += 1
+            self._told_at.append(now)
         growing = self._first_pause_s * 2.0 ** (self._strikes - 1)
         self._opens_at = max(self._opens_at, now + (growing if told_s is None else told_s))
 
@@ -39,6 +45,15 @@ class Gate:
         """The venue answers again."""
         if time.monotonic() >= self._opens_at:
             self._strikes = 0
+
+    def told_within(self, seconds: float) -> int:
+        """How often the venue asked to slow down lately; answers to requests that were under way count once."""
+        return sum(time.monotonic() - at < seconds for at in self._told_at)
+
+    async def short_pause(self, patience_s: float) -> None:
+        """Return once the gate is open, where that is within `patience_s`; at once where it is not."""
+        while 0 < (left := self._opens_at - time.monotonic()) <= patience_s:
+            await asyncio.sleep(left)
 
     def at_once(self) -> None:
         """Return if the gate is open; raises VenueThrottled if not, however short the pause."""

@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from backtest.policies import Actions, Observations
+from backtest.policies import NO_ACTION, Actions, Observations
 from backtest.scaler import Scaler
 from backtest.schema import Schema
 from data.errors import CorruptData
@@ -46,8 +46,12 @@ class NetworkPolicy:
             raise CorruptData(f"policy {name}: a weight is not a finite number")
 
     def decide(self, observations: Observations) -> Actions:
-        """The most likely action of each observation [..., O]."""
-        return self.logits(observations).argmax(axis=-1)
+        """The most likely action of each observation [..., O]; NO_ACTION where weights and observation lead to numbers
+        that are not finite."""
+        logits = self.logits(observations)
+        actions: Actions = logits.argmax(axis=-1)
+        finite = np.isfinite(logits).all(axis=-1)
+        return actions if finite.all() else np.where(finite, actions, NO_ACTION)
 
     def logits(self, observations: Observations) -> NDArray[np.float32]:
         """[..., A] unnormalised log-probabilities."""

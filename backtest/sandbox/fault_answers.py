@@ -4,13 +4,25 @@ Used by `network`.
 """
 
 import asyncio
+import json
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
-from backtest.sandbox.faults import CutFault, DelayFault, DownFault, Fault, NoAnswerFault, NoJsonFault, StatusFault
+from backtest.sandbox.faults import (
+    CutFault,
+    DelayFault,
+    DownFault,
+    Fault,
+    NoAnswerFault,
+    NoJsonFault,
+    RowsFault,
+    StatusFault,
+    TextFault,
+)
 from backtest.sandbox.refusals import page, refusal
 
 GONE_AFTER_S = 0.05
@@ -29,7 +41,11 @@ async def inflict(fault: Fault, venue: str, request: web.Request, answer: Answer
     if isinstance(fault, CutFault):
         return await _cut(fault, request, await answer())
     if isinstance(fault, DelayFault):
-        return await _delayed(fault, answer)
+        return await _delayed(fault, request, answer)
+    if isinstance(fault, TextFault):
+        return web.Response(text=fault.text, content_type="application/json")
+    if isinstance(fault, RowsFault):
+        return _doubled(await answer())
     if fault.after:
         await answer()
     if isinstance(fault, StatusFault):
@@ -51,7 +67,8 @@ def _status(fault: StatusFault, venue: str) -> web.Response:
     return answer
 
 
-async def _delayed(fault: DelayFault, answer: Answer) -> web.StreamResponse:
+async def _delayed(fault: DelayFault, request: web.Request, answer: Answer) -> web.StreamResponse:
+    await request.read()  # a client that gives up meanwhile takes nothing back
     given = await answer() if fault.after else None
     await asyncio.sleep(fault.ms / 1000)
     return await answer() if given is None else given
@@ -70,6 +87,23 @@ async def _cut(fault: CutFault, request: web.Request, whole: web.StreamResponse)
     if request.transport is not None:
         request.transport.close()
     return broken
+
+
+def _doubled(whole: web.StreamResponse) -> web.StreamResponse:
+    """The answer with its list's rows told twice, the last one first; as it is where it has no list of rows."""
+    body = whole.body if isinstance(whole, web.Response) else None
+    told = json.loads(body) if whole.status == 200 and isinstance(body, bytes) else None
+    if not (rows := _rows(told)):
+        return whole
+    rows[:] = [row for row in reversed(rows) for _ in range(2)]
+    return web.Response(text=json.dumps(told), content_type="application/json")
+
+
+def _rows(told: Any) -> list[Any] | None:
+    """The list in an answer: all of it, `data` at OKX, `result.list` at Bybit."""
+    for name in ("data", "result", "list"):
+        told = told.get(name, told) if isinstance(told, dict) else told
+    return told if isinstance(told, list) else None
 
 
 async def _nothing(request: web.Request) -> web.Response:

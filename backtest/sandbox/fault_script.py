@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from backtest.sandbox.asked import Asked
-from backtest.sandbox.faults import CutFault, Fault, Losing, ScriptedRequest
+from backtest.sandbox.faults import CutFault, Fault, Losing, RowsFault, ScriptedRequest, TextFault
 from backtest.sandbox.stream_faults import AnyFault, StreamFault
 from data.errors import ConfigurationError
 
@@ -101,7 +101,9 @@ class _Entry:
 def _concerns(fault: AnyFault, asked: Asked) -> bool:
     if isinstance(fault, StreamFault):
         return False
-    if asked.opens_stream and (isinstance(fault, CutFault) or (isinstance(fault, Losing) and fault.after)):
+    if asked.opens_stream and (
+        isinstance(fault, CutFault | TextFault | RowsFault) or (isinstance(fault, Losing) and fault.after)
+    ):
         return False  # there is no answer that could be lost: a stream begins
     if not isinstance(fault, ScriptedRequest):
         return True

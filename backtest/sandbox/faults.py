@@ -107,6 +107,19 @@ class CutFault(ScriptedRequest):
     kind: Literal["cut", "cut_json"]
 
 
+class TextFault(ScriptedRequest):
+    """`answer`: status 200 and this text in place of the venue's own answer; the request never reaches the venue."""
+
+    kind: Literal["answer"]
+    text: str = Field(description="The whole body, JSON or not.")
+
+
+class RowsFault(ScriptedRequest):
+    """`doubled`: every row of the list that is answered is told twice, the last one first."""
+
+    kind: Literal["doubled"]
+
+
 class DownFault(Scripted):
     """The venue is down: every connection is accepted and reset, whatever it asks."""
 
@@ -114,7 +127,7 @@ class DownFault(Scripted):
 
 
 Fault = Annotated[
-    StatusFault | NoAnswerFault | NoJsonFault | ResetFault | DelayFault | CutFault | DownFault,
+    StatusFault | NoAnswerFault | NoJsonFault | ResetFault | DelayFault | CutFault | TextFault | RowsFault | DownFault,
     Field(discriminator="kind"),
 ]
 """One fault; `kind` says which."""

@@ -19,7 +19,7 @@ from backtest.sandbox.answers import json_response
 from backtest.sandbox.okx_account_rows import balance_row, position_row
 from backtest.sandbox.okx_asked import Told, asked_symbol, asked_symbols
 from backtest.sandbox.okx_lists import THREE_DAYS_MS, THREE_MONTHS_MS, WEEK_MS, bills, ended, fills, order, pending
-from backtest.sandbox.okx_orders import Outcome, cancel_all, place_all
+from backtest.sandbox.okx_orders import Outcome, cancel_all, late, place_all
 from backtest.sandbox.okx_refusals import said
 from backtest.sandbox.okx_rules import RefusedError, instrument_id, instrument_type, required, wrong
 from backtest.sandbox.okx_signature import check_signature
@@ -170,6 +170,10 @@ def _handler(accounts: Accounts, answer: Endpoint) -> Callable[[web.Request], An
         body = await request.read()
         try:
             told = _checked(accounts, request, body)
+            orders = request.method == "POST" and request.path.endswith(("trade/order", "trade/batch-orders"))
+            expires = request.headers.get("expTime") if orders else None
+            if (outcome := late(told, expires, accounts.wall_s())) is not None:
+                return _answered(outcome)
             with accounts.at(NAME) as account:
                 if request.method == "POST" and not account.state.may_trade:
                     raise OrderRefused(Refusal.MAY_NOT_TRADE)

@@ -42,6 +42,15 @@ def place_all(account: Account, asked: list[Told]) -> Outcome:
     return _each(account, asked, lambda told: _placed(account, _ticket(account, told)))
 
 
+def late(asked: Told | list[Told], expires: str | None, wall_s: float) -> Outcome | None:
+    """The refusal of orders whose header expTime, ms by the wall, is past; None where they are in time."""
+    if expires is None or (expires.isdecimal() and int(expires) >= 1000 * wall_s):
+        return None
+    code, words = "50036", "The expTime can't be earlier than the current system time. Please adjust the expTime."
+    orders = asked if isinstance(asked, list) else [asked]
+    return "1", [_unnamed(told) | {"ts": str(int(1000 * wall_s)), "sCode": code, "sMsg": words} for told in orders]
+
+
 def cancel_all(account: Account, asked: list[Told]) -> Outcome:
     """Cancel orders by ordId or clOrdId. Raises RefusedError for the list as a whole."""
     return _each(account, asked, lambda told: _cancelled(account, told))
@@ -63,8 +72,11 @@ def _answer(account: Account, told: Told, act: Callable[[Told], Order]) -> dict[
         refusal = said(reason)
     except RefusedError as reason:
         refusal = reason
-    unnamed = {"ordId": str(told.get("ordId", "")), "clOrdId": str(told.get("clOrdId", "")), "tag": ""}
-    return unnamed | stamp | {"sCode": refusal.code, "sMsg": refusal.message}
+    return _unnamed(told) | stamp | {"sCode": refusal.code, "sMsg": refusal.message}
+
+
+def _unnamed(told: Told) -> dict[str, Any]:
+    return {"ordId": str(told.get("ordId", "")), "clOrdId": str(told.get("clOrdId", "")), "tag": ""}
 
 
 def _placed(account: Account, ticket: Ticket) -> Order:

@@ -17,10 +17,14 @@ class VenueAccount(Protocol):
 
     name: str
 
+    def slowed_down(self, seconds: float) -> int:
+        """How often the venue asked to slow down within the last so many real seconds."""
+
     async def place(self, order: VenueOrder) -> OrderReport:
         """Send the order, once. REJECTED only where the venue says so for certain; UNKNOWN for a lost or senseless
         answer, a timeout or a server error, never an exception for these. Raises ValueError, before anything is sent,
-        for a quantity or price that does not fit the instrument's steps."""
+        for a quantity or price that does not fit the instrument's steps. What only reduces waits for a short pause that
+        the venue asks for, and stands in no queue; what enters is refused at once."""
 
     async def find(self, order: VenueOrder) -> OrderReport:
         """What the venue knows of the order by its client id; ABSENT where it says that it knows none (which proves

@@ -10,6 +10,9 @@ from bot.venue_orders import Held
 from data.errors import VenueError
 from data.types import Instrument
 
+Wrong = dict[str, str]
+"""What is wrong, in words, by its cause: what two such troubles have in common."""
+
 
 @dataclass(frozen=True)
 class Look:
@@ -18,6 +21,8 @@ class Look:
     seen: Seen
     held: Mapping[str, Held]
     """Every position, by symbol."""
+    equity: float
+    """What lies there, with what positions are worth, quote currency."""
 
 
 @dataclass(frozen=True)
@@ -34,27 +39,32 @@ class Asked:
     """None: payments are not read."""
 
 
-async def look(asked: Mapping[str, Asked]) -> tuple[dict[str, Look], list[str]]:
-    """What the venues show, and in words what failed: a venue that could not be asked is in no look at all, so that
-    nobody takes it for empty."""
-    looks = await asyncio.gather(*(_look(one) for one in asked.values()), return_exceptions=True)
-    found, troubles = {}, []
-    for name, one in zip(asked, looks, strict=True):
-        if isinstance(one, VenueError):
-            troubles.append(str(one))
-        elif isinstance(one, BaseException):
+async def look(asked: Mapping[str, Asked]) -> tuple[dict[str, Look], Wrong]:
+    """What the venues show, and what failed: a venue that could not be asked is in no look at all, so that nobody takes
+    it for empty."""
+    answers = await asyncio.gather(*(_look(one) for one in asked.values()), return_exceptions=True)
+    looks = dict(zip(asked, answers, strict=True))
+    wrong = failures(looks)
+    return {name: one for name, one in looks.items() if isinstance(one, Look)}, wrong
+
+
+def failures(answers: Mapping[str, object]) -> Wrong:
+    """Which venues failed, of what each gave or raised; whatever else was raised is raised."""
+    for one in answers.values():
+        if isinstance(one, BaseException) and not isinstance(one, VenueError):
             raise one
-        else:
-            found[name] = one
-    return found, troubles
+    failed = {name: one for name, one in answers.items() if isinstance(one, VenueError)}
+    return {f"{name} {type(one).__name__}": str(one) for name, one in failed.items()}
 
 
 async def _look(asked: Asked) -> Look:
     """Trades are read after positions: what moved a position that is seen is then in the history."""
     account = asked.account
-    held, orders = await asyncio.gather(account.positions(), account.open_orders(asked.listed))
+    held, orders, balance = await asyncio.gather(
+        account.positions(), account.open_orders(asked.listed), account.balance()
+    )
     fills = await account.fills(asked.in_play, asked.fills_since_ms)
     since = asked.funding_since_ms
     funding = [] if since is None else await account.funding(asked.listed, since)
     positions = {symbol: one.quantity for symbol, one in held.items() if one.quantity != 0}
-    return Look(Seen(account.name, positions, orders, fills, funding), held)
+    return Look(Seen(account.name, positions, orders, fills, funding), held, balance.equity)

@@ -9,7 +9,7 @@ import numpy as np
 
 from backtest.rules import Rules, pair_lots, whole_lots
 from bot.orders import LegOrder, Proposal, Unfilled
-from data.errors import VenueError
+from data.errors import VenueError, VenueNonsense
 from data.exchange import OrderBook, Venue
 
 
@@ -20,6 +20,10 @@ class Sized:
     books: tuple[OrderBook, ...]
     quantities: tuple[float, ...]
     """Without sign, above zero."""
+
+
+UNSEEN = OrderBook((), ())
+"""In place of a book that makes no sense."""
 
 
 async def size(proposal: Proposal, venues: Mapping[str, Venue], rules: Rules) -> Sized | Unfilled:
@@ -33,11 +37,30 @@ async def size(proposal: Proposal, venues: Mapping[str, Venue], rules: Rules) ->
     return sized(proposal, books, rules)
 
 
+async def size_exit(proposal: Proposal, venues: Mapping[str, Venue], rules: Rules) -> Sized | Unfilled:
+    """The same for an exit at real venues, where an order bears its own limit: one that answers, and shows a book that
+    makes no sense, is taken to hold all that is wanted, near the last price."""
+
+    async def shown(leg: LegOrder) -> OrderBook:
+        try:
+            return await venues[leg.instrument.venue].book(leg.instrument.symbol)
+        except VenueNonsense:
+            return UNSEEN
+
+    try:
+        books = await asyncio.gather(*map(shown, proposal.legs))
+    except VenueError as error:
+        return Unfilled(str(error))
+    return sized(proposal, books, rules)
+
+
 def sized(proposal: Proposal, books: Sequence[OrderBook], rules: Rules) -> Sized | Unfilled:
     """The same for order books that are read already."""
     legs = proposal.legs
     wanted = [abs(leg.quantity) for leg in legs]
-    shares = [depth(book, leg) / abs(leg.quantity) for book, leg in zip(books, legs, strict=True)]
+    shares = [
+        1.0 if book is UNSEEN else depth(book, leg) / abs(leg.quantity) for book, leg in zip(books, legs, strict=True)
+    ]
     if min(shares) < 1.0:
         wanted = _lots(proposal, [min(shares) * quantity for quantity in wanted], rules)
     if not all(wanted):

@@ -4,7 +4,8 @@ Used by the live executor, which writes orders, and by the trader, which complet
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -34,8 +35,12 @@ from data.types import Instrument
 
 class Journal:
     """The journal of one run. One writing process; every method that writes is on the disk when it returns, but for
-    `note`, and raises StateError where the ledger does not take it. Orders that only reduce go to `spare` then, if
-    there is one: an exit waits for no disk."""
+    `note`, and raises StateError where the ledger does not take it.
+
+    With a `spare`, an exit waits for no disk: orders that only reduce go there then, and outcomes wait in memory until
+    the ledger takes something again. A process that dies before that leaves orders without an outcome, which the next
+    one asks for: so nothing is lost, and nothing is booked twice.
+    """
 
     def __init__(
         self,
@@ -52,13 +57,19 @@ class Journal:
         self._stamp = stamp
         self._upserts = upserts(ledger.dialect)
         self._noted: dict[str, Sent] = {}
+        self._waiting: list[Callable[[Connection], None]] = []
+        """Writes of outcomes that the ledger did not take."""
+        self._waiting_fills: dict[tuple[str, str, str], VenueFill] = {}
+        self._waiting_ids: set[int] = set()
+        """Of their executions."""
         with ledger.connection() as connection:
             self._last = int(connection.scalar(select(func.max(ExecutionRow.id))) or 0)
             ours = select(OrderRow.tick, OrderRow.slot).where(OrderRow.run_id == run_id)
             self._attempts = Counter((tick, slot) for tick, slot in connection.execute(ours))
         self._spare = spare
         if spare is not None and (rows := spare.rows()):
-            self._take_over(rows)
+            with ledger.connection(writing=True) as connection:
+                self._take_over(connection, rows)
             spare.clear()
             self._last = max([self._last] + [int(row["order"]["execution"]) for row in rows])
             self._attempts.update((row["order"]["tick"], row["order"]["slot"]) for row in rows)
@@ -75,8 +86,7 @@ class Journal:
         rows = [intent_row(self._run, task.proposal, leg, name) for leg, name in legs]
         execution = self._execution(task)
         try:
-            with self._ledger.connection(writing=True) as connection:
-                self._flush(connection)
+            with self._writing() as connection:
                 connection.execute(self._upserts.keep_intent, rows)
                 connection.execute(self._upserts.put_execution, [execution])
                 self._put(connection, [sent])
@@ -87,8 +97,7 @@ class Journal:
         """A further order of a task, before it is sent, and what was noted before."""
         self._attempts[sent.tick, sent.slot] += 1
         try:
-            with self._ledger.connection(writing=True) as connection:
-                self._flush(connection)
+            with self._writing() as connection:
                 self._put(connection, [sent])
         except StateError as error:
             self._keep_elsewhere(error, sent, self._execution(task))
@@ -103,33 +112,40 @@ class Journal:
 
     def complete(self, done: Completed, fills: Sequence[VenueFill], naked: float, filled: bool) -> None:
         """The outcome of an execution with the trades that make it up, all or nothing."""
-        with self._ledger.connection(writing=True) as connection:
-            self._flush(connection)
-            highest = select(func.max(ExecutionRow.number)).where(ExecutionRow.run_id == self._run)
-            values = {"number": (connection.scalar(highest) or 0) + 1, "tick": done.tick, "naked": naked}
+
+        def write(connection: Connection) -> None:
+            values = {"number": self._next(connection), "tick": done.tick, "naked": naked}
             row = update(ExecutionRow).where(ExecutionRow.id == done.number)
             connection.execute(row.values(**values, events=outcome_to_json(done)))
             self._put_fills(connection, fills)
             self._close_intents(connection, done.number, filled=filled)
 
+        self._write_or_wait(write, done.number, fills)
+
     def adopt(self, proposal: Proposal, done: Completed, fills: Sequence[VenueFill]) -> Completed:
         """The outcome of something that others traded in this account's legs, all or nothing; with its number."""
         self._last += 1
-        with self._ledger.connection(writing=True) as connection:
-            self._flush(connection)
-            highest = select(func.max(ExecutionRow.number)).where(ExecutionRow.run_id == self._run)
-            row = {"id": self._last, "run_id": self._run, "number": (connection.scalar(highest) or 0) + 1}
+        number = self._last
+
+        def write(connection: Connection) -> None:
+            row = {"id": number, "run_id": self._run, "number": self._next(connection)}
             content = {"tick": done.tick, "naked": 0.0, "proposal": proposal_to_json(proposal)}
             connection.execute(self._upserts.put_execution, [row | content | {"events": outcome_to_json(done)}])
             self._put_fills(connection, fills)
-        return replace(done, number=self._last)
+
+        self._write_or_wait(write, number, fills)
+        return replace(done, number=number)
 
     def note_fills(self, fills: Sequence[VenueFill]) -> None:
         """Trades that no leg of the books had a part in: known from now on, and booked nowhere."""
-        if not fills:
-            return
-        with self._ledger.connection(writing=True) as connection:
-            self._put_fills(connection, fills)
+        if fills:
+            self._write_or_wait(lambda connection: self._put_fills(connection, fills), 0, fills)
+
+    def catch_up(self) -> None:
+        """Write what waits, before a snapshot contains it; raises StateError where the ledger does not take it."""
+        if self._waiting:
+            with self._writing():
+                pass
 
     def client_ids(self) -> list[str]:
         """Of every order that was ever written."""
@@ -139,8 +155,9 @@ class Journal:
     def filled(self) -> set[str]:
         """Client ids of the orders that are known to have filled something."""
         query = select(OrderRow.client_id, OrderRow.filled).where(OrderRow.run_id == self._run)
+        noted = {name for name, sent in self._noted.items() if sent.report.filled}
         with self._ledger.connection() as connection:
-            return {client_id for client_id, filled in connection.execute(query) if filled}
+            return noted | {client_id for client_id, filled in connection.execute(query) if filled}
 
     def unbooked(self) -> list[Completed]:
         """The outcomes that no snapshot contains, in order."""
@@ -159,6 +176,8 @@ class Journal:
         tasks = []
         with self._ledger.connection() as connection:
             for number, tick, told in connection.execute(query.order_by(ExecutionRow.id)).all():
+                if number in self._waiting_ids:
+                    continue
                 rows = connection.execute(orders.where(OrderRow.execution == number)).mappings()
                 sent = tuple(sent_of(dict(row), by_key) for row in rows)
                 tasks.append(Task(number, proposal_from_json(told, self._instruments), tick, sent))
@@ -176,15 +195,44 @@ class Journal:
         row = VenueFillRow
         query = select(row.venue, row.symbol, row.trade_id).where(row.run_id == self._run)
         with self._ledger.connection() as connection:
-            return {(venue, symbol, name) for venue, symbol, name in connection.execute(query)}
+            written = {(venue, symbol, name) for venue, symbol, name in connection.execute(query)}
+        return written | self._waiting_fills.keys()
 
-    def _flush(self, connection: Connection) -> None:
-        noted, self._noted = list(self._noted.values()), {}
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that begins with all that is not in the ledger yet, oldest first: orders kept elsewhere, what
+        was noted of orders, and outcomes."""
+        kept = self._spare.rows() if self._spare is not None and self._spare.used else []
+        with self._ledger.connection(writing=True) as connection:
+            self._take_over(connection, kept)
+            self._put(connection, list(self._noted.values()))
+            for write in self._waiting:
+                write(connection)
+            yield connection
+        self._noted.clear()
+        self._waiting.clear()
+        self._waiting_ids.clear()
+        self._waiting_fills.clear()
+        if self._spare is not None and kept:
+            self._spare.clear()
+
+    def _write_or_wait(self, write: Callable[[Connection], None], number: int, fills: Sequence[VenueFill]) -> None:
+        """Write an outcome now, or once the ledger takes it; raises StateError where nothing may wait."""
         try:
-            self._put(connection, noted)
-        except BaseException:
-            self._noted = {sent.order.client_id: sent for sent in noted}
-            raise
+            with self._writing() as connection:
+                write(connection)
+        except StateError as error:
+            if self._spare is None:
+                raise
+            LOG.warning("%s; what was traded is kept until then", error)
+            self._waiting.append(write)
+            self._waiting_ids.add(number)
+            self._waiting_fills |= {(fill.venue, fill.symbol, fill.trade_id): fill for fill in fills}
+
+    def _next(self, connection: Connection) -> int:
+        """The place of the next outcome."""
+        highest = select(func.max(ExecutionRow.number)).where(ExecutionRow.run_id == self._run)
+        return (connection.scalar(highest) or 0) + 1
 
     def _put(self, connection: Connection, sent: Sequence[Sent]) -> None:
         if not sent:
@@ -217,8 +265,7 @@ class Journal:
         except OSError as error:
             LOG.error("an exit is sent that could be written nowhere (%s): %s", error, sent.order.client_id)
 
-    def _take_over(self, rows: Sequence[dict[str, Any]]) -> None:
-        with self._ledger.connection(writing=True) as connection:
-            for row in rows:
-                connection.execute(self._upserts.keep_execution, [row["execution"]])
-                connection.execute(self._upserts.keep_order, [row["order"]])
+    def _take_over(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+        for row in rows:
+            connection.execute(self._upserts.keep_execution, [row["execution"]])
+            connection.execute(self._upserts.keep_order, [row["order"]])

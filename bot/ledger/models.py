@@ -59,6 +59,9 @@ class Run(Base):
     state: Mapped[str]
     """running, finished or abandoned."""
     instruments: Mapped[dict[str, Any]]
+    salt: Mapped[str | None] = mapped_column(String(8))
+    """Letters in the name of each of its orders: runs are counted from one in every ledger, and a ledger can be lost.
+    None for runs of before."""
 
 
 class Tick(Base):

@@ -21,7 +21,7 @@ from bot.ledger.live_models import OrderRow
 from bot.ledger.models import Base
 from data.errors import StateError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Oldest first, as in `migrations/versions`; written down here, so that alembic is loaded only to migrate."""
 NEWEST = REVISIONS[-1]
 _KEPT = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False, primary_key=True))

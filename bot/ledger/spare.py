@@ -23,6 +23,11 @@ class SpareJournal:
             self._fill(whole)
         self._end = len(self._text().encode())
 
+    @property
+    def used(self) -> bool:
+        """Whether anything is in it."""
+        return self._end > 0
+
     def append(self, row: Mapping[str, Any]) -> None:
         """On the disk when it returns; raises OSError where even this file cannot be written."""
         line = _line(row).encode()

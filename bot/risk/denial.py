@@ -29,7 +29,8 @@ class Denial(StrEnum):
     MARGIN = "a venue would be left with too little above its maintenance margin"
     LEVERAGE = "the legs on a venue would be more than max_venue_leverage times its equity"
     LIQUIDATION_DISTANCE = (
-        "a leg on one of the venues would be liquidated by a move of less than min_liquidation_distance_pct"
+        "a venue would liquidate the account after a move of one price, or of all, of less than "
+        "min_liquidation_distance_pct"
     )
     DRAWDOWN = "equity is further below its peak than max_drawdown_pct"
     DAILY_LOSS = "equity is further below that of 00:00 UTC than max_daily_loss_pct"

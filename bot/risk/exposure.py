@@ -6,6 +6,7 @@ from backtest.accounting import equity, venue_equity
 from backtest.rules import margin_allows
 from bot.orders import LegOrder
 from bot.risk.denial import Denial
+from bot.risk.liquidation import distance
 from bot.risk.review import Entry
 
 
@@ -64,11 +65,10 @@ def _on_venue(venue: int, entry: Entry) -> float:
 
 
 def _liquidation_distance(new: LegOrder, notional: float, behind: float, entry: Entry) -> float:
-    """The least move of a price, a fraction, that would have a leg on the new leg's venue liquidated after the entry.
+    """The least move of prices, a fraction, that would have a leg on the new leg's venue liquidated after the entry.
 
-    Under cross margin the equity of the venue is `behind` all its legs, and the largest one is the nearest: a rise by d
-    of what is sold short costs N x d and raises the demanded margin by m x N x d, which is more than a fall by d does
-    to what is held long. Under isolated margin 1 / leverage of its notional stands behind the new leg alone.
+    Under cross margin the equity of the venue is `behind` all its legs, and one price may move or all of them together
+    (`liquidation.distance`). Under isolated margin 1 / leverage of its notional stands behind the new leg alone.
     """
     leverage = float(entry.rules.venues["leverage"][new.venue])
     maintenance = float(entry.rules.venues["maintenance"][new.venue])
@@ -78,6 +78,4 @@ def _liquidation_distance(new: LegOrder, notional: float, behind: float, entry: 
     for column, venue, worth in entry.held:
         if venue == new.venue:
             by_column[column] += worth
-    largest = max(abs(worth) for worth in by_column.values())
-    spare = behind - maintenance * (_on_venue(new.venue, entry) + notional)
-    return spare / (largest * (1 + maintenance)) if largest > 0.0 else 1.0
+    return distance(list(by_column.values()), behind, maintenance)

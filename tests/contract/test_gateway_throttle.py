@@ -12,7 +12,7 @@ from aiohttp import web
 from data.errors import VenueThrottled
 from data.exchange import Venue
 from data.settings import VenueSettings
-from data.throttle import pause_s
+from data.throttle import Gate, pause_s
 from tests.contract.loopback import listening, read_from
 
 TIME = {"serverTime": 1_700_000_000_000}
@@ -116,6 +116,49 @@ def test_a_venue_that_never_answers_again_ends_our_patience() -> None:
     with pytest.raises(VenueThrottled):
         read_from("binance", venue.answer, Venue.time_ms, patience_s=0.2)
     assert time.monotonic() - begun < 3 and len(venue.came) < 12
+
+
+def test_how_often_a_venue_asked_to_slow_down_is_remembered_for_a_while() -> None:
+    venue = Strict(*[refusal(retry_after="0.05")] * 3)
+
+    async def told(client: Venue) -> tuple[int, int, int]:
+        before = client.slowed_down(60.0)
+        await client.time_ms()
+        await asyncio.sleep(0.1)
+        return before, client.slowed_down(60.0), client.slowed_down(0.05)
+
+    assert (0, 3, 0) == read_from("binance", venue.answer, told)
+
+
+def test_what_goes_first_does_not_stand_in_the_queue() -> None:
+    venue = Strict()
+
+    async def behind(client: Venue) -> tuple[bool, int]:
+        reads = [asyncio.create_task(client.time_ms()) for _ in range(12)]
+        while len(venue.came) < 2:
+            await asyncio.sleep(0.005)
+        with client._connection.first():
+            await client._client.fetch_time()
+        waiting = not all(read.done() for read in reads)
+        await asyncio.gather(*reads)
+        return waiting, len(venue.came)
+
+    assert (True, 13) == read_from("binance", venue.answer, behind, throttle=True, budget_share=0.5)
+
+
+def test_a_short_pause_is_waited_for_and_a_long_one_is_not() -> None:
+    async def waits() -> list[float]:
+        waited = []
+        for pause in (0.1, 30.0):
+            gate = Gate("binance", 1.0, 300.0)
+            gate.shut(pause)
+            begun = time.monotonic()
+            await gate.short_pause(5.0)
+            waited.append(time.monotonic() - begun)
+        return waited
+
+    short, long = asyncio.run(waits())
+    assert short >= 0.1 > long
 
 
 def test_other_venues_of_the_same_process_go_on() -> None:

@@ -77,6 +77,20 @@ def test_an_answer_of_status_200_without_json_is_no_error_to_ccxt(world: World, 
     assert (None, {kind: 1}) == met(world, "binance", {"kind": kind})
 
 
+def test_a_text_can_stand_in_for_an_answer(world: World) -> None:
+    fault = {"kind": "answer", "text": '{"serverTime": 5}'}
+    assert (5, {"answer": 1}) == met(world, "binance", fault)
+
+
+def test_rows_can_be_told_twice_and_the_last_one_first(world: World) -> None:
+    async def stamps(client: Any) -> list[int]:
+        rows = await client.fapiPublicGetKlines({"symbol": "BTCUSDT", "interval": "1h", "limit": 3})
+        return [int(row[0]) for row in rows]
+
+    (plain, _), (doubled, counts) = (met(world, "binance", *told, ask=stamps) for told in ([], [{"kind": "doubled"}]))
+    assert ([stamp for stamp in reversed(plain) for _ in range(2)], {"doubled": 1}) == (doubled, counts)
+
+
 def test_the_client_reads_how_long_to_wait(world: World) -> None:
     async def talk(client: Any) -> str:
         with pytest.raises(ccxt.DDoSProtection, match="-1003"):

@@ -41,7 +41,7 @@ LEGS = (
     Instrument("hyperliquid", "X/USDC:USDC", Asset("X"), "USDC", 1.0, 0.01, 10.0, 1),
 )
 RULES = make_rules(LEGS, {leg.venue: VenueSettings() for leg in LEGS}, EnvironmentSettings())
-QUICK = ExecutionSettings(leg_deadline_s=0.2, ask_s=0.3, absent_after_s=0.0)
+QUICK = ExecutionSettings(answer_s=0.05, leg_deadline_s=0.2, ask_s=0.3, absent_after_s=0.0)
 TIMES = TICK + HOUR_MS * np.arange(-10, 1, dtype=np.int64)
 FLAT = np.full(len(TIMES), 100.0)
 BARS = Bars(TIMES, FLAT, FLAT, FLAT, FLAT, FLAT)
@@ -68,7 +68,7 @@ class StubbornLedger(Ledger):
     @contextmanager
     def connection(self, *, writing: bool = False) -> Iterator[Connection]:
         self.left -= writing
-        if self.left < 0:
+        if writing and self.left < 0:
             raise StateError("the ledger cannot be written (disk full)")
         with super().connection(writing=writing) as connection:
             yield connection
@@ -97,7 +97,7 @@ class Table:
         self.journal = Journal(self.ledger, self.run, LEGS, lambda: STAMP, spare)
         places = Places(self.venues, self.accounts, LEGS, Clock())  # type: ignore[arg-type]
         settling = Settling(self.accounts, LEGS, set(), TICK, 60)
-        return LiveExecutor(self.run, places, RULES, self.journal, settling, self.told)
+        return LiveExecutor(str(self.run), places, RULES, self.journal, settling, self.told)
 
     def enter(self, quantity: float = 30.0) -> Outcome:
         legs = (

@@ -1,5 +1,6 @@
 """An account at a venue that does with each order as it is told: for unit tests of who trades through the port."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -22,6 +23,10 @@ class Does(Enum):
     """It fills, and the answer is lost."""
     LOSES_ORDER = auto()
     """It never arrives, and nobody says so."""
+    HANGS = auto()
+    """It fills, and the answer never comes."""
+    WAITS = auto()
+    """It has not left yet, and does not leave."""
     HIDES = auto()
     """It fills, the answer is lost, and queries by its id do not find it at first."""
 
@@ -44,6 +49,9 @@ class ScriptedAccount:
     reports: dict[str, OrderReport] = field(default_factory=dict)
     hidden: dict[str, int] = field(default_factory=dict)
 
+    def slowed_down(self, seconds: float) -> int:
+        return 0
+
     async def place(self, order: VenueOrder) -> OrderReport:
         assert order.client_id not in self.reports, "sent twice"
         self.sent.append(order)
@@ -52,10 +60,14 @@ class ScriptedAccount:
         does = self.script.pop(0) if self.script else Does.FILLS
         if does is Does.LOSES_ORDER:
             return OrderReport(OrderState.UNKNOWN, reason="no answer")
+        if does is Does.WAITS:
+            await asyncio.sleep(3600)
         report = self._done(order, does)
         self.reports[order.client_id] = report
         if does is Does.HIDES:
             self.hidden[order.client_id] = self.hidden_for
+        if does is Does.HANGS:
+            await asyncio.sleep(3600)
         lost = does in (Does.LOSES_ANSWER, Does.HIDES)
         return OrderReport(OrderState.UNKNOWN, reason="no answer") if lost else report
 

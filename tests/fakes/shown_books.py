@@ -19,6 +19,10 @@ class ShownBooks:
     books: dict[str, OrderBook] = field(default_factory=dict)
     asked: int = 0
 
+    def slowed_down(self, seconds: float) -> int:
+        """Never."""
+        return 0
+
     async def book(self, symbol: str, levels: int = 20) -> OrderBook:
         """The order book of `symbol`, as it is told now."""
         self.asked += 1

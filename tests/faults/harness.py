@@ -23,7 +23,7 @@ from data.types import HOUR_MS
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import rows, truth
 from tests.faults.lives import Life
-from tests.faults.market import BEGIN_MS, HOURS, PRICES, Gaps, Intervals, moment, write_market
+from tests.faults.market import BEGIN_MS, HOURS, PRICES, Ends, Gaps, Intervals, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
 PATIENCE_S = 120.0
@@ -31,7 +31,7 @@ SEND = {
     "binance": {"venue": "binance", "method": "POST", "request": "order"},
     "hyperliquid": {"venue": "hyperliquid", "method": "POST", "request": "exchange/order"},
     "bybit": {"venue": "bybit", "method": "POST", "request": "order/create"},
-    "okx": {"venue": "okx", "method": "POST", "request": "trade/order"},
+    "okx": {"venue": "okx", "method": "POST", "request": "trade/batch-orders"},
 }
 """The requests that send an order, to be scripted with a `kind`."""
 FILLS = {
@@ -74,6 +74,11 @@ class Stage:
             "sandbox": {"url": sandbox.url},
         }
         self.configure(**changes)
+
+    def beside(self, folder: Path, **changes: Any) -> "Stage":
+        """Another bot at the same accounts, with a folder of its own."""
+        folder.mkdir()
+        return Stage(folder, self.venues, self.sandbox, self._content["data"]["assets"], changes, self._hours)
 
     def configure(self, **changes: Any) -> None:
         """Change settings for the next start, a section at a time."""
@@ -199,13 +204,14 @@ def staged(
     gap: Gaps | None = None,
     intervals: Intervals | None = None,
     prices: Mapping[str, float] = PRICES,
+    ends: Ends | None = None,
     **changes: Any,
 ) -> Iterator[Stage]:
     """A rehearsal of which the first leg is always at the first venue, whose books are the thinner ones. Its clock is
     stepped by the bot unless it is moved `by_hand`; `changes` are settings by section, `sandbox` more of the sandbox's
-    own, `gap`, `intervals` and `prices` make the market another one. What learns needs more past: a later
+    own, `gap`, `intervals`, `prices` and `ends` make the market another one. What learns needs more past: a later
     `first_hour`."""
-    market = write_market(folder / "market", venues, gap or {}, intervals or {}, prices, market_hours)
+    market = write_market(folder / "market", venues, gap or {}, intervals or {}, prices, market_hours, ends or {})
     speed = HAND_SPEED if by_hand else 0.0
     told = {"replay": str(market), "begin": moment(first_hour), "speed": speed, "accounts": {"balance": 5_000.0}}
     depth = {venue: {"level_quote": 20_000.0 if venue == venues[0] else 25_000.0} for venue in venues}

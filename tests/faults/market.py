@@ -27,6 +27,8 @@ Gaps = Mapping[tuple[str, str], tuple[int, float]]
 """By (venue, asset): so many hours after the beginning its prices are multiplied by a factor, for good."""
 Intervals = Mapping[tuple[str, str], Sequence[tuple[int, int]]]
 """By (venue, asset): from so many hours after the beginning on, it settles every so many hours."""
+Ends = Mapping[tuple[str, str], int]
+"""By (venue, asset): so many hours after the beginning it is delisted."""
 
 
 def write_market(
@@ -36,13 +38,15 @@ def write_market(
     intervals: Intervals = {},  # noqa: B006 - read only
     prices: Mapping[str, float] = PRICES,
     hours: int = HOURS,
+    ends: Ends = {},  # noqa: B006 - read only
 ) -> Path:
     """The files in `folder`, so many hours long; the first venue is the one to be long on."""
     folder.mkdir(parents=True, exist_ok=True)
     candles, funding = [], []
     for venue in venues:
         for rank, (asset, price) in enumerate(prices.items()):
-            candles.append(_candles(venue, asset, price, hours, *gap.get((venue, asset), (hours, 1.0))))
+            whole = _candles(venue, asset, price, hours, *gap.get((venue, asset), (hours, 1.0)))
+            candles.append(whole[: BEGIN_HOUR + ends.get((venue, asset), hours)])
             rate = -1e-4 if venue == venues[0] else 2e-4 - 1e-5 * rank
             funding.append(_funding(venue, asset, rate, hours, intervals.get((venue, asset), ())))
     pd.concat(candles).to_parquet(folder / "ohlcv_1h.parquet")

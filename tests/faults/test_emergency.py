@@ -1,4 +1,4 @@
-"""The kill switch on a bot that hangs, the venues' own switch, a second bot, a ledger that takes nothing."""
+"""The kill switch on a bot that hangs, the venues' own switch, a ledger that takes nothing, a disk that is full."""
 
 import asyncio
 import json
@@ -15,13 +15,11 @@ from bot.latch import LATCH, LatchFile, LatchState
 from bot.venue_orders import Style, VenueOrder
 from tests.fakes.live_accounts import keys
 from tests.faults.controls import control
+from tests.faults.disks import small_disk
 from tests.faults.harness import PATIENCE_S, Stage, staged
 from tests.faults.oracle import assert_written_before_sent, check
 from tests.faults.test_watch import hedged
 from tests.functional.commands import eventually, soak
-
-ANOTHER_BOT = 5
-"""Exit code of the command."""
 
 
 @control(13)
@@ -89,20 +87,6 @@ def resting(stage: Stage) -> int:
     return sum(order["status"] in live for account in stage.truth().values() for order in account["orders"])
 
 
-@control(21)
-def test_a_second_bot_on_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with staged(tmp_path, by_hand=True) as stage:
-        life = stage.begin()
-        asked = stage.asked("binance")
-        second = stage.start()
-        assert ANOTHER_BOT == second.end(PATIENCE_S)
-        assert "another bot is running" in second.output
-        assert asked["fapi/v1/exchangeInfo"] == stage.asked("binance")["fapi/v1/exchangeInfo"]
-        stage.hour(life, 0)
-        check(stage)
-        life.kill()
-
-
 @soak
 @control(20)
 def test_a_ledger_that_takes_nothing_has_no_order_sent(tmp_path: Path) -> None:
@@ -136,4 +120,31 @@ def test_exits_go_on_while_the_ledger_takes_nothing_and_are_booked_afterwards(tm
         stage.hour(again, 1)
         check(stage)
         assert {} == stage.held()
+        again.kill()
+
+
+@control(20)
+@pytest.mark.parametrize("mount", [True, pytest.param(False, marks=soak)])
+def test_on_a_full_disk_nothing_is_entered_and_exits_are_booked_once_there_is_room(tmp_path: Path, mount: bool) -> None:
+    with small_disk(tmp_path / "var", mount=mount) as disk, hedged(tmp_path) as (stage, life):
+        before, orders = stage.held(), stage.orders("binance")
+        disk.fill(life.pid)
+        stage.advance_to(1.02)
+        life.until(lambda: "again in" in stage.log() + life.output, PATIENCE_S)
+        assert (orders, before) == (stage.orders("binance"), stage.held())
+        disk.free()
+        stage.caught_up(life)
+        check(stage)
+        held = stage.held()
+        LatchFile(stage.var / LATCH).kill("to have it exit")
+        disk.fill(life.pid)
+        stage.minutes(1.1)
+        eventually(lambda: stage.held() == {} or not life.alive, PATIENCE_S)
+        assert ({}, True) == (stage.held(), bool(held)), life.output
+        assert_written_before_sent(stage.truth(), stage.var)
+        disk.free()
+        life.kill()
+        again = stage.begin()
+        stage.hour(again, 2)
+        check(stage)
         again.kill()

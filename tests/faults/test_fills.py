@@ -1,6 +1,7 @@
 """Trades count once, in whatever order and however often a venue tells of them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,10 @@ from bot.order_state import FINAL, advance, filled_by
 from bot.venue_orders import OrderReport, OrderState, VenueFill, VenueOrder
 from data.types import Asset, Instrument
 from tests.faults.controls import control
+from tests.faults.harness import FILLS, SEND, staged
+from tests.faults.oracle import check
+from tests.faults.test_limits import leave
+from tests.faults.test_watch import halted, rounds
 
 ONE = Instrument("binance", "INJ/USDT:USDT", Asset("INJ"), "USDT", 0.1, 0.001, 5.0, 8)
 ORDER = VenueOrder("r1t1s0c0x1i0n1", ONE, 30.0, 21.0)
@@ -54,3 +59,24 @@ def test_reports_of_one_order_end_alike_in_any_order(sizes: list[float], data: s
     for report in shuffled:
         known = advance(known, report)
     assert (True, done[-1]) == (known.state in FINAL, known.filled)
+
+
+@control(6)
+def test_a_running_bot_books_each_trade_once_although_venues_tell_all_twice_and_the_last_one_first(
+    tmp_path: Path,
+) -> None:
+    with staged(tmp_path, by_hand=True) as stage:
+        life = stage.begin()
+        doubled = [FILLS[venue] | {"kind": "doubled"} for venue in stage.venues]
+        lost = SEND["hyperliquid"] | {"kind": "reset", "after": True, "every": 4}
+        stage.faults(*doubled, lost)  # whose answer is lost is known by its trades
+        stage.hour(life, 0)
+        rounds(stage, life)
+        stage.hour(life, 1)
+        check(stage)
+        leave(stage, life)
+        stage.hour(life, 2)
+        rounds(stage, life)
+        assert (True, "") == (all(stage.struck()), halted(stage))
+        check(stage)
+        life.kill()

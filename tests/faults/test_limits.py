@@ -13,10 +13,13 @@ from tests.faults.harness import PATIENCE_S, Stage, staged
 from tests.faults.lives import Life
 from tests.faults.market import moment
 from tests.faults.oracle import check
-from tests.faults.test_watch import hedged
+from tests.faults.test_watch import hedged, rounds
+from tests.functional.commands import soak
 
 MISCONFIGURED = 2
 """Exit code of the command."""
+EXIT_WITHIN_S = 20.0
+"""Of refusals with pauses of a second."""
 
 
 def sends(stage: Stage) -> int:
@@ -82,6 +85,31 @@ def test_nothing_is_entered_at_prices_that_cannot_be_right_and_exits_go_on(tmp_p
         life.kill()
 
 
+BOOKS = {
+    "zero": ("binance", "depth", {"lastUpdateId": 1, "bids": [["0.0", "9"]], "asks": [["0.0", "9"]]}),
+    "NaN": ("binance", "depth", {"lastUpdateId": 1, "bids": [["NaN", "9"]], "asks": [["NaN", "9"]]}),
+    "below zero": ("hyperliquid", "l2Book", {"levels": [[{"px": "-1.0", "sz": "9", "n": 1}], []], "time": 1}),
+}
+"""By what its prices are: whose order book."""
+
+
+@control(8)
+def test_nothing_is_entered_on_books_without_prices_and_exits_go_on_by_the_last_ones(tmp_path: Path) -> None:
+    with hedged(tmp_path) as (stage, life):
+        before, sent = stage.held(), sends(stage)
+        for hour, (venue, request, book) in enumerate(BOOKS.values(), 1):
+            told = {"kind": "answer", "venue": venue, "request": request, "text": json.dumps(book)}
+            stage.faults(told)
+            stage.hour(life, hour)
+            assert (True, before, sent) == (all(stage.struck()), stage.held(), sends(stage))
+            assert f"{venue} gave an answer that makes no sense" in stage.events()
+        venue, request, book = BOOKS["zero"]
+        stage.faults({"kind": "answer", "venue": venue, "request": request, "text": json.dumps(book)})
+        leave(stage, life)
+        stage.hour(life, len(BOOKS) + 1)
+        check(stage)
+
+
 def leave(stage: Stage, life: Life) -> None:
     """Have the bot close everything."""
     latch_file(stage.settings).kill("to have it exit")
@@ -139,20 +167,46 @@ def test_a_pause_that_a_venue_asks_for_is_kept(tmp_path: Path) -> None:
         check(stage)
 
 
+@control(10)
+def test_in_a_storm_of_refusals_nothing_is_entered_and_exits_get_through(tmp_path: Path) -> None:
+    with hedged(tmp_path) as (stage, life):
+        sent = sends(stage)
+        stage.faults({"kind": "status", "venue": "binance", "status": 429, "retry_after_s": 1, "every": 3})
+        rounds(stage, life, 2)
+        stage.hour(life, 1)
+        assert sent == sends(stage)
+        assert "binance asked to slow down" in stage.events()
+        begun = time.monotonic()
+        leave(stage, life)
+        assert time.monotonic() - begun < EXIT_WITHIN_S
+        assert stage.struck()[0] > 5
+        stage.faults()
+        stage.hour(life, 2)
+        check(stage)
+
+
 @control(15, 22)
-def test_a_daily_loss_outlasts_restarts_and_another_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        pytest.param("max_daily_loss_pct", "further below that of 00:00 UTC than max_daily_loss_pct", marks=soak),
+        ("max_drawdown_pct", "further below its peak than max_drawdown_pct"),
+    ],
+)
+def test_a_loss_outlasts_restarts_and_another_model(tmp_path: Path, limit: str, words: str) -> None:
     gap = {("binance", "BTC"): (1, 0.97)}
-    changes = {"risk": {"max_daily_loss_pct": 0.3}, "environment": {"max_position_loss_pct": 50.0}}
+    patient = {"max_daily_loss_pct": 100.0, "max_drawdown_pct": 100.0}
+    changes = {"risk": patient | {limit: 0.3}, "environment": {"max_position_loss_pct": 50.0}}
     with hedged(tmp_path, 2, gap=gap, **changes) as (stage, life):
         before = stage.held()
         stage.hour(life, 2)
         assert before == stage.held()
-        assert "further below that of 00:00 UTC than max_daily_loss_pct" in stage.events()
+        assert words in stage.events()
         life.kill()
         promoted = stage.command("champion promote", "random", "--yes")
         again = stage.begin()
         stage.hour(again, 3)
-        denied = stage.rows("select count(*) as n from events where text like '%max_daily_loss_pct%'")[0]["n"]
+        denied = stage.rows(f"select count(*) as n from events where text like '%{limit}%'")[0]["n"]
         assert denied >= 2, promoted.output
         assert before == stage.held()
         check(stage)

@@ -14,6 +14,7 @@ from tests.faults.harness import PATIENCE_S, Stage, staged
 from tests.faults.lives import Life
 from tests.faults.market import BEGIN_MS
 from tests.faults.oracle import check
+from tests.functional.commands import soak
 
 LONG, SHORT = ("binance", "BTC/USDT:USDT"), ("hyperliquid", "BTC/USDC:USDC")
 
@@ -62,6 +63,24 @@ def test_what_a_venue_takes_of_a_leg_the_other_one_follows_and_the_pair_is_banne
         assert {"lost"} == {row["reason"] for row in stage.rows("select reason from trades")}
         assert BanList(stage.var / BANS).bans([LONG, SHORT], BEGIN_MS + 3 * 3_600_000)
         assert "traded by others" in stage.events()
+
+
+@control(17)
+def test_of_a_pair_whose_contract_is_delisted_the_other_leg_is_closed_and_a_restart_goes_on(tmp_path: Path) -> None:
+    with hedged(tmp_path, 2, ends={("binance", "BTC"): 2}) as (stage, life):
+        stage.advance_to(2.005)
+        life.until(lambda: SHORT not in stage.held(), PATIENCE_S)
+        stage.hour(life, 2)
+        assert {"ETH"} == {symbol.split("/")[0] for _, symbol in stage.held()}
+        assert {"lost"} == {row["reason"] for row in stage.rows("select reason from trades")}
+        check(stage)
+        assert 0 == stage.command("resume", "--yes").end(PATIENCE_S)
+        life.kill()
+        again = stage.begin()
+        stage.hour(again, 3)
+        assert 4 == len(stage.held())
+        check(stage)
+        again.kill()
 
 
 @control(12, 17)
@@ -120,3 +139,18 @@ def test_both_legs_are_reduced_before_one_is_liquidated(tmp_path: Path) -> None:
         check(stage)
         assert "from its liquidation: reducing" in stage.log()
         assert {"api"} == {order["origin"] for one in stage.truth().values() for order in one["orders"]}
+
+
+@soak
+@control(16)
+def test_legs_of_a_venue_that_would_lose_together_are_reduced_although_each_alone_is_far_away(tmp_path: Path) -> None:
+    with hedged(tmp_path, 3, guard={"min_liquidation_distance_pct": 10.0}) as (stage, life):
+        before = stage.held()
+        rounds(stage, life)
+        assert before == stage.held()
+        stage.happen("hyperliquid", "transfer", amount="-4300")  # each alone is 26 % away, all together 8.6 %
+        rounds(stage, life, 2)
+        life.until(lambda: all(0.4 < stage.held()[key] / before[key] < 0.6 for key in before), PATIENCE_S)
+        rounds(stage, life)
+        assert all(0.4 < stage.held()[key] / before[key] < 0.6 for key in before)
+        assert "with all of hyperliquid 8." in stage.log()

@@ -38,7 +38,8 @@ KINDS: tuple[dict[str, Any], ...] = (
 
 @soak
 def test_a_day_in_which_one_call_in_twenty_fails_loses_nothing(tmp_path: Path) -> None:
-    with staged(tmp_path, sandbox={"speed": SPEED}, risk=RISKS_TAKEN) as stage:
+    bold = {"max_slow_downs": 1000}  # else it would hardly enter anything
+    with staged(tmp_path, sandbox={"speed": SPEED}, risk=RISKS_TAKEN, execution=bold) as stage:
         trade_by_chance(stage)
         stage.faults(*({**kind, "probability": FAILING / len(KINDS), "seed": n} for n, kind in enumerate(KINDS)))
         memory = traded(stage, stage.start("--hours", HOURS))

@@ -33,6 +33,8 @@ from data.venues import venue_profile
 
 BACKOFF_S = 0.2
 """The first wait before a read is repeated."""
+EXIT_WAITS_S = 5.0
+"""The longest pause of a venue's that an order waits for which only reduces."""
 SETTLING_S = (0.02, 0.1, 0.3)
 """Waits for a venue that took an order, or a cancel, and does not show what became of it yet."""
 
@@ -75,7 +77,7 @@ class LiveAccount:
     async def __aenter__(self) -> Self:
         """Raises VenueError."""
         try:
-            await self._connection.ask(self._client.load_markets, _some)
+            await self.load()
         except BaseException:
             await self._connection.close()
             raise
@@ -86,8 +88,23 @@ class LiveAccount:
     ) -> None:
         await self._connection.close()
 
+    async def load(self) -> None:
+        """Read what the venue lists. Raises VenueError."""
+        await self._connection.ask(self._client.load_markets, _some)
+
+    def slowed_down(self, seconds: float) -> int:
+        """See `VenueAccount.slowed_down`."""
+        return self._connection.gate.told_within(seconds)
+
     async def place(self, order: VenueOrder) -> OrderReport:
         """See `VenueAccount.place`. The limit is rounded inward to the tick."""
+        if not order.reduce_only:
+            return await self._place(order)
+        await self._connection.gate.short_pause(EXIT_WAITS_S)
+        with self._connection.first():
+            return await self._place(order)
+
+    async def _place(self, order: VenueOrder) -> OrderReport:
         try:
             ticket = self._ticket(order)
         except VenueRefused as unlisted:
@@ -231,7 +248,9 @@ class LiveAccount:
         return market
 
     def _markets(self, instruments: Iterable[Instrument]) -> list[Mapping[str, Any]]:
-        return [self._market(instrument) for instrument in instruments]
+        """Without contracts that the venue lists no more: a delisted one must not keep the others from being seen."""
+        listed: Mapping[str, Any] = self._client.markets or {}
+        return [listed[one.symbol] for one in instruments if one.symbol in listed]
 
 
 def _symbols(instruments: Iterable[Instrument]) -> set[str]:

@@ -12,25 +12,36 @@ from bot.venue_orders import OrderReport, OrderState, Style
 from data.errors import VenueError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+LOOK_S, MORE_PATIENCE = 2.0, 1.5
+"""A question without an answer for so long is asked anew, and then given more time: a leg may stand alone meanwhile."""
 SKEW_MS = 60_000
 """A venue may stamp a trade this much earlier than the clock that the order was sent by."""
 
 
 async def ask(
-    account: VenueAccount, sent: Sent, expected: Callable[[], float], settings: ExecutionSettings, until: float
+    account: VenueAccount,
+    sent: Sent,
+    expected: Callable[[], float],
+    settings: ExecutionSettings,
+    until: float,
+    *,
+    has_left: bool = True,
 ) -> OrderReport:
     """The newest report of an order; one of FINAL unless the time `until` (monotonic, s) came first.
 
     `expected` is the signed position in the contract without what the order is not known to have filled. An order
-    counts as ABSENT once the venue's orders, fills and position agree on that for some seconds.
+    counts as ABSENT once the venue's orders, fills and position agree on that for some seconds, if it `has_left` before
+    this was called.
     """
-    asked_at, pause = time.monotonic(), FIRST_PAUSE_S
+    asked_at, pause, patience_s = time.monotonic(), FIRST_PAUSE_S, LOOK_S
     report = sent.report
     while report.state not in FINAL:
-        found = await _found(account, sent)
+        found = await _found(account, sent, patience_s)
+        if found.state is OrderState.UNKNOWN:
+            patience_s *= MORE_PATIENCE
         if found.state is not OrderState.ABSENT:
             report = advance(report, found)
-        elif time.monotonic() - asked_at >= settings.absent_after_s:
+        elif has_left and time.monotonic() - asked_at >= settings.absent_after_s:
             report = advance(report, await _by_its_trades(account, sent, expected()))
         if report.state in FINAL or time.monotonic() + pause > until:
             break
@@ -39,15 +50,17 @@ async def ask(
     return report
 
 
-async def _found(account: VenueAccount, sent: Sent) -> OrderReport:
+async def _found(account: VenueAccount, sent: Sent, patience_s: float) -> OrderReport:
     """What the venue says; one that takes at once and rests all the same is cancelled."""
     try:
-        found = await account.find(sent.order)
+        found = await asyncio.wait_for(account.find(sent.order), patience_s)
         if found.state is OrderState.OPEN and sent.order.style is Style.TAKE:
             return advance(found, await account.cancel(sent.order))
         return found
     except VenueError as error:
         return OrderReport(OrderState.UNKNOWN, reason=str(error))
+    except TimeoutError:
+        return OrderReport(OrderState.UNKNOWN, reason=f"{account.name} did not say within {patience_s:.2g} s")
 
 
 async def _by_its_trades(account: VenueAccount, sent: Sent, expected: float) -> OrderReport:

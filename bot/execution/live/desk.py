@@ -1,5 +1,6 @@
 """Sends one leg's order: written first, then sent once, then asked for until its outcome is known. Used by `pairs`."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,12 +47,12 @@ class Desk:
     """The accounts, the journal before them, and what each account must hold by all that is known."""
 
     def __init__(
-        self, run_id: int, accounts: Mapping[str, VenueAccount], journal: Journal, settings: ExecutionSettings
+        self, run: str, accounts: Mapping[str, VenueAccount], journal: Journal, settings: ExecutionSettings
     ) -> None:
         self.settings = settings
         self.net: dict[InstrumentKey, float] = {}
         """Signed position by contract."""
-        self._run = run_id
+        self._run = run
         self._accounts = accounts
         self._journal = journal
 
@@ -75,19 +76,40 @@ class Desk:
         else:
             self._journal.write_first(work.task, work.intents, sent)
         work.sent[name] = sent
+        placing = asyncio.create_task(self._placed(order))
         try:
-            report = await self._accounts[leg.instrument.venue].place(order)
-        except ValueError as error:  # it fits no step of the venue: nothing was sent
-            report = OrderReport(OrderState.REJECTED, reason=str(error))
-        return await self.ask(work, self._told(work, sent, report), until)
+            await asyncio.wait({placing}, timeout=min(self.settings.answer_s, max(until - time.monotonic(), 0.01)))
+            if placing.done():
+                return await self.ask(work, self._told(work, sent, placing.result()), until)
+            return await self._awaited(work, sent, placing, until)
+        finally:
+            placing.cancel()  # what became of it is asked for from now on, and what was not sent yet never will be
 
-    async def ask(self, work: Work, sent: Sent, until: float) -> Sent:
+    async def _placed(self, order: VenueOrder) -> OrderReport:
+        try:
+            return await self._accounts[order.instrument.venue].place(order)
+        except ValueError as error:  # it fits no step of the venue: nothing was sent
+            return OrderReport(OrderState.REJECTED, reason=str(error))
+
+    async def _awaited(self, work: Work, sent: Sent, placing: "asyncio.Task[OrderReport]", until: float) -> Sent:
+        """An order whose answer takes long: asked for while it is waited for, whichever tells of it first. It may not
+        even have left yet, so nothing proves meanwhile that the venue will never have it."""
+        asking = asyncio.create_task(self.ask(work, sent, until, has_left=False))
+        try:
+            await asyncio.wait({placing, asking}, return_when=asyncio.FIRST_COMPLETED)
+            if asking.done():
+                return asking.result()
+        finally:
+            asking.cancel()
+        return await self.ask(work, self._told(work, sent, placing.result()), until)
+
+    async def ask(self, work: Work, sent: Sent, until: float, *, has_left: bool = True) -> Sent:
         """The order with what the venue says of it by the time `until`."""
         if sent.report.state in FINAL:
             return sent
         key = sent.order.instrument.key
         account = self._accounts[sent.order.instrument.venue]
-        report = await ask(account, sent, lambda: self.net.get(key, 0.0), self.settings, until)
+        report = await ask(account, sent, lambda: self.net.get(key, 0.0), self.settings, until, has_left=has_left)
         return self._told(work, sent, report)
 
     def _told(self, work: Work, sent: Sent, report: OrderReport) -> Sent:
@@ -106,12 +128,12 @@ class Desk:
         return purpose is not Purpose.ENTER and fits
 
 
-def client_id(run_id: int, work: Work, leg: int) -> str:
+def client_id(run: str, work: Work, leg: int) -> str:
     """Names an order by run, tick, slot, pair, direction, leg and attempt, in letters and digits; at most 32."""
     proposal = work.task.proposal
     long, short = proposal.columns
     kind = "i" if proposal.entry else "o"
-    return f"r{run_id}t{proposal.tick // HOUR_MS}s{proposal.slot}c{long}x{short}{kind}{leg}n{work.attempt}"
+    return f"r{run}t{proposal.tick // HOUR_MS}s{proposal.slot}c{long}x{short}{kind}{leg}n{work.attempt}"
 
 
 def soon(seconds: float) -> float:

@@ -19,7 +19,7 @@ from bot.execution.live.asking import SKEW_MS
 from bot.execution.live.desk import Desk, Work
 from bot.execution.live.pairs import Pair, Side, sides_of
 from bot.execution.live.settling import Settling
-from bot.execution.sizing import Sized, size
+from bot.execution.sizing import Sized, size, size_exit
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Sent, Task
 from bot.ledger.journal import Journal
@@ -34,6 +34,7 @@ from data.types import Instrument
 
 HISTORY_S = 5.0
 """A venue's history of trades may be this late."""
+STORM_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,19 @@ class LiveExecutor:
 
     def __init__(
         self,
-        run_id: int,
+        run: str,
         places: Places,
         rules: Rules,
         journal: Journal,
         settling: Settling,
         settings: ExecutionSettings,
     ) -> None:
+        """`run` names the run in the names of its orders, at most seven letters and digits."""
         self._places = places
         self._rules = rules
         self._journal = journal
         self._settling = settling
-        self._desk = Desk(run_id, places.accounts, journal, settings)
+        self._desk = Desk(run, places.accounts, journal, settings)
         self._pending: list[Work] | None = None
         """Whose outcome is not known; None before the journal was asked."""
 
@@ -86,11 +88,12 @@ class LiveExecutor:
         if self._pending and (proposal.entry or any(w.task.proposal.slot == proposal.slot for w in self._pending)):
             return Unfilled(self.halted)
         try:
-            now_ms, sized = await asyncio.gather(
-                self._places.clock.now_ms(), size(proposal, self._places.venues, self._rules)
-            )
+            sizing = (size if proposal.entry else size_exit)(proposal, self._places.venues, self._rules)
+            now_ms, sized = await asyncio.gather(self._places.clock.now_ms(), sizing)
         except VenueError as error:
             return Unfilled(str(error))
+        if proposal.entry and (slowed := self._slowed_down(proposal)):
+            return Unfilled(slowed)
         if isinstance(sized, Unfilled):
             return sized
         if proposal.entry and (stale := self._stale(proposal, sized, now_ms)):
@@ -111,6 +114,15 @@ class LiveExecutor:
                 return (
                     f"{leg.instrument.venue} {leg.instrument.symbol}: its order book is of {date}, too old to enter on"
                 )
+        return ""
+
+    def _slowed_down(self, proposal: Proposal) -> str:
+        """Which venue has enough to do with what must be asked of it; empty where none has."""
+        places, most = self._places, self._desk.settings.max_slow_downs
+        for name in (leg.instrument.venue for leg in proposal.legs):
+            told = max(one.slowed_down(STORM_S) for one in (places.venues[name], places.accounts[name]))
+            if told >= most:
+                return f"{name} asked to slow down {told} times in {STORM_S:g} s: entries wait, exits go on"
         return ""
 
     async def recover(self, books: Books) -> Sequence[tuple[Proposal, Executed | Unfilled]]:

@@ -221,7 +221,8 @@ class Hyperliquid(Dialect):
         """What an order filled, and its average price; asked again while that is less than the venue says elsewhere."""
 
         def read(rows: Json) -> tuple[Decimal, str]:
-            mine = [(exact(row["sz"]), exact(row["px"])) for row in json_list(rows) if str(row["oid"]) == venue_id]
+            ours = {str(row["tid"]): row for row in json_list(rows) if str(row["oid"]) == venue_id}
+            mine = [(exact(row["sz"]), exact(row["px"])) for row in ours.values()]
             filled = sum((size for size, _ in mine), Decimal(0))
             if filled < least:
                 raise ValueError(f"of {least} that the order {venue_id} filled, {filled} are among its fills")

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from bot.execution.live.dialect import Dialect, Json, Ticket, json_list
+from bot.execution.live.dialect import VALID_MS, Dialect, Json, Ticket, json_list
 from bot.execution.live.pages import Row, chained
 from bot.execution.live.steps import exact
 from bot.venue_orders import Balance, Held, OrderReport, OrderState, Standing, Style, VenueFill, VenueFunding
+from data.connection import Connection
 from data.errors import VenueRefused
 
 SWAPS = {"instType": "SWAP"}
@@ -28,15 +29,29 @@ _STATES = {
     "mmp_canceled": OrderState.ENDED,
 }
 _SPOT_ONLY = "1"
+_ORDERS = "trade/batch-orders"
 
 
 class Okx(Dialect):
     """Client ids are unique for ever; each order says that it is cross."""
 
     proves_nothing = frozenset({"50000", "50001", "50004", "50005", "50013", "50026", "51016", "51054", "51149"})
-    says_no = frozenset({"50120", "51023", "51025", "51169"})
+    says_no = frozenset({"50036", "50037", "50120", "51023", "51025", "51169"})
     absent = frozenset({"51400", "51401", "51402", "51410", "51503", "51509", "51603"})
     tells_ids_only = True
+
+    def __init__(self, connection: Connection, quote: str) -> None:
+        super().__init__(connection, quote)
+        self._sign = self.client.sign
+        self.client.sign = self._expiring
+
+    def _expiring(self, path: str, *more: Any) -> dict[str, Any]:
+        """ccxt's `sign`, the last step before sending; orders get the header after whose time the venue refuses them
+        (docs-v5, "Transaction Timeouts")."""
+        request: dict[str, Any] = self._sign(path, *more)
+        if path == _ORDERS:
+            request["headers"]["expTime"] = str(self.client.milliseconds() + self.connection.ahead_ms() + VALID_MS)
+        return request
 
     def code(self, answer: object) -> str:
         """That of the order where there is one: the answer's own says only that not all went well."""

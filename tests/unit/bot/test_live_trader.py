@@ -77,7 +77,7 @@ class LiveDesk:
             policy=Scripted(schema_of(ENVIRONMENT), told),
             collector=Collector({}, self.lake, INSTRUMENTS, HISTORY_H),
             lake=self.lake,
-            executor=LiveExecutor(self.run, places, self.rules, self.journal, settling, QUICK),
+            executor=LiveExecutor(str(self.run), places, self.rules, self.journal, settling, QUICK),
             gate=RiskGate(Settings().risk, self.rules, self.run),
             ledger=self.ledger,
             settings=Settings(data=DATA, environment=ENVIRONMENT),

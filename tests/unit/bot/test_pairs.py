@@ -41,6 +41,34 @@ def test_every_order_is_written_as_unknown_before_it_is_sent(tmp_path: Path) -> 
     assert ["unknown", "unknown"] == seen
 
 
+@pytest.mark.parametrize("hangs", [LONG, SHORT])
+def test_an_order_whose_answer_never_comes_is_asked_for_meanwhile_and_its_leg_stands_alone_no_longer(
+    tmp_path: Path, hangs: int
+) -> None:
+    scripts = [[Does.HANGS] if leg == hangs else [] for leg in (LONG, SHORT)]
+    table = Table(tmp_path, *scripts)
+    outcome = table.enter()
+    assert isinstance(outcome, Executed)
+    assert (30.0, -30.0) == table.held()
+    assert outcome.naked < 3_000.0 * QUICK.leg_deadline_s
+
+
+def test_an_order_that_may_not_have_left_yet_is_not_taken_for_one_that_the_venue_never_had(tmp_path: Path) -> None:
+    table = Table(tmp_path, [Does.WAITS], [])
+    assert isinstance(table.enter(), Pending)
+    ((_, outcome),) = table.recover(table.executor)
+    assert isinstance(outcome, Unfilled)
+    assert (0.0, 0.0) == table.held()
+
+
+def test_an_unwinding_whose_answer_never_comes_is_asked_for_meanwhile(tmp_path: Path) -> None:
+    table = Table(tmp_path, [Does.FILLS, Does.HANGS], [Does.REFUSES])
+    outcome = table.enter()
+    assert isinstance(outcome, Executed)
+    assert (0.0, 0.0) == table.held()
+    assert outcome.naked < 3_000.0 * QUICK.leg_deadline_s
+
+
 @pytest.mark.parametrize(
     ("first", "second", "held"),
     [

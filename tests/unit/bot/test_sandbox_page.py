@@ -16,7 +16,10 @@ from bot.settings import load_settings
 PAGE = (Path(__file__).parents[3] / "docs/sandbox.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 BODIES = re.findall(r"sandbox/faults -d '(.*)'", PAGE)
-KINDS = {"status", "timeout", "delay", "reset", "down", "cut", "cut_json", "empty", "html", "stale", "drop"}
+KINDS = {
+    "status", "timeout", "delay", "reset", "down", "cut", "cut_json", "empty", "html", "answer", "doubled", "stale",
+    "drop",
+}  # fmt: skip
 
 HAPPENS = re.findall(r"sandbox/accounts/binance -d '(.*)'", PAGE)
 EVENTS = {get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(Event)[0])}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 
+from backtest.policies import NO_ACTION
 from backtest.scaler import fit_scaler
 from backtest.schema import Schema
 from backtest.settings import Formulation
@@ -49,6 +50,14 @@ def test_it_comes_back_from_disk_with_its_scaler(tmp_path: Path, variant: str, f
 def test_layers_that_do_not_fit_the_schema_are_refused() -> None:
     with pytest.raises(CorruptData, match="do not lead from 124 to 9"):
         NetworkPolicy("odd", SCHEMA, layers(124, 16, 8))
+
+
+def test_an_answer_that_is_no_number_is_no_action_and_others_beside_it_stay() -> None:
+    huge = np.full(9, 3e38)
+    policy = NetworkPolicy("huge", SCHEMA, [(np.ones((124, 1)), np.zeros(1)), (np.diag(huge)[:1], huge)])
+    seen = np.stack([np.full(124, -10.0), np.full(124, 10.0)]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        assert [1, NO_ACTION] == policy.decide(seen).tolist()
 
 
 def test_weights_that_are_not_finite_are_refused() -> None:
