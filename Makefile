@@ -18,8 +18,8 @@ compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests co
 	$(BIN)/bot backtest --hours 24 --config tests/fakes/one_slot.yaml --json > /dev/null & \
 	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --json > /dev/null && wait
 
-test: compiled ## every test, a file at a time on every core, and three more: tests often wait
-	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 3)) --dist loadfile --no-loadscope-reorder
+test: compiled ## every test, a file at a time on every core, and five more: tests often wait
+	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 5)) --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .

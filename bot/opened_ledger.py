@@ -13,7 +13,7 @@ from bot.ledger.schema import is_there
 from bot.ledger.store import Ledger
 from bot.settings import Settings
 from data.errors import StateError
-from data.secrets import LEDGER_URL, Secrets
+from data.secrets import LEDGER_URL
 
 
 def ledger_path(settings: Settings) -> Path:
@@ -23,7 +23,7 @@ def ledger_path(settings: Settings) -> Path:
 
 def ledger_place(settings: Settings) -> Place:
     """Where the ledger is. Raises ConfigurationError for an address that is none."""
-    url = Secrets().get(LEDGER_URL) or settings.ledger.url
+    url = os.environ.get(LEDGER_URL) or settings.ledger.url
     return Place.postgres(url, settings.ledger.account) if url else Place.file(ledger_path(settings))
 
 

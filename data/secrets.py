@@ -16,10 +16,10 @@ SERVICE = "funding-bot"
 """The name under which the keyring holds them."""
 TELEGRAM_TOKEN = "TELEGRAM_BOT_TOKEN"
 LEDGER_URL = "BOT_LEDGER_URL"
-"""Where the ledger is; goes before the setting, and may hold a password."""
+"""Where the ledger is, which may hold a password: of the environment alone, as a bot that needs no secret must not wait
+for a keyring that is locked."""
 SECRETS: Mapping[str, str] = {variable: venue for venue, parts in VARIABLES.items() for variable in parts.values()} | {
     TELEGRAM_TOKEN: "telegram",
-    LEDGER_URL: "ledger",
 }
 """Every name that a secret may have -> who wants it."""
 Origin = Literal["environment", "keyring"]

@@ -9,7 +9,6 @@ from rich.markup import escape
 
 from bot.doctor.record import require_passed
 from bot.identity import Bounds, describe, identity
-from bot.ledger.live_models import ExecutionRow
 from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 
@@ -56,6 +55,7 @@ def _holds(settings: Settings) -> bool:
     # Only a start that the doctor has not passed needs the ledger: a supervisor is to stay light.
     from sqlalchemy import func, select
 
+    from bot.ledger.live_models import ExecutionRow
     from bot.opened_ledger import existing_ledger
 
     ledger = existing_ledger(settings)

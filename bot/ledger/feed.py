@@ -4,6 +4,7 @@ loaded.
 Used by the alerts. Short reads only: in WAL mode they keep nobody from writing.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
@@ -14,7 +15,7 @@ from typing import Any
 
 from bot.settings import Settings
 from data.errors import StateError
-from data.secrets import LEDGER_URL, Secrets
+from data.secrets import LEDGER_URL
 
 LEDGER = "ledger.sqlite"
 """Name of the file, below the run-time folder."""
@@ -75,7 +76,7 @@ class LedgerFeed:
 
 def ledger_feed(settings: Settings) -> LedgerFeed:
     """Of the ledger of these settings."""
-    url = Secrets().get(LEDGER_URL) or settings.ledger.url
+    url = os.environ.get(LEDGER_URL) or settings.ledger.url
     if url:
         return LedgerFeed.postgres(url, settings.ledger.account)
     return LedgerFeed.file(settings.var / LEDGER)

@@ -25,7 +25,7 @@ from bot.supervisor.condition import Condition
 from bot.supervisor.keeper import LASTING, Keeper, State, end_all
 from bot.supervisor.notify import Notifier
 from data.errors import ConfigurationError, ExitCode, StateError, VenueError
-from data.secrets import SECRETS
+from data.secrets import LEDGER_URL, SECRETS
 from data.settings import DataSettings
 
 LOOK_S = 0.2
@@ -159,7 +159,7 @@ class Service:
     async def _start_collector(self) -> Child:
         """Without the keys of accounts and of the ledger: it has no use for them."""
         job = {"settings": collector_settings(self._settings).model_dump(mode="json")}
-        return await self._start("collector", job, (*SECRETS, "BOT_LEDGER_URL", "PGPASSWORD"))
+        return await self._start("collector", job, (*SECRETS, LEDGER_URL, "PGPASSWORD"))
 
     async def _start(self, name: str, job: dict[str, Any], without: tuple[str, ...]) -> Child:
         child = Child(name, self._settings.var / "logs" / f"{name}.out")

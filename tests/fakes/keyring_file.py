@@ -11,7 +11,8 @@ from keyring.errors import PasswordDeleteError
 class FileKeyring(KeyringBackend):
     """Keeps everything in the file that KEYRING_FILE names."""
 
-    priority = 1  # type: ignore[assignment]
+    priority = -1  # type: ignore[assignment]
+    """Below every other: it is chosen by name alone."""
 
     def get_password(self, service: str, username: str) -> str | None:
         """One secret."""
