@@ -203,9 +203,16 @@ def fill_bars(panel: Panel, column: int, open_time: Times, first: Prices, last: 
     after the last, into `column`: their opens and closes, and what was traded."""
     if not len(open_time):
         return
+    begin, count = int((open_time[0] - panel.ticks[0]) // HOUR_MS) + 1, len(panel.ticks)
+    if int(open_time[-1] - open_time[0]) == (len(open_time) - 1) * HOUR_MS:  # an hour each, as nearly everywhere
+        end = begin + len(open_time)
+        panel.open_after[max(begin - 1, 0) : end - 1, column] = first[int(begin == 0) :]
+        panel.close[begin:end, column] = last[: count - begin]
+        panel.volume[begin:end, column] = volume[: count - begin]
+        return
     closed_at = (open_time - panel.ticks[0]) // HOUR_MS + 1
     opens = slice(int(closed_at[0] == 0), None)
-    closes = slice(len(open_time) - int(closed_at[-1] == len(panel.ticks)))
+    closes = slice(len(open_time) - int(closed_at[-1] == count))
     _put(panel.open_after[:, column], closed_at[opens] - 1, first[opens])
     _put(panel.close[:, column], closed_at[closes], last[closes])
     _put(panel.volume[:, column], closed_at[closes], volume[closes])
