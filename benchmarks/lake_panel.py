@@ -23,8 +23,8 @@ RUNS = 3
 
 
 def show_panel(console: Console) -> None:
-    """100 symbols x 4 venues x 3 years: the panel from the lake, and the same rows read by pandas, in turn: machines that
-    take memory back from who does not use it make the first of each slower."""
+    """100 symbols x 4 venues x 3 years: the panel from the lake, and the same rows read by pandas, in turn: a machine
+    that takes back unused memory makes the first of each slower."""
     with tempfile.TemporaryDirectory() as folder:
         _fill(Path(folder))
         for name in ("panel", "pandas") * RUNS:
