@@ -8,12 +8,11 @@ from pathlib import Path
 
 from bot.instance import LOCK, is_running
 from bot.ledger.database import Place
-from bot.ledger.feed import LEDGER
+from bot.ledger.feed import LEDGER, ledger_url
 from bot.ledger.schema import is_there
 from bot.ledger.store import Ledger
 from bot.settings import Settings
 from data.errors import StateError
-from data.secrets import LEDGER_URL
 
 
 def ledger_path(settings: Settings) -> Path:
@@ -23,7 +22,7 @@ def ledger_path(settings: Settings) -> Path:
 
 def ledger_place(settings: Settings) -> Place:
     """Where the ledger is. Raises ConfigurationError for an address that is none."""
-    url = os.environ.get(LEDGER_URL) or settings.ledger.url
+    url = ledger_url(settings)
     return Place.postgres(url, settings.ledger.account) if url else Place.file(ledger_path(settings))
 
 

@@ -74,10 +74,14 @@ class LedgerFeed:
         return self._read(query, values)
 
 
+def ledger_url(settings: Settings) -> str | None:
+    """The address of a ledger in PostgreSQL, by the environment before the setting; None for one in a file."""
+    return os.environ.get(LEDGER_URL) or settings.ledger.url
+
+
 def ledger_feed(settings: Settings) -> LedgerFeed:
     """Of the ledger of these settings."""
-    url = os.environ.get(LEDGER_URL) or settings.ledger.url
-    if url:
+    if url := ledger_url(settings):
         return LedgerFeed.postgres(url, settings.ledger.account)
     return LedgerFeed.file(settings.var / LEDGER)
 
