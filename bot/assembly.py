@@ -16,6 +16,7 @@ from backtest.schema import schema_of
 from backtest.tape import make_rules
 from bot.alerts import log_event
 from bot.bans import BANS, BanList
+from bot.execution.live.maker_first import LiveMaker
 from bot.execution.paper import PaperExecutor
 from bot.execution.paper_maker import PaperMaker
 from bot.guard import Guard
@@ -50,6 +51,8 @@ class Assembled:
     trader: Trader
     guard: Guard | None
     """None on paper, and where the settings want none."""
+    maker: LiveMaker | None = None
+    """Who has real orders rest; None where none does."""
 
 
 async def assemble(
@@ -87,7 +90,7 @@ async def assemble(
     saved = ledger.snapshot(run.id)
     await trader.resume(run.from_ms - HOUR_MS if saved is None else saved[0])
     await prepare(settings, live.accounts, instruments)
-    return Assembled(run, trader, _guard(settings, world, run, instruments, rules, trader, live, bans))
+    return Assembled(run, trader, _guard(settings, world, run, instruments, rules, trader, live, bans), live.maker)
 
 
 async def _trader(
@@ -114,7 +117,7 @@ async def _trader(
         collector=make_collector(settings, world.venues, lake, instruments, _history_hours(settings), streams=streams),
         lake=lake,
         executor=paper if live is None else live.executor,
-        resting=_resting(settings, world, rules, paper),
+        resting=_resting(settings, world, rules, paper) if live is None else live.maker,
         gate=RiskGate(settings.risk, rules, run.id, latches(settings), ledger.history(run.id), bans),
         ledger=ledger,
         settings=settings,
@@ -126,7 +129,7 @@ async def _trader(
 
 
 def _resting(settings: Settings, world: World, rules: Rules, paper: PaperExecutor) -> PaperMaker | None:
-    """Who carries out orders that rest; None where every order takes."""
+    """Who carries out orders that rest on paper; None where every order takes."""
     environment = settings.environment
     if environment.execution == "taker":
         return None
@@ -147,7 +150,8 @@ def _guard(
 ) -> Guard | None:
     if not settings.guard.enabled:
         return None
-    watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, run.from_ms)
+    hurry = live.maker.hurry if live.maker is not None else None
+    watched = Watched(trader, live.journal, live.accounts, instruments, rules, world.clock, run.from_ms, hurry)
     return Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
 
 

@@ -17,7 +17,7 @@ from backtest.events import Mark, apply
 from backtest.settlement import KILLED, LOST, mark_forced_exits
 from bot.alerts import LOG, Kind
 from bot.bans import BanList
-from bot.execution.looks import Look, Wrong, failures, look
+from bot.execution.looks import Look, Wrong, failures, glance, look
 from bot.execution.mending import excess, halves, shares
 from bot.execution.reconcile import Difference, unexplained
 from bot.guard_settings import GuardSettings
@@ -62,15 +62,17 @@ class Guard:
                 await asyncio.sleep(RETRY_S)
 
     async def minute(self) -> None:
-        """One round: dead man's timers, clocks, then the account."""
+        """One round: dead man's timers, clocks, then the account; while orders rest, only what cannot wait for them."""
         trouble = await self._keep_alive()
         if self._rounds % self._settings.clock_every == 0:
             trouble |= await self._clocks()
         self._rounds += 1
         if self.watched.trader.behind:
             return
-        async with self.watched.trader.alone() as tick:
-            trouble |= await self._look(tick)
+        async with self.watched.trader.alone_unless_at_rest() as tick:
+            trouble |= {} if tick is None else await self._look(tick)
+        if tick is None:
+            trouble |= await self._glance()
         now = await self.watched.clock.now_ms()
         told = [text for cause, text in sorted(trouble.items()) for text in self._troubles.meet(cause, text, now)]
         for text in (*told, *self._troubles.over(now)):
@@ -92,6 +94,27 @@ class Guard:
         self._adopt(found, tick)
         await self._mend(looks)
         return troubles | {difference.text: difference.text for difference in found}
+
+    async def _glance(self) -> Wrong:
+        """While orders rest: where something cannot wait, such as a kill, a stop-loss, a leg that is gone or close to
+        its liquidation, have them rest no longer, and look then; what is wrong."""
+        watched, books = self.watched, self.watched.trader.at_rest
+        looks, troubles = await glance(watched.accounts)
+        if books is not None and watched.hurry is not None and self._presses(books, looks):
+            watched.hurry()
+            async with watched.trader.alone() as tick:
+                troubles |= await self._look(tick)
+        return troubles
+
+    def _presses(self, books: Books, looks: Mapping[str, Look]) -> bool:
+        marked = _marked(books, looks, self.watched.instruments)
+        mark_forced_exits(marked, self.watched.rules)
+        return (
+            self._latch.read().state is LatchState.KILLED
+            or bool(((marked.closing != OPEN) & (books.closing == OPEN)).any())
+            or self._comparison.moved(books, looks)
+            or bool(self._near_liquidation(books, looks))
+        )
 
     def _halt_for(self, found: Sequence[Difference]) -> None:
         """Any difference that the kill switch did not make holds entries back until a person has looked."""

@@ -6,18 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from backtest.resting import patience_of
 from backtest.rules import ENTRY_MARGIN, Rules
 from bot.alerts import LOG, Kind
 from bot.execution.account import VenueAccount
 from bot.execution.live.account import LiveAccount
 from bot.execution.live.executor import LiveExecutor, Places
 from bot.execution.live.late import LateAccount
+from bot.execution.live.maker_first import LiveMaker
 from bot.execution.live.settling import Settling
 from bot.ledger.executions import Stamp
 from bot.ledger.journal import Journal
 from bot.ledger.models import Run
 from bot.ledger.spare import SpareJournal
 from bot.ledger.store import Ledger
+from bot.run_folder import latches
 from bot.settings import Settings
 from bot.worlds import World
 from data.credentials import credentials
@@ -39,6 +42,8 @@ class Live:
     accounts: Accounts
     journal: Journal
     executor: LiveExecutor
+    maker: LiveMaker | None
+    """Who has orders rest; None where every order takes."""
 
 
 async def open_accounts(settings: Settings, world: World, *, late: bool = False) -> Accounts:
@@ -78,7 +83,17 @@ def go_live(
     settling = Settling(accounts, instruments, journal.booked_funding(), run.from_ms, settings.data.decision_delay_s)
     places = Places(world.venues, accounts, instruments, world.clock)
     name = f"{run.id}{run.salt or ''}"
-    return Live(accounts, journal, LiveExecutor(name, places, rules, journal, settling, settings.execution))
+    executor = LiveExecutor(name, places, rules, journal, settling, settings.execution)
+    return Live(accounts, journal, executor, _maker(settings, executor, places, rules))
+
+
+def _maker(settings: Settings, executor: LiveExecutor, places: Places, rules: Rules) -> LiveMaker | None:
+    environment = settings.environment
+    if environment.execution == "taker":
+        return None
+    patience = patience_of(environment, settings.data.decision_delay_s)
+    leaves = environment.maker_gives_up == "leave"
+    return LiveMaker(executor, places, rules, patience, latches(settings), leaves=leaves)
 
 
 async def prepare(settings: Settings, accounts: Accounts, instruments: Sequence[Instrument]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from backtest.policies import Policy
 from bot.alerts import LOG, Event, Kind, log_event, start_logging
 from bot.assembly import assemble
+from bot.execution.live.maker_first import LiveMaker
 from bot.guard import guarded
 from bot.identity import Bounds, identity
 from bot.instance import single_instance
@@ -111,6 +112,7 @@ async def _run(
         opened.append(ready.run)
         async with (
             guarded(ready.guard, stop),
+            _hurried(ready.maker, stop),
             _succession(
                 settings, ready.run, world, registry, ready.trader, ledger, pulse, fresh=known is None
             ) as succession,
@@ -120,6 +122,22 @@ async def _run(
             pulse.tell()  # before anything is traded: the next start must not begin anew
             await _drive(settings, bounds, ready.run, ready.trader, world, ledger, heirs, stop, watch, pulse)
         return ready.run.id
+
+
+@asynccontextmanager
+async def _hurried(maker: LiveMaker | None, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Within the block `stop` ends what rests as well: whoever wants the bot to end does not wait for a fill."""
+
+    async def hurry() -> None:
+        await stop.wait()
+        if maker is not None:
+            maker.hurry()
+
+    hurrying = asyncio.create_task(hurry())
+    try:
+        yield
+    finally:
+        hurrying.cancel()
 
 
 @asynccontextmanager

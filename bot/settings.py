@@ -125,8 +125,6 @@ def _not_for_live(settings: Settings) -> Problems:
     environment = settings.environment
     if environment.rebalance_below > 0:
         yield "environment.rebalance_below", "no money is moved between real venues: set it to 0"
-    if environment.execution != "taker":
-        yield "environment.execution", "live trading takes from the books: set it to taker"
     for name, venue in settings.data.venues.items():
         if venue.margin_mode == "isolated":
             yield f"data.venues.{name}.margin_mode", "live trading uses cross margin: set it to cross"

@@ -96,7 +96,9 @@ class Trader:
         self._between: TickRecord | None = None
         """What happened since the last tick."""
         self._panel_now: Panel | None = None
-        self._busy = asyncio.Lock()
+        self.at_rest: Books | None = None
+        """The books as they were when orders began to rest; None while none does."""
+        self._busy, self._rests = asyncio.Lock(), asyncio.Event()
         self._troubles = Troubles()
         settings_for(policy.schema, settings.environment)  # raises for a policy that does not fit the account
 
@@ -141,12 +143,37 @@ class Trader:
         sent before is asked for first. Gives the tick that the books are settled to; raises StateError before the
         first one."""
         async with self._busy:
-            if self._between is None:
-                if self._panel_now is None:
-                    raise StateError("the account has not finished its first hour: watch over it afterwards")
-                self._between = TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
-            self.books = await self._recovered(self.books, self._between)
-            yield self._between.tick
+            yield await self._settled_tick()
+
+    @asynccontextmanager
+    async def alone_unless_at_rest(self) -> AsyncIterator[int | None]:
+        """The same, but gives None, and nothing may be done, where orders rest or come to rest before it is our turn:
+        that may take most of an hour."""
+        if not await self._taken_before_a_rest():
+            yield None
+            return
+        try:
+            yield await self._settled_tick()
+        finally:
+            self._busy.release()
+
+    async def _taken_before_a_rest(self) -> bool:
+        taking, rests = asyncio.ensure_future(self._busy.acquire()), asyncio.ensure_future(self._rests.wait())
+        try:
+            await asyncio.wait({taking, rests}, return_when=asyncio.FIRST_COMPLETED)
+            return taking.done()
+        finally:
+            rests.cancel()
+            if not taking.done():
+                taking.cancel()
+
+    async def _settled_tick(self) -> int:
+        if self._between is None:
+            if self._panel_now is None:
+                raise StateError("the account has not finished its first hour: watch over it afterwards")
+            self._between = TickRecord(int(self._panel_now.ticks[-1]), equity=0.0)
+        self.books = await self._recovered(self.books, self._between)
+        return self._between.tick
 
     async def leave(self, slot: int, reason: int, shares: Sequence[Share] = ()) -> None:
         """Close a position, or trade those `shares` of it alone. Within `alone`."""
@@ -284,7 +311,16 @@ class Trader:
             if books.opened_at[slot] != 0 and plan[pair_held(books, slot, features.pair_of)] == FLAT:
                 order = self._approved(self._proposals.exit(books, slot, POLICY, record.tick), books, panel, record)
                 orders += [] if order is None else [order]
-        for order, outcome in zip(orders, await resting.rest(orders), strict=True):
+        if not orders:
+            return books
+        self.at_rest = books
+        self._rests.set()
+        try:
+            outcomes = await resting.rest(orders)
+        finally:
+            self.at_rest = None
+            self._rests.clear()
+        for order, outcome in zip(orders, outcomes, strict=True):
             books = self._booked(order, outcome, books, record)
         return books
 

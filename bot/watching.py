@@ -1,10 +1,11 @@
 """Compares the accounts with the books and the ledger as the guard finds them between two ticks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from backtest.accounting import Books
 from backtest.rules import Rules
 from bot.execution.account import VenueAccount
 from bot.execution.looks import Asked, Look
@@ -13,7 +14,7 @@ from bot.ledger.journal import Journal
 from bot.trader import Trader
 from bot.venue_orders import VenueFill
 from data.clock import Clock
-from data.types import HOUR_MS, Instrument
+from data.types import HOUR_MS, Instrument, InstrumentKey
 
 HISTORY_MS = HOUR_MS
 """Trades are read from so long before the last look: a venue's history may be late."""
@@ -34,6 +35,8 @@ class Watched:
     clock: Clock
     from_ms: int
     """When the account began."""
+    hurry: Callable[[], None] | None = None
+    """Has orders rest no longer; None where none ever rests."""
 
 
 class Comparison:
@@ -85,12 +88,28 @@ class Comparison:
             journal.note_fills(late)
         return found
 
-    def _known(self, tick: int) -> dict[str, Known]:
-        books, watched = self._watched.trader.books, self._watched
-        held: dict[tuple[str, str], float] = {}
+    def moved(self, books: Books, looks: Mapping[str, Look]) -> bool:
+        """Whether a venue shows another position than `books` have, in a contract without orders on their way."""
+        watched, held = self._watched, self._held(books)
+        traded = {sent.order.instrument.key for task in watched.journal.tasks() for sent in task.sent}
+        for one in watched.instruments:
+            if one.venue in looks and one.key not in traded:
+                there = looks[one.venue].held.get(one.symbol)
+                if abs((there.quantity if there else 0.0) - held.get(one.key, 0.0)) > one.lot_step / 2:
+                    return True
+        return False
+
+    def _held(self, books: Books) -> dict[InstrumentKey, float]:
+        """By contract, what all slots hold together."""
+        held: dict[InstrumentKey, float] = {}
         for slot, leg in np.argwhere(books.quantity != 0.0).tolist():
-            key = watched.instruments[int(books.instrument[slot, leg])].key
+            key = self._watched.instruments[int(books.instrument[slot, leg])].key
             held[key] = held.get(key, 0.0) + float(books.quantity[slot, leg])
+        return held
+
+    def _known(self, tick: int) -> dict[str, Known]:
+        watched = self._watched
+        held = self._held(watched.trader.books)
         fills, funding = watched.journal.booked_fills(), watched.journal.booked_funding()
         resting = frozenset(sent.order.client_id for task in watched.journal.tasks() for sent in task.sent)
         return {

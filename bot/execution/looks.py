@@ -48,6 +48,18 @@ async def look(asked: Mapping[str, Asked]) -> tuple[dict[str, Look], Wrong]:
     return {name: one for name, one in looks.items() if isinstance(one, Look)}, wrong
 
 
+async def glance(accounts: Mapping[str, VenueAccount]) -> tuple[dict[str, Look], Wrong]:
+    """The same of positions and money alone, for prices that cannot wait until the rest may be compared."""
+
+    async def one(account: VenueAccount) -> Look:
+        held, balance = await asyncio.gather(account.positions(), account.balance())
+        return Look(Seen(account.name, {}), held, balance.equity)
+
+    answers = await asyncio.gather(*(one(account) for account in accounts.values()), return_exceptions=True)
+    looks = dict(zip(accounts, answers, strict=True))
+    return {name: told for name, told in looks.items() if isinstance(told, Look)}, failures(looks)
+
+
 def failures(answers: Mapping[str, object]) -> Wrong:
     """Which venues failed, of what each gave or raised; whatever else was raised is raised."""
     for one in answers.values():

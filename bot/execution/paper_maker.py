@@ -13,7 +13,7 @@ from backtest.maker_first import saved_by_resting
 from backtest.resting import Patience, traded_through
 from backtest.rules import Rules, whole_lots
 from bot.execution.paper import PaperExecutor
-from bot.execution.sizing import depth, side, size, walk
+from bot.execution.sizing import average, depth, size, touch, widest
 from bot.orders import Executed, LegFill, LegOrder, Outcome, Unfilled
 from bot.risk import ApprovedOrder
 from data.clock import Clock
@@ -83,9 +83,8 @@ class PaperMaker:
         sized = await size(order.proposal, self._venues, self._rules)
         if isinstance(sized, Unfilled):
             return sized
-        spreads = [(book.asks[0][0] - book.bids[0][0]) / book.mid for book in sized.books]
-        first = 0 if spreads[0] >= spreads[1] else 1
-        return _Work(order, first, sized.quantities, _touch(legs[first], sized.books[first]))
+        first = widest(sized.books)
+        return _Work(order, first, sized.quantities, touch(legs[first], sized.books[first]))
 
     async def _look(self, work: _Work, look: int) -> Outcome | None:
         """The outcome, if it is one now."""
@@ -99,7 +98,7 @@ class PaperMaker:
                 return Unfilled(f"the price did not trade through an order at {work.price:g}")
             return await self._taker.execute(work.order)
         if shown and look % self._patience.reprice_looks == 0:
-            work.price = _touch(leg, book)
+            work.price = touch(leg, book)
         return None
 
     async def _hedge(self, work: _Work, book: OrderBook) -> Outcome:
@@ -123,13 +122,13 @@ class PaperMaker:
         rule = self._rules.instruments[leg.column]
         venue = self._rules.venues[rule.venue]
         maker, taker = float(venue.maker_fee_rate), float(rule.fee_rate)
-        saved = float(saved_by_resting(quantity, price, _average(book, quantity), maker, taker))
+        saved = float(saved_by_resting(quantity, price, average(book, quantity), maker, taker))
         return LegFill(name, leg.leg, quantity, price, book.mid, maker, float(venue.leverage), saved)
 
     def _taken(self, leg: LegOrder, name: str, quantity: float, book: OrderBook) -> LegFill:
         rule = self._rules.instruments[leg.column]
         leverage = float(self._rules.venues[rule.venue].leverage)
-        return LegFill(name, leg.leg, quantity, _average(book, quantity), book.mid, float(rule.fee_rate), leverage)
+        return LegFill(name, leg.leg, quantity, average(book, quantity), book.mid, float(rule.fee_rate), leverage)
 
     async def _book(self, leg: LegOrder) -> OrderBook:
         """The leg's order book now; an empty one where the venue cannot show it: nothing is seen to be traded there."""
@@ -137,17 +136,3 @@ class PaperMaker:
             return await self._venues[leg.instrument.venue].book(leg.instrument.symbol)
         except VenueError:
             return NOTHING
-
-
-def _touch(leg: LegOrder, book: OrderBook) -> float:
-    """The price at which the leg's order rests; NaN outside its collar."""
-    price = book.bids[0][0] if leg.quantity > 0 else book.asks[0][0]
-    return price if abs(price / leg.reference - 1) <= leg.collar else math.nan
-
-
-def _average(book: OrderBook, quantity: float) -> float:
-    """Average price of taking signed `quantity`; what no level holds is priced at the last one."""
-    levels = side(book, quantity)
-    held = min(sum(size for _, size in levels), abs(quantity))
-    beyond = abs(quantity) - held
-    return (walk(book, math.copysign(held, quantity)) * held + beyond * levels[-1][0]) / abs(quantity)

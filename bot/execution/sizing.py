@@ -111,6 +111,28 @@ def walk(book: OrderBook, quantity: float) -> float:
     return paid / wanted
 
 
+def average(book: OrderBook, quantity: float) -> float:
+    """Average price of taking signed `quantity`; what no level holds is priced at the last one. 0 of an empty side."""
+    levels = side(book, quantity)
+    if not levels:
+        return 0.0
+    held = min(sum(size for _, size in levels), abs(quantity))
+    beyond = abs(quantity) - held
+    return (walk(book, math.copysign(held, quantity)) * held + beyond * levels[-1][0]) / abs(quantity)
+
+
+def touch(leg: LegOrder, book: OrderBook) -> float:
+    """The price at which the leg's order rests; NaN outside its collar."""
+    price = book.bids[0][0] if leg.quantity > 0 else book.asks[0][0]
+    return price if abs(price / leg.reference - 1) <= leg.collar else math.nan
+
+
+def widest(books: Sequence[OrderBook]) -> int:
+    """Which of two legs rests: that of the wider spread, as a share of the price; the first where both are alike."""
+    one, other = ((book.asks[0][0] - book.bids[0][0]) / book.mid for book in books)
+    return 0 if one >= other else 1
+
+
 def side(book: OrderBook, quantity: float) -> Sequence[tuple[float, float]]:
     """The levels that signed `quantity` takes from, best first."""
     return book.asks if quantity > 0 else book.bids

@@ -1,7 +1,7 @@
 """What can be made to happen to an account from outside, over HTTP: by hand, by the venue, by a script of what goes
 wrong with the next orders. Used by `control`."""
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -9,9 +9,9 @@ from pydantic import Field
 from backtest.sandbox.accounts.account import Account
 from backtest.sandbox.accounts.liquidation import deleverage, liquidate
 from backtest.sandbox.accounts.placing import execute
-from backtest.sandbox.accounts.records import Force, Kind, Origin, Side, Ticket
+from backtest.sandbox.accounts.records import Force, Kind, Origin, Side, Status, Ticket
 from backtest.sandbox.accounts.refusals import OrderRefused, Refusal
-from backtest.sandbox.accounts.trades import fill, own_order
+from backtest.sandbox.accounts.trades import fill, own_order, settle_rest, size_left
 from data.settings import Frozen
 
 
@@ -36,6 +36,26 @@ class Trade(Frozen):
             execute(account, order)
         else:
             fill(account, order, abs(self.quantity), self.price, maker=False, fee_rate=account.taker_fee)
+
+
+class Hit(Frozen):
+    """Others trade with what rests: a share of each order of a contract, rounded up to lots."""
+
+    kind: Literal["hit"]
+    symbol: str
+    percent: Decimal = Field(gt=0, le=100)
+
+    def happen(self, account: Account) -> None:
+        """Fill it at the price at which it rests. Raises OrderRefused where nothing does."""
+        resting = [o for o in account.live_orders() if o.ticket.symbol == self.symbol and o.status is not Status.WAITING]
+        if not resting:
+            raise OrderRefused(Refusal.UNKNOWN_ORDER, self.symbol)
+        lot = account.prices.terms(self.symbol).lot
+        for order in resting:
+            size = (size_left(account, order) * self.percent / 100 / lot).to_integral_value(ROUND_UP) * lot
+            if size and order.ticket.limit is not None:
+                fill(account, order, size, order.ticket.limit, maker=True, fee_rate=account.maker_fee)
+            settle_rest(account, order)
 
 
 class Deleverage(Frozen):

@@ -8,7 +8,7 @@ from bot.execution.account import VenueAccount
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Sent
 from bot.order_state import FINAL, advance, filled_by
-from bot.venue_orders import OrderReport, OrderState, Style
+from bot.venue_orders import OrderReport, OrderState
 from data.errors import VenueError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
@@ -26,8 +26,10 @@ async def ask(
     until: float,
     *,
     has_left: bool = True,
+    may_rest: bool = False,
 ) -> OrderReport:
-    """The newest report of an order; one of FINAL unless the time `until` (monotonic, s) came first.
+    """The newest report of an order; one of FINAL unless the time `until` (monotonic, s) came first. With `may_rest`
+    it may be OPEN too; otherwise an order that is found resting is cancelled, and asked for again.
 
     `expected` is the signed position in the contract without what the order is not known to have filled. An order
     counts as ABSENT once the venue's orders, fills and position agree on that for some seconds, if it `has_left` before
@@ -35,26 +37,33 @@ async def ask(
     """
     asked_at, pause, patience_s = time.monotonic(), FIRST_PAUSE_S, LOOK_S
     report = sent.report
-    while report.state not in FINAL:
-        found = await _found(account, sent, patience_s)
+    settled = FINAL | {OrderState.OPEN} if may_rest else FINAL
+    while report.state not in settled:
+        found = await _found(account, sent, patience_s, may_rest=may_rest)
         if found.state is OrderState.UNKNOWN:
             patience_s *= MORE_PATIENCE
         if found.state is not OrderState.ABSENT:
             report = advance(report, found)
         elif has_left and time.monotonic() - asked_at >= settings.absent_after_s:
             report = advance(report, await _by_its_trades(account, sent, expected()))
-        if report.state in FINAL or time.monotonic() + pause > until:
+        if report.state in settled or time.monotonic() + pause > until:
             break
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
     return report
 
 
-async def _found(account: VenueAccount, sent: Sent, patience_s: float) -> OrderReport:
-    """What the venue says; one that takes at once and rests all the same is cancelled."""
+async def seen(account: VenueAccount, sent: Sent) -> OrderReport:
+    """What the venue shows of an order that rests there, by one question; UNKNOWN where it shows none."""
+    found = await _found(account, sent, LOOK_S, may_rest=True)
+    return OrderReport(OrderState.UNKNOWN) if found.state is OrderState.ABSENT else found
+
+
+async def _found(account: VenueAccount, sent: Sent, patience_s: float, *, may_rest: bool) -> OrderReport:
+    """What the venue says; one that must not rest, or must not rest any more, and does is cancelled."""
     try:
         found = await asyncio.wait_for(account.find(sent.order), patience_s)
-        if found.state is OrderState.OPEN and sent.order.style is Style.TAKE:
+        if found.state is OrderState.OPEN and not may_rest:
             return advance(found, await account.cancel(sent.order))
         return found
     except VenueError as error:

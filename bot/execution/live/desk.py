@@ -6,14 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.execution.account import VenueAccount
-from bot.execution.live.asking import ask
+from bot.execution.live.asking import ask, seen
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Purpose, Sent, Task
 from bot.ledger.journal import Journal
 from bot.order_state import FINAL, advance
 from bot.orders import LegOrder
-from bot.venue_orders import OrderReport, OrderState, VenueOrder
+from bot.venue_orders import OrderReport, OrderState, Style, VenueOrder
 from data.types import HOUR_MS, InstrumentKey
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the order book of an order's contract showed as the order was filled, averaged over its parts."""
+
+    mid: float
+    taken: float
+    """Average price at which as much could have been taken."""
 
 
 @dataclass
@@ -33,6 +42,8 @@ class Work:
     """What stood without its other leg so far: quote currency x seconds."""
     metered_s: float = field(default_factory=time.monotonic)
     """When that was counted last."""
+    seen: dict[str, Shown] = field(default_factory=dict)
+    """By client id."""
 
     def filled(self, leg: int) -> float:
         """Signed, what the orders of a leg are known to have filled."""
@@ -41,6 +52,13 @@ class Work:
     def unknown(self, leg: int) -> list[Sent]:
         """The orders of a leg that may still fill."""
         return [sent for sent in self.sent.values() if sent.leg == leg and sent.report.state not in FINAL]
+
+    def note(self, sent: Sent, part: float, mid: float, taken: float) -> None:
+        """What the order book shows as a signed `part` of the order is found to be filled."""
+        before, share = self.seen.get(sent.order.client_id), part / sent.report.filled
+        if before is not None:
+            mid, taken = (before.mid + share * (mid - before.mid), before.taken + share * (taken - before.taken))
+        self.seen[sent.order.client_id] = Shown(mid, taken)
 
 
 class Desk:
@@ -66,10 +84,29 @@ class Desk:
     ) -> Sent:
         """Take signed `quantity` at `limit` or better, and ask for the outcome until the time `until` (monotonic, s).
         Raises StateError, with nothing sent, where the order cannot be written."""
+        return await self._send(work, leg, quantity, limit, purpose, until, Style.TAKE)
+
+    async def rest(
+        self, work: Work, leg: LegOrder, quantity: float, price: float, purpose: Purpose, until: float
+    ) -> Sent:
+        """Have signed `quantity` rest at `price`: the order is OPEN unless the venue refused it, as it does where it
+        would trade at once. Otherwise as `take`."""
+        return await self._send(work, leg, quantity, price, purpose, until, Style.MAKE)
+
+    async def look(self, work: Work, sent: Sent) -> Sent:
+        """An order that rests, as its venue shows it now; as it was known where the venue does not answer."""
+        if sent.report.state in FINAL:
+            return sent
+        return self._told(work, sent, await seen(self._accounts[sent.order.instrument.venue], sent))
+
+    async def _send(
+        self, work: Work, leg: LegOrder, quantity: float, limit: float, purpose: Purpose, until: float, style: Style
+    ) -> Sent:
         work.attempt += 1
         proposal = work.task.proposal
         name = client_id(self._run, work, leg.leg)
-        order = VenueOrder(name, leg.instrument, quantity, limit, reduce_only=self._reduces(leg, quantity, purpose))
+        reduces = self._reduces(leg, quantity, purpose)
+        order = VenueOrder(name, leg.instrument, quantity, limit, style, reduce_only=reduces)
         sent = Sent(work.task.number, proposal.tick, proposal.slot, leg.leg, work.attempt, purpose, order, work.now_ms)
         if work.sent:
             self._journal.write(work.task, sent)
@@ -80,7 +117,7 @@ class Desk:
         try:
             await asyncio.wait({placing}, timeout=min(self.settings.answer_s, max(until - time.monotonic(), 0.01)))
             if placing.done():
-                return await self.ask(work, self._told(work, sent, placing.result()), until)
+                return await self._asked(work, self._told(work, sent, placing.result()), until)
             return await self._awaited(work, sent, placing, until)
         finally:
             placing.cancel()  # what became of it is asked for from now on, and what was not sent yet never will be
@@ -94,22 +131,36 @@ class Desk:
     async def _awaited(self, work: Work, sent: Sent, placing: "asyncio.Task[OrderReport]", until: float) -> Sent:
         """An order whose answer takes long: asked for while it is waited for, whichever tells of it first. It may not
         even have left yet, so nothing proves meanwhile that the venue will never have it."""
-        asking = asyncio.create_task(self.ask(work, sent, until, has_left=False))
+        asking = asyncio.create_task(self._asked(work, sent, until, has_left=False))
         try:
             await asyncio.wait({placing, asking}, return_when=asyncio.FIRST_COMPLETED)
             if asking.done():
                 return asking.result()
         finally:
             asking.cancel()
-        return await self.ask(work, self._told(work, sent, placing.result()), until)
+        return await self._asked(work, self._told(work, sent, placing.result()), until)
 
-    async def ask(self, work: Work, sent: Sent, until: float, *, has_left: bool = True) -> Sent:
-        """The order with what the venue says of it by the time `until`."""
+    async def ask(self, work: Work, sent: Sent, until: float) -> Sent:
+        """The order with what the venue says of it by the time `until`; what rests of it is cancelled."""
+        return await self._asked(work, sent, until, may_rest=False)
+
+    async def _asked(
+        self, work: Work, sent: Sent, until: float, *, has_left: bool = True, may_rest: bool | None = None
+    ) -> Sent:
+        """The same; it may rest where it was sent to."""
         if sent.report.state in FINAL:
             return sent
-        key = sent.order.instrument.key
-        account = self._accounts[sent.order.instrument.venue]
-        report = await ask(account, sent, lambda: self.net.get(key, 0.0), self.settings, until, has_left=has_left)
+        key, order = sent.order.instrument.key, sent.order
+        account, rests = self._accounts[order.instrument.venue], order.style is Style.MAKE
+        report = await ask(
+            account,
+            sent,
+            lambda: self.net.get(key, 0.0),
+            self.settings,
+            until,
+            has_left=has_left,
+            may_rest=rests if may_rest is None else may_rest,
+        )
         return self._told(work, sent, report)
 
     def _told(self, work: Work, sent: Sent, report: OrderReport) -> Sent:

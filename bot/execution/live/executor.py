@@ -4,7 +4,6 @@ Given to the trader in the place of the paper executor; `recover` is what makes 
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +12,20 @@ from datetime import UTC, datetime
 import numpy as np
 
 from backtest.accounting import Books
+from backtest.maker_first import saved_by_resting
 from backtest.rules import Rules
 from bot.execution.account import VenueAccount
 from bot.execution.live.asking import SKEW_MS
-from bot.execution.live.desk import Desk, Work
+from bot.execution.live.desk import Desk, Shown, Work
 from bot.execution.live.pairs import Pair, Side, sides_of
 from bot.execution.live.settling import Settling
-from bot.execution.sizing import Sized, size, size_exit
+from bot.execution.sizing import average, size, size_exit
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Sent, Task
 from bot.ledger.journal import Journal
 from bot.orders import Executed, LegFill, Outcome, Payment, Pending, Proposal, Unfilled
 from bot.risk import ApprovedOrder
-from bot.venue_orders import VenueFill
+from bot.venue_orders import Style, VenueFill
 from data.clock import Clock
 from data.errors import VenueError
 from data.exchange import OrderBook, Venue
@@ -84,6 +84,14 @@ class LiveExecutor:
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Both legs at the venues, thin leg first."""
+        pair = await self.begin(order)
+        if isinstance(pair, Unfilled):
+            return pair
+        await pair.take()
+        return await self.end(pair)
+
+    async def begin(self, order: ApprovedOrder) -> Pair | Unfilled:
+        """The legs as they can be traded now, with nothing sent; or why nothing is."""
         proposal = order.proposal
         if self._pending and (proposal.entry or any(w.task.proposal.slot == proposal.slot for w in self._pending)):
             return Unfilled(self.halted)
@@ -92,23 +100,24 @@ class LiveExecutor:
             now_ms, sized = await asyncio.gather(self._places.clock.now_ms(), sizing)
         except VenueError as error:
             return Unfilled(str(error))
-        if proposal.entry and (slowed := self._slowed_down(proposal)):
+        if proposal.entry and (slowed := self.slowed_down(proposal)):
             return Unfilled(slowed)
         if isinstance(sized, Unfilled):
             return sized
-        if proposal.entry and (stale := self._stale(proposal, sized, now_ms)):
+        if proposal.entry and (stale := self._stale(proposal, sized.books, now_ms)):
             return Unfilled(stale)
         least = max(leg.instrument.min_quantity for leg in proposal.legs)
         if proposal.entry and min(sized.quantities) < least:
             return Unfilled(f"{min(sized.quantities):g} is less than the smallest order of {least:g}")
         work = self._desk.begin(self._journal.begin(proposal), order.client_ids, now_ms)
-        pair = Pair(self._desk, work, sides_of(proposal, sized), self._rules)
-        await pair.take()
-        return await self._outcome(pair, work)
+        return Pair(self._desk, work, sides_of(proposal, sized), self._rules)
 
-    def _stale(self, proposal: Proposal, sized: Sized, now_ms: int) -> str:
-        """Which order book is too old to enter on, by its venue's own word; empty where none is."""
-        for leg, book in zip(proposal.legs, sized.books, strict=True):
+    async def stale(self, proposal: Proposal, books: Sequence[OrderBook]) -> str:
+        """Which order book is too old to enter on, by its venue's own word; empty where none is. Raises VenueError."""
+        return self._stale(proposal, books, await self._places.clock.now_ms())
+
+    def _stale(self, proposal: Proposal, books: Sequence[OrderBook], now_ms: int) -> str:
+        for leg, book in zip(proposal.legs, books, strict=True):
             if book.time_ms is not None and now_ms - book.time_ms > 1000 * self._desk.settings.max_book_age_s:
                 date = datetime.fromtimestamp(book.time_ms / 1000, UTC).isoformat(timespec="seconds")
                 return (
@@ -116,7 +125,7 @@ class LiveExecutor:
                 )
         return ""
 
-    def _slowed_down(self, proposal: Proposal) -> str:
+    def slowed_down(self, proposal: Proposal) -> str:
         """Which venue has enough to do with what must be asked of it; empty where none has."""
         places, most = self._places, self._desk.settings.max_slow_downs
         for name in (leg.instrument.venue for leg in proposal.legs):
@@ -138,7 +147,7 @@ class LiveExecutor:
             await pair.ask()
             if not pair.unknown:
                 await pair.balance()
-            outcome = await self._outcome(pair, work)
+            outcome = await self.end(pair)
             if not isinstance(outcome, Pending):
                 self._pending.remove(work)
                 outcomes.append((proposal, outcome))
@@ -166,7 +175,9 @@ class LiveExecutor:
         except VenueError:
             return OrderBook((), ())
 
-    async def _outcome(self, pair: Pair, work: Work) -> Outcome:
+    async def end(self, pair: Pair) -> Outcome:
+        """What the pair came to; where that is not known yet, it is asked for by `recover`."""
+        work = pair.work
         if pair.unknown:
             if self._pending is not None and work not in self._pending:
                 self._pending.append(work)
@@ -174,12 +185,14 @@ class LiveExecutor:
         filled = [sent for sent in work.sent.values() if sent.report.filled != 0.0]
         remarks = tuple(dict.fromkeys(pair.remarks))
         if not filled:
-            return Unfilled("; ".join(remarks) or "nothing was filled", number=work.task.number)
+            written = work.task.number if work.sent else 0
+            return Unfilled("; ".join(remarks) or "nothing was filled", number=written)
         trades = await self._trades(filled)
-        mids = {
-            side.order.leg: side.order.reference if math.isnan(side.book.mid) else side.book.mid for side in pair.sides
-        }
-        fills = tuple(self._fill(sent, trades.get(sent.order.client_id, []), mids[sent.leg]) for sent in filled)
+        sides = {side.order.leg: side for side in pair.sides}
+        fills = tuple(
+            self._fill(sent, trades.get(sent.order.client_id, []), shown_at(work, sent, sides[sent.leg]))
+            for sent in filled
+        )
         if missing := [sent for sent in filled if not _whole(sent, trades.get(sent.order.client_id, []))]:
             remarks += (f"{len(missing)} fills are not in the venues' histories yet: their fees are assumed",)
         told = tuple(fill for one in trades.values() for fill in one)
@@ -211,19 +224,29 @@ class LiveExecutor:
             await asyncio.sleep(pause)
             pause *= 2
 
-    def _fill(self, sent: Sent, trades: Sequence[VenueFill], mid: float) -> LegFill:
+    def _fill(self, sent: Sent, trades: Sequence[VenueFill], shown: Shown) -> LegFill:
         """The order as the books take it: by the venue's trades where they are all known, by its report else."""
         rule = self._rules.instruments[self._column(sent)]
-        leverage = float(self._rules.venues[rule.venue].leverage)
-        quantity, price, fee_rate = sent.report.filled, sent.report.average, float(rule.fee_rate)
+        venue, taker, rested = self._rules.venues[rule.venue], float(rule.fee_rate), sent.order.style is Style.MAKE
+        quantity, price = sent.report.filled, sent.report.average
+        fee_rate = float(venue.maker_fee_rate) if rested else taker
         if _whole(sent, trades):
             value = sum(abs(fill.quantity) * fill.price for fill in trades)
             price = value / sum(abs(fill.quantity) for fill in trades) if len(trades) > 1 else trades[0].price
             fee_rate = sum(fill.fee for fill in trades) / value
-        return LegFill(sent.order.client_id, sent.leg, quantity, price, mid, fee_rate, leverage)
+        saved = float(saved_by_resting(quantity, price, shown.taken, fee_rate, taker)) if rested else 0.0
+        return LegFill(
+            sent.order.client_id, sent.leg, quantity, price, shown.mid, fee_rate, float(venue.leverage), saved
+        )
 
     def _column(self, sent: Sent) -> int:
         return self._places.instruments.index(sent.order.instrument)
+
+
+def shown_at(work: Work, sent: Sent, side: Side) -> Shown:
+    """What the order book showed as the order was filled; as it shows now where a process before this one sent it."""
+    known = work.seen.get(sent.order.client_id)
+    return known or Shown(side.mid, average(side.book, sent.report.filled) or sent.report.average)
 
 
 def closing_exactly(proposal: Proposal, fills: Sequence[LegFill]) -> tuple[LegFill, ...]:

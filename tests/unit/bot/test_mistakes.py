@@ -79,13 +79,12 @@ def test_all_mistakes_are_told_at_once_in_their_order(tmp_path: Path) -> None:
 
 
 def test_all_that_does_not_fit_together_is_told_at_once(tmp_path: Path) -> None:
-    text = "profile: live\nenvironment:\n  execution: maker_first\n  initial_capital: 16000\n"
+    text = "profile: live\nenvironment:\n  initial_capital: 16000\n"
     raised = "would deny every entry, as {} may come to {}: raise it, or lower environment.initial_capital"
     assert [
         " risk.max_gross_notional: 30,000 " + raised.format("all legs", "32,000"),
         " risk.max_leg_notional: 5,000 " + raised.format("a leg", "5,333"),
         "2: environment.rebalance_below: no money is moved between real venues: set it to 0",
-        "3: environment.execution: live trading takes from the books: set it to taker",
     ] == told(tmp_path, text)
 
 
