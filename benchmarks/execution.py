@@ -24,13 +24,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-import bot.execution.live.executor
 import bot.trader
 from backtest.policies import Actions, Observations
 from backtest.sandbox.accounts.settings import AccountSettings
 from backtest.sandbox.client import SandboxProcess
 from backtest.schema import Schema, schema_of
 from bot.execution.live.account import LiveAccount
+from bot.execution.live.executor import LiveExecutor
 from bot.identity import Bounds, world_file
 from bot.ledger.journal import Journal
 from bot.risk import RiskGate
@@ -182,7 +182,7 @@ def timed() -> Iterator[Stopwatch]:
         at_end(bot.trader, "make_features", FEATURES)
         at_end(bot.trader, "observe", SEEN)
         at_end(InTurn, "decide", DECIDED)
-        at_end(bot.execution.live.executor, "size", BOOKS)
+        at_end(LiveExecutor, "_sized", BOOKS)
         at_end(LiveAccount, "place", ANSWERED)
         wrap(Trader, "_trade", _begun(Trader._trade, watch))
         wrap(RiskGate, "review", _reviewed(RiskGate.review, watch))

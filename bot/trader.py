@@ -96,6 +96,8 @@ class Trader:
         self._between: TickRecord | None = None
         """What happened since the last tick."""
         self._panel_now: Panel | None = None
+        self._likely: tuple[Instrument, ...] = ()
+        """What the next orders are probably for."""
         self.at_rest: Books | None = None
         """The books as they were when orders began to rest; None while none does."""
         self._busy, self._rests = asyncio.Lock(), asyncio.Event()
@@ -214,6 +216,7 @@ class Trader:
         self._gate.recall(tick)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
+            await self._executor.read_ahead(self._likely)
             books = await self._trade(books, panel, record, done)
         record.executions = self._keeper.numbers
         if self._journal is not None:
@@ -263,6 +266,7 @@ class Trader:
         """Forced exits, then what the policy wants, but for pairs that are `done`: they were traded at this tick by a
         process that died in it."""
         features = make_features(panel, self._settings.data.venues, self._settings.environment, newest=1)
+        self._likely = self._proposals.likely(books, features)
         plan = np.zeros(len(features.legs), dtype=np.int64)
         if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
             self._decide(plan, books, features, record)

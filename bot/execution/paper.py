@@ -1,7 +1,7 @@
 """Paper trading: orders are filled by walking the real order books of the venues, and nothing is sent to them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from bot.orders import Executed, LegFill, LegOrder, Outcome, Payment, Proposal, 
 from bot.risk import ApprovedOrder
 from data.exchange import OrderBook, Venue
 from data.panel import Panel
+from data.types import Instrument
 
 PaidKey = tuple[int, int, str, str]
 """(due, slot, venue, symbol)."""
@@ -75,6 +76,9 @@ class PaperExecutor:
     def _key(self, due: int, slot: int, column: int, panel: Panel) -> PaidKey:
         instrument = panel.instruments[column]
         return due, slot, instrument.venue, instrument.symbol
+
+    async def read_ahead(self, instruments: Iterable[Instrument]) -> None:
+        """Nothing: paper is in no hurry, and fills at the order books as they are."""
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Fill the legs in equal parts at the depth that is there now, within their collars. A venue that cannot show

@@ -1,12 +1,13 @@
 """The Executor port: paper and live trading differ in nothing but which of these the trader is given."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from backtest.accounting import Books
 from bot.orders import Executed, Outcome, Payment, Proposal, Unfilled
 from bot.risk import ApprovedOrder
 from data.panel import Panel
+from data.types import Instrument
 
 
 class SideBySide(Protocol):
@@ -22,6 +23,9 @@ class Executor(Protocol):
     async def settle(self, books: Books, panel: Panel, tick: int) -> tuple[Books, tuple[Payment, ...]]:
         """The books at `tick`, a row of `panel`: funding, marks, liquidation and transfers since the tick before.
         Raises VenueError if a venue cannot be asked."""
+
+    async def read_ahead(self, instruments: Iterable[Instrument]) -> None:
+        """A chance to look at what the next orders may be for, before anybody decides. Raises nothing of a venue's."""
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Fill the legs of the order in equal parts, as far as the venues can, or not at all."""

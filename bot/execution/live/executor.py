@@ -5,7 +5,7 @@ Given to the trader in the place of the paper executor; `recover` is what makes 
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -15,11 +15,12 @@ from backtest.accounting import Books
 from backtest.maker_first import saved_by_resting
 from backtest.rules import Rules
 from bot.execution.account import VenueAccount
+from bot.execution.live.ahead import Ahead
 from bot.execution.live.asking import SKEW_MS
 from bot.execution.live.desk import Desk, Shown, Work
 from bot.execution.live.pairs import Pair, Side, sides_of
 from bot.execution.live.settling import Settling
-from bot.execution.sizing import average, size, size_exit
+from bot.execution.sizing import Sized, average, size, size_exit, sized
 from bot.execution_settings import ExecutionSettings
 from bot.ledger.executions import Sent, Task
 from bot.ledger.journal import Journal
@@ -68,6 +69,7 @@ class LiveExecutor:
         self._journal = journal
         self._settling = settling
         self._desk = Desk(run, places.accounts, journal, settings)
+        self._ahead = Ahead(places.venues, places.clock, settings.answer_s)
         self._pending: list[Work] | None = None
         """Whose outcome is not known; None before the journal was asked."""
 
@@ -81,6 +83,10 @@ class LiveExecutor:
     async def settle(self, books: Books, panel: Panel, tick: int) -> tuple[Books, tuple[Payment, ...]]:
         """Funding as the venues paid it, and marks. Liquidations and transfers are theirs to tell."""
         return await self._settling.settle(books, panel, tick)
+
+    async def read_ahead(self, instruments: Iterable[Instrument]) -> None:
+        """Read their order books now, for orders of the next moment."""
+        await self._ahead.read(instruments)
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Both legs at the venues, thin leg first."""
@@ -96,21 +102,29 @@ class LiveExecutor:
         if self._pending and (proposal.entry or any(w.task.proposal.slot == proposal.slot for w in self._pending)):
             return Unfilled(self.halted)
         try:
-            sizing = (size if proposal.entry else size_exit)(proposal, self._places.venues, self._rules)
-            now_ms, sized = await asyncio.gather(self._places.clock.now_ms(), sizing)
+            now_ms, sizes = await self._sized(proposal)
         except VenueError as error:
             return Unfilled(str(error))
         if proposal.entry and (slowed := self.slowed_down(proposal)):
             return Unfilled(slowed)
-        if isinstance(sized, Unfilled):
-            return sized
-        if proposal.entry and (stale := self._stale(proposal, sized.books, now_ms)):
+        if isinstance(sizes, Unfilled):
+            return sizes
+        if proposal.entry and (stale := self._stale(proposal, sizes.books, now_ms)):
             return Unfilled(stale)
         least = max(leg.instrument.min_quantity for leg in proposal.legs)
-        if proposal.entry and min(sized.quantities) < least:
-            return Unfilled(f"{min(sized.quantities):g} is less than the smallest order of {least:g}")
+        if proposal.entry and min(sizes.quantities) < least:
+            return Unfilled(f"{min(sizes.quantities):g} is less than the smallest order of {least:g}")
         work = self._desk.begin(self._journal.begin(proposal), order.client_ids, now_ms)
-        return Pair(self._desk, work, sides_of(proposal, sized), self._rules)
+        return Pair(self._desk, work, sides_of(proposal, sizes), self._rules)
+
+    async def _sized(self, proposal: Proposal) -> tuple[int, Sized | Unfilled]:
+        """Market time, and what the order books take: those that were read ahead, or else as they are now. Raises
+        VenueError where the time is not known."""
+        if ahead := self._ahead.take(proposal.legs):
+            now_ms, books = ahead
+            return now_ms, sized(proposal, books, self._rules)
+        sizing = (size if proposal.entry else size_exit)(proposal, self._places.venues, self._rules)
+        return await asyncio.gather(self._places.clock.now_ms(), sizing)
 
     async def stale(self, proposal: Proposal, books: Sequence[OrderBook]) -> str:
         """Which order book is too old to enter on, by its venue's own word; empty where none is. Raises VenueError."""
