@@ -100,6 +100,39 @@ def test_a_resting_order_is_open_until_the_price_passes_it_and_a_crossing_one_is
     at_desk(venue, tmp_path, call)
 
 
+def test_a_resting_order_that_others_hit_is_open_with_what_it_filled_and_its_cancel_keeps_that(
+    venue: str, tmp_path: Path
+) -> None:
+    async def call(desk: Desk) -> None:
+        order = desk.resting(10)
+        await desk.account.place(order)
+        await desk.happen("hit", symbol=desk.btc.symbol, percent=40)
+        found = await desk.account.find(order)
+        assert OrderState.OPEN is found.state
+        assert 0.4 * order.quantity <= found.filled < 0.5 * order.quantity
+        assert pytest.approx(order.limit) == found.average
+        cancelled = await desk.account.cancel(order)
+        assert (OrderState.ENDED, found.filled) == (cancelled.state, cancelled.filled)
+        (fill,) = await desk.account.fills([desk.btc], NOW_MS)
+        assert fill.maker and (found.filled, pytest.approx(MAKER * fill.price * fill.quantity)) == (
+            fill.quantity,
+            fill.fee,
+        )
+
+    at_desk(venue, tmp_path, call)
+
+
+def test_a_resting_order_that_fills_before_its_cancel_arrives_is_filled(venue: str, tmp_path: Path) -> None:
+    async def call(desk: Desk) -> None:
+        order = desk.resting(1)
+        await desk.account.place(order)
+        await desk.happen("hit", symbol=desk.btc.symbol, percent=100)
+        cancelled = await desk.account.cancel(order)
+        assert (OrderState.FILLED, order.quantity) == (cancelled.state, cancelled.filled)
+
+    at_desk(venue, tmp_path, call)
+
+
 def test_a_cancelled_order_has_ended_and_a_filled_one_stays_filled(venue: str, tmp_path: Path) -> None:
     async def call(desk: Desk) -> None:
         order = desk.resting(1)

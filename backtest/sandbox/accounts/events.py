@@ -47,7 +47,8 @@ class Hit(Frozen):
 
     def happen(self, account: Account) -> None:
         """Fill it at the price at which it rests. Raises OrderRefused where nothing does."""
-        resting = [o for o in account.live_orders() if o.ticket.symbol == self.symbol and o.status is not Status.WAITING]
+        mine = (order for order in account.live_orders() if order.ticket.symbol == self.symbol)
+        resting = [order for order in mine if order.status is not Status.WAITING]
         if not resting:
             raise OrderRefused(Refusal.UNKNOWN_ORDER, self.symbol)
         lot = account.prices.terms(self.symbol).lot
@@ -162,6 +163,7 @@ class Transfer(Frozen):
 
 
 Event = Annotated[
-    Trade | Deleverage | Liquidate | Hide | Partial | Reject | Permit | Modes | Transfer, Field(discriminator="kind")
+    Trade | Hit | Deleverage | Liquidate | Hide | Partial | Reject | Permit | Modes | Transfer,
+    Field(discriminator="kind"),
 ]
 """One event; `kind` says which."""

@@ -101,6 +101,8 @@ class Hyperliquid(Dialect):
             return ticket.report(state, "0", None, venue_id, f"{self.connection.name} refused ({status})")
         # What it filled, and at which price, is told by its fills; sizes only say how much of that must be there.
         least = Decimal(0) if state is OrderState.ENDED else exact(order["origSz"]) - exact(order["sz"])
+        if state is OrderState.OPEN and not least:  # reading fills weighs ten times as much
+            return ticket.report(state, "0", None, venue_id)
         filled, average = await self._filled(venue_id, int(order["timestamp"]), least)
         if state is OrderState.FILLED and filled < exact(ticket.contracts):
             state = OrderState.ENDED

@@ -71,7 +71,7 @@ class LiveMaker:
             await pair.balance()
         else:
             await resting.cross(self._executor.stale)
-        if not any(pair.filled(side) for side in pair.sides):
+        if not any(sent.report.filled for sent in pair.work.sent.values()):
             pair.remarks.insert(0, why or resting.told)
         return await self._executor.end(pair)
 
@@ -83,8 +83,9 @@ class LiveMaker:
                 return why
             if look % patience.reprice_looks == 0:
                 await (resting.reprice() if look else resting.place())
-            await self._pause(begin_ms + (look + 1) * patience.look_ms)
-            await resting.look()
+            if not resting.done:
+                await self._pause(begin_ms + (look + 1) * patience.look_ms)
+                await resting.look()
             if resting.done:
                 break
         return ""

@@ -28,8 +28,10 @@ class Resting:
 
     def __init__(self, pair: Pair, venues: Mapping[str, Venue], rules: Rules) -> None:
         """Nothing rests yet. Both order books of `pair` must have two sides: see `can_rest`."""
-        self.failed = False
-        """Whether something went wrong that only taking back, or asking, can mend."""
+        self._lost = False
+        """Whether it is not known what rests, or nothing more may be sent."""
+        self._unmatched = False
+        """Whether the other leg could not take what the resting one got."""
         self._pair = pair
         self._venues = venues
         self._rules = rules
@@ -39,8 +41,8 @@ class Resting:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing more to rest for."""
-        return self.failed or self._pair.left(self._rests) == 0.0
+        """Whether there is nothing more to rest for: it is filled, or what went wrong has to be mended."""
+        return self._lost or self._unmatched or self._pair.left(self._rests) == 0.0
 
     @property
     def told(self) -> str:
@@ -64,9 +66,9 @@ class Resting:
             self._order = await desk.send(work, draft, until)
         except StateError as error:  # what is not written is not sent
             self._pair.remarks.append(str(error))
-            self.failed = True
+            self._lost = True
             return
-        self.failed = self._order.report.state is OrderState.UNKNOWN
+        self._lost = self._order.report.state is OrderState.UNKNOWN
         await self._match(self._order, 0.0)
 
     async def look(self) -> None:
@@ -99,7 +101,7 @@ class Resting:
         before = self._order.report.filled
         until = soon(self._pair.desk.settings.ask_s)
         self._order = await self._pair.desk.ask(self._pair.work, self._order, until)
-        self.failed |= self._order.report.state not in FINAL
+        self._lost = self._order.report.state not in FINAL
         await self._match(self._order, before)
 
     async def cross(self, stale: Callable[[Proposal, Sequence[OrderBook]], Awaitable[str]]) -> None:
@@ -126,12 +128,13 @@ class Resting:
             await self._read()
             side = self._rests
             pair.work.note(order, part, side.mid, average(side.book, part) or order.report.average)
-        left, ended = pair.unmatched(self._rests, self._takes), order.report.state in FINAL
-        if not left or (pair.too_small(self._takes, left) and (self._entry or not ended)):
+        left, may_wait = pair.unmatched(self._rests, self._takes), self._entry or order.report.state not in FINAL
+        if self._unmatched or not left or (may_wait and pair.too_small(self._takes, left)):
             return
         await pair.follow(self._rests, self._takes)
-        self.failed |= bool(pair.work.unknown(self._takes.order.leg))
-        self.failed |= not pair.too_small(self._takes, pair.unmatched(self._rests, self._takes))
+        left = pair.unmatched(self._rests, self._takes)
+        matched = not left or pair.too_small(self._takes, left)
+        self._unmatched = not matched or bool(pair.work.unknown(self._takes.order.leg))
 
     async def _read(self) -> None:
         """Both order books anew; an empty one where a venue does not show it."""
