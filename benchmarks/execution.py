@@ -57,9 +57,10 @@ TOLD: dict[str, Any] = {
 FEATURES, SEEN, DECIDED, REVIEWED, BOOKS = (
     "features", "observation", "ensemble of 3", "proposal and risk", "order books",
 )  # fmt: skip
-WRITTEN, SENT, ANSWERED = "both orders on the disk", "order {} signed and sent", "order {} answered"
+WRITTEN, SENT, ANSWERED = "order {} on the disk", "order {} signed and sent", "order {} answered"
 STAGES = (
-    FEATURES, SEEN, DECIDED, REVIEWED, BOOKS, WRITTEN, SENT.format(1), ANSWERED.format(1), SENT.format(2),
+    FEATURES, SEEN, DECIDED, REVIEWED, BOOKS,
+    WRITTEN.format(1), SENT.format(1), ANSWERED.format(1), WRITTEN.format(2), SENT.format(2),
 )  # fmt: skip
 """In the order in which they end, each where the next one begins."""
 Moment = tuple[float, float]
@@ -93,7 +94,7 @@ class Stopwatch:
             self.discard()
 
     def next_order(self) -> None:
-        """The next one is signed."""
+        """The next one is about to be written."""
         self._sending += 1
 
     def discard(self) -> None:
@@ -226,6 +227,7 @@ def _reviewed(review: Callable[..., Any], watch: Stopwatch) -> Callable[..., Any
 
 def _written(write: Callable[..., Any], watch: Stopwatch) -> Callable[..., Any]:
     def written(*told: Any) -> None:
+        watch.next_order()
         write(*told)
         watch.end(WRITTEN)
 
@@ -235,7 +237,6 @@ def _written(write: Callable[..., Any], watch: Stopwatch) -> Callable[..., Any]:
 def _sent(send: Callable[..., Any], watch: Stopwatch) -> Callable[..., Any]:
     async def sent(connection: Connection, url: str, method: str, *told: Any, **named: Any) -> Any:
         if method == "POST" and ("/order" in url or url.endswith("/exchange")):
-            watch.next_order()
             watch.end(SENT)
         return await send(connection, url, method, *told, **named)
 

@@ -79,9 +79,9 @@ class Journal:
         self._last += 1
         return Task(self._last, proposal, proposal.tick)
 
-    def write_first(self, task: Task, intents: Sequence[str], orders: Sequence[Sent]) -> None:
-        """The proposal, its legs' intents by client id, and its first orders, before any of them is sent."""
-        self._count(orders)
+    def write_first(self, task: Task, intents: Sequence[str], sent: Sent) -> None:
+        """The proposal, its legs' intents by client id, and its first order, before that is sent."""
+        self._attempts[sent.tick, sent.slot] += 1
         legs = zip(task.proposal.legs, intents, strict=True)
         rows = [intent_row(self._run, task.proposal, leg, name) for leg, name in legs]
         execution = self._execution(task)
@@ -89,18 +89,18 @@ class Journal:
             with self._writing() as connection:
                 connection.execute(self._upserts.keep_intent, rows)
                 connection.execute(self._upserts.put_execution, [execution])
-                self._put(connection, orders)
+                self._put(connection, [sent])
         except StateError as error:
-            self._keep_elsewhere(error, orders, execution)
+            self._keep_elsewhere(error, sent, execution)
 
-    def write(self, task: Task, orders: Sequence[Sent]) -> None:
-        """Further orders of a task, before any of them is sent, and what was noted before."""
-        self._count(orders)
+    def write(self, task: Task, sent: Sent) -> None:
+        """A further order of a task, before it is sent, and what was noted before."""
+        self._attempts[sent.tick, sent.slot] += 1
         try:
             with self._writing() as connection:
-                self._put(connection, orders)
+                self._put(connection, [sent])
         except StateError as error:
-            self._keep_elsewhere(error, orders, self._execution(task))
+            self._keep_elsewhere(error, sent, self._execution(task))
 
     def note(self, sent: Sent) -> None:
         """Remember what became of an order until the next write: should that never come, it is asked for again."""
@@ -256,18 +256,14 @@ class Journal:
         row = {"id": task.number, "run_id": self._run, "tick": task.tick, "naked": 0.0}
         return row | {"proposal": proposal_to_json(task.proposal)}
 
-    def _count(self, orders: Sequence[Sent]) -> None:
-        self._attempts.update((one.tick, one.slot) for one in orders)
-
-    def _keep_elsewhere(self, refused: StateError, orders: Sequence[Sent], execution: dict[str, Any]) -> None:
-        """Orders that the ledger refused: what enters is not sent, what reduces is written where there is room."""
-        if self._spare is None or any(one.purpose is Purpose.ENTER for one in orders):
+    def _keep_elsewhere(self, refused: StateError, sent: Sent, execution: dict[str, Any]) -> None:
+        """An order that the ledger refused: what enters is not sent, what reduces is written where there is room."""
+        if self._spare is None or sent.purpose is Purpose.ENTER:
             raise refused
-        for one in orders:
-            try:
-                self._spare.append({"execution": execution, "order": order_row(self._run, one) | asdict(self._stamp())})
-            except OSError as error:
-                LOG.error("an exit is sent that could be written nowhere (%s): %s", error, one.order.client_id)
+        try:
+            self._spare.append({"execution": execution, "order": order_row(self._run, sent) | asdict(self._stamp())})
+        except OSError as error:
+            LOG.error("an exit is sent that could be written nowhere (%s): %s", error, sent.order.client_id)
 
     def _take_over(self, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
         for row in rows:

@@ -52,7 +52,7 @@ def sent(task: Task, leg: int = LONG, client_id: str = "a", purpose: Purpose = P
 def begun(journal: Journal) -> tuple[Task, Sent]:
     task = journal.begin(PROPOSAL)
     first = sent(task)
-    journal.write_first(task, ("a", "b"), [first])
+    journal.write_first(task, ("a", "b"), first)
     return task, first
 
 
@@ -70,7 +70,7 @@ def test_an_order_is_there_with_its_proposal_and_intents_before_it_is_sent(
 def test_another_process_reads_the_task_as_it_was_written(ledger: Ledger, run: int, place: Place) -> None:
     task, first = begun(journal_of(ledger, run))
     second = sent(task, SHORT, "b")
-    journal_of(ledger, run).write(task, [second])
+    journal_of(ledger, run).write(task, second)
     (found,) = journal_of(Ledger(place), run).tasks()
     assert replace(task, sent=(first, second)) == found
 
@@ -82,7 +82,7 @@ def test_what_became_of_an_order_is_written_with_the_next_one_and_changes_its_ro
     task, first = begun(journal)
     journal.note(first.told(FILLED))
     assert [("unknown",)] == query(place, "select state from orders")
-    journal.write(task, [sent(task, SHORT, "b")])
+    journal.write(task, sent(task, SHORT, "b"))
     states = query(place, "select client_id, state, filled, average, venue_id from orders order by client_id")
     assert [("a", "filled", "3.0", repr(1 / 3), "v1"), ("b", "unknown", "0.0", "0.0", "")] == states
     assert {"a"} == journal.filled()
@@ -144,9 +144,9 @@ def test_what_was_written_elsewhere_is_taken_over_once(ledger: Ledger, run: int,
     journal = journal_of(ledger, run, spare)
     change(place, "ALTER TABLE orders RENAME TO gone")
     task = journal.begin(replace(PROPOSAL, entry=False))
-    journal.write_first(task, ("a", "b"), [sent(task, purpose=Purpose.EXIT)])
+    journal.write_first(task, ("a", "b"), sent(task, purpose=Purpose.EXIT))
     with pytest.raises(StateError, match="no order is sent that is not written"):
-        journal.write(task, [sent(task)])
+        journal.write(task, sent(task))
     change(place, "ALTER TABLE gone RENAME TO orders")
     (row,) = spare.rows()
     for _ in range(2):

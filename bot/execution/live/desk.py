@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.execution.account import VenueAccount
@@ -14,21 +14,6 @@ from bot.order_state import FINAL, advance
 from bot.orders import LegOrder
 from bot.venue_orders import OrderReport, OrderState, Style, VenueOrder
 from data.types import HOUR_MS, InstrumentKey
-
-NEVER_SENT = OrderReport(OrderState.REJECTED, reason="written, and never sent")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A leg's order as it is to be sent."""
-
-    leg: LegOrder
-    quantity: float
-    """Signed."""
-    limit: float
-    """To be filled at, or better."""
-    purpose: Purpose
-    style: Style = Style.TAKE
 
 
 @dataclass(frozen=True)
@@ -59,8 +44,6 @@ class Work:
     """When that was counted last."""
     seen: dict[str, Shown] = field(default_factory=dict)
     """By client id."""
-    ahead: dict[Draft, Sent] = field(default_factory=dict)
-    """Written, and not sent yet."""
 
     def filled(self, leg: int) -> float:
         """Signed, what the orders of a leg are known to have filled."""
@@ -96,36 +79,19 @@ class Desk:
         attempts = self._journal.attempts(task.proposal.tick, task.proposal.slot)
         return Work(task, intents, now_ms, {sent.order.client_id: sent for sent in task.sent}, attempts)
 
-    def write_ahead(self, work: Work, drafts: Sequence[Draft]) -> None:
-        """Write the orders that are to be sent next in one go, so that the later ones wait for no disk. Raises
-        StateError, with nothing written."""
-        written = [self._numbered(work, draft) for draft in drafts]
-        self._write(work, written)
-        work.ahead.update(zip(drafts, written, strict=True))
+    async def take(
+        self, work: Work, leg: LegOrder, quantity: float, limit: float, purpose: Purpose, until: float
+    ) -> Sent:
+        """Take signed `quantity` at `limit` or better, and ask for the outcome until the time `until` (monotonic, s).
+        Raises StateError, with nothing sent, where the order cannot be written."""
+        return await self._send(work, leg, quantity, limit, purpose, until, Style.TAKE)
 
-    async def send(self, work: Work, draft: Draft, until: float) -> Sent:
-        """Send the order, and ask for the outcome until the time `until` (monotonic, s); one that rests is OPEN unless
-        the venue refused it, as it does where it would trade at once. Raises StateError, with nothing sent, where it
-        cannot be written."""
-        sent = work.ahead.pop(draft, None)
-        if sent is None:
-            self.give_up(work, draft.leg)
-            sent = self._numbered(work, draft)
-            self._write(work, [sent])
-        work.sent[sent.order.client_id] = sent
-        placing = asyncio.create_task(self._placed(sent.order))
-        try:
-            await asyncio.wait({placing}, timeout=min(self.settings.answer_s, max(until - time.monotonic(), 0.01)))
-            if placing.done():
-                return await self._asked(work, self._told(work, sent, placing.result()), until)
-            return await self._awaited(work, sent, placing, until)
-        finally:
-            placing.cancel()  # what became of it is asked for from now on, and what was not sent yet never will be
-
-    def give_up(self, work: Work, leg: LegOrder | None = None) -> None:
-        """What was written ahead, of one leg or of all, will not be sent any more."""
-        for draft in [one for one in work.ahead if leg in (None, one.leg)]:
-            self._journal.note(work.ahead.pop(draft).told(NEVER_SENT))
+    async def rest(
+        self, work: Work, leg: LegOrder, quantity: float, price: float, purpose: Purpose, until: float
+    ) -> Sent:
+        """Have signed `quantity` rest at `price`: the order is OPEN unless the venue refused it, as it does where it
+        would trade at once. Otherwise as `take`."""
+        return await self._send(work, leg, quantity, price, purpose, until, Style.MAKE)
 
     async def look(self, work: Work, sent: Sent) -> Sent:
         """An order that rests, as its venue shows it now; as it was known where the venue does not answer."""
@@ -133,20 +99,28 @@ class Desk:
             return sent
         return self._told(work, sent, await seen(self._accounts[sent.order.instrument.venue], sent))
 
-    def _numbered(self, work: Work, draft: Draft) -> Sent:
+    async def _send(
+        self, work: Work, leg: LegOrder, quantity: float, limit: float, purpose: Purpose, until: float, style: Style
+    ) -> Sent:
         work.attempt += 1
-        task, leg = work.task, draft.leg
+        proposal = work.task.proposal
         name = client_id(self._run, work, leg.leg)
-        reduces = self._reduces(leg, draft.quantity, draft.purpose)
-        order = VenueOrder(name, leg.instrument, draft.quantity, draft.limit, draft.style, reduce_only=reduces)
-        place = (task.number, task.proposal.tick, task.proposal.slot, leg.leg, work.attempt)
-        return Sent(*place, draft.purpose, order, work.now_ms)
-
-    def _write(self, work: Work, orders: Sequence[Sent]) -> None:
-        if work.sent or work.ahead:
-            self._journal.write(work.task, orders)
+        reduces = self._reduces(leg, quantity, purpose)
+        order = VenueOrder(name, leg.instrument, quantity, limit, style, reduce_only=reduces)
+        sent = Sent(work.task.number, proposal.tick, proposal.slot, leg.leg, work.attempt, purpose, order, work.now_ms)
+        if work.sent:
+            self._journal.write(work.task, sent)
         else:
-            self._journal.write_first(work.task, work.intents, orders)
+            self._journal.write_first(work.task, work.intents, sent)
+        work.sent[name] = sent
+        placing = asyncio.create_task(self._placed(order))
+        try:
+            await asyncio.wait({placing}, timeout=min(self.settings.answer_s, max(until - time.monotonic(), 0.01)))
+            if placing.done():
+                return await self._asked(work, self._told(work, sent, placing.result()), until)
+            return await self._awaited(work, sent, placing, until)
+        finally:
+            placing.cancel()  # what became of it is asked for from now on, and what was not sent yet never will be
 
     async def _placed(self, order: VenueOrder) -> OrderReport:
         try:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 
 from backtest.rules import Rules, decimal_multiple, whole_lots
-from bot.execution.live.desk import Desk, Draft, Work, soon
+from bot.execution.live.desk import Desk, Work, soon
 from bot.execution.live.limits import entry_limit, exit_limit
 from bot.execution.sizing import Sized
 from bot.execution.sizing import side as levels
@@ -55,18 +55,11 @@ class Pair:
         """Trade both legs. Afterwards they are equal but for dust, or orders are `unknown`, or a remark says what
         could not be done. Raises StateError where an order cannot be written."""
         first, *others = thin_first(self.sides)
-        try:
-            if others and not self.work.sent and self.purpose is Purpose.ENTER:
-                self.desk.write_ahead(
-                    self.work, [self._draft(one, one.quantity, 0, self.purpose) for one in (first, *others)]
-                )
-            await self._lead(first)
-            if self.work.unknown(first.order.leg):
-                return
-            if others and self.filled(first) != 0.0:
-                await self.follow(first, others[0])
-        finally:
-            self.desk.give_up(self.work)
+        await self._lead(first)
+        if self.work.unknown(first.order.leg):
+            return
+        if others and self.filled(first) != 0.0:
+            await self.follow(first, others[0])
         await self.balance()
 
     async def balance(self) -> None:
@@ -146,22 +139,18 @@ class Pair:
                 self.meter()
 
     async def _send(self, side: Side, quantity: float, attempt: int, purpose: Purpose, until: float) -> OrderState:
+        if purpose is Purpose.ENTER:
+            limit = entry_limit(side.order, side.book, quantity)
+        else:
+            limit = exit_limit(side.order, side.book, quantity, self._settings.exit_collar_bps * 1e-4 * 2**attempt)
         self.meter()
-        sent = await self.desk.send(self.work, self._draft(side, quantity, attempt, purpose), until)
+        sent = await self.desk.take(self.work, side.order, quantity, limit, purpose, until)
         self.meter()
         if sent.report.filled:
             self.work.note(sent, sent.report.filled, side.mid, sent.report.average)
         if sent.report.state is OrderState.REJECTED:
             self.remarks.append(f"{_name(side)}: refused ({sent.report.reason})")
         return sent.report.state
-
-    def _draft(self, side: Side, quantity: float, attempt: int, purpose: Purpose) -> Draft:
-        """An order that takes."""
-        if purpose is Purpose.ENTER:
-            limit = entry_limit(side.order, side.book, quantity)
-        else:
-            limit = exit_limit(side.order, side.book, quantity, self._settings.exit_collar_bps * 1e-4 * 2**attempt)
-        return Draft(side.order, quantity, limit, purpose)
 
     def _matched(self, first: Side, second: Side) -> float:
         """What the second leg has to trade, signed, in whole lots of the pair."""

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from backtest.rules import Rules
-from bot.execution.live.desk import Draft, soon
+from bot.execution.live.desk import soon
 from bot.execution.live.pairs import Pair, Side
 from bot.execution.sizing import average, sized, touch, widest
 from bot.ledger.executions import Sent
 from bot.order_state import FINAL
 from bot.orders import Proposal, Unfilled
-from bot.venue_orders import OrderState, Style
+from bot.venue_orders import OrderState
 from data.errors import StateError, VenueError
 from data.exchange import OrderBook, Venue
 from data.types import Instrument
@@ -62,8 +62,7 @@ class Resting:
         desk, work = self._pair.desk, self._pair.work
         try:
             until = soon(desk.settings.ask_s)
-            draft = Draft(side.order, left, price, self._pair.purpose, Style.MAKE)
-            self._order = await desk.send(work, draft, until)
+            self._order = await desk.rest(work, side.order, left, price, self._pair.purpose, until)
         except StateError as error:  # what is not written is not sent
             self._pair.remarks.append(str(error))
             self._lost = True

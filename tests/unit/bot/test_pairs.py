@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from backtest.accounting import LONG, SHORT
-from bot.ledger.executions import Completed
 from bot.ledger.journal import Journal
 from bot.orders import Executed, Pending, Unfilled
-from tests.fakes.pair_table import LEGS, QUICK, STAMP, TICK, SilentBooks, Table
+from tests.fakes.pair_table import LEGS, QUICK, STAMP, SilentBooks, Table
 from tests.fakes.scripted_account import Does
 
 
@@ -40,23 +39,6 @@ def test_every_order_is_written_as_unknown_before_it_is_sent(tmp_path: Path) -> 
         account.place = watched  # type: ignore[method-assign]
     table.enter()
     assert ["unknown", "unknown"] == seen
-
-
-@pytest.mark.parametrize("first", [Does.NOTHING, Does.REFUSES, Does.HALF])
-def test_a_second_order_that_was_written_and_is_not_wanted_is_never_sent_and_its_row_says_so(
-    tmp_path: Path, first: Does
-) -> None:
-    table = Table(tmp_path, [first], [])
-    outcome = table.enter()
-    number = table.journal._last
-    table.journal.complete(Completed(number, TICK, (), (0, 1), ()), (), 0.0, filled=isinstance(outcome, Executed))
-    with table.ledger.connection() as connection:
-        rows = connection.execute(text("select client_id, reason from orders where leg = 1 order by attempt")).all()
-    sent = [order.client_id for order in table.accounts[LEGS[SHORT].venue].sent]
-    assert ("written, and never sent", False) == (rows[0].reason, rows[0].client_id in sent)
-    assert [row.client_id for row in rows[1:]] == sent
-    held_long, held_short = table.held()
-    assert 0.0 == held_long + held_short
 
 
 @pytest.mark.parametrize("hangs", [LONG, SHORT])

@@ -10,7 +10,6 @@ from bot.ledger.spare import SpareJournal
 from bot.orders import Executed
 from data.errors import StateError
 from tests.fakes.pair_table import LEGS, STAMP, TICK, Table
-from tests.fakes.scripted_account import Does
 
 
 def test_nothing_is_entered_that_the_ledger_does_not_take(tmp_path: Path) -> None:
@@ -21,15 +20,8 @@ def test_nothing_is_entered_that_the_ledger_does_not_take(tmp_path: Path) -> Non
     assert [] == [order for account in table.accounts.values() for order in account.sent]
 
 
-def test_both_legs_of_an_entry_are_written_at_once(tmp_path: Path) -> None:
+def test_a_first_leg_is_taken_back_where_the_second_cannot_be_written(tmp_path: Path) -> None:
     table = Table(tmp_path)
-    table.ledger.left = 1
-    assert isinstance(table.enter(), Executed)
-    assert (30.0, -30.0) == table.held()
-
-
-def test_a_first_leg_is_taken_back_where_the_second_is_another_than_was_written(tmp_path: Path) -> None:
-    table = Table(tmp_path, [Does.HALF], [])
     table.ledger.left = 1
     outcome = table.enter()
     assert isinstance(outcome, Executed)
@@ -38,7 +30,7 @@ def test_a_first_leg_is_taken_back_where_the_second_is_another_than_was_written(
     table.ledger.left = 1_000_000
     ((_, again),) = table.recover(table.restarted())
     assert isinstance(again, Executed)
-    assert [15.0, -15.0] == [fill.quantity for fill in again.fills], "the unwind was kept elsewhere"
+    assert [30.0, -30.0] == [fill.quantity for fill in again.fills], "the unwind was kept elsewhere"
 
 
 def test_an_exit_waits_for_no_disk_and_the_next_process_knows_it(tmp_path: Path) -> None:
