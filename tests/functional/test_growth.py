@@ -66,7 +66,7 @@ def test_two_bots_trade_their_own_accounts_of_one_database_and_keep_their_lakes_
     for name, told in arguments.items():
         assert not list((tmp_path / name).rglob("*.sqlite*"))
         assert not (tmp_path / name / "lake").exists()
-        assert HOURS == said(bot("status", *told, "--json"))["hours"]
+        assert 10_000 == said(bot("status", *told, "--json"))["initial_capital"]
         lake = f"{bucket}/{name}"
         rows = pd.concat([pd.read_parquet(path) for path in _files(lake, "settlements")])
         assert set(TRADED[name]) == {symbol.split("/")[0] for symbol in rows.symbol}
