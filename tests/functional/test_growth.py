@@ -1,6 +1,7 @@
 """When one machine is outgrown: what docs/growth.md promises, by the command line, on the parts that it names."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +127,16 @@ def test_what_a_cycle_will_take_is_told_without_leaving_a_trace(tmp_path: Path) 
     assert told["cycle_s"] > costs["prepare_s"] + costs["gate_s"] + 3 * 3 * costs["slice_s"]
     assert told["by_processors"]["3"] < told["cycle_s"]
     assert not var.exists()
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "growth.md").read_text()
+    files = [root / name for name in re.findall(r"`(tests/[\w/]+\.py)`", page)]
+    there = "".join(path.read_text() for path in files)
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 5
+    assert [] == [name for name in named if f"def {name}(" not in there]
 
 
 def _files(lake: str, table: str) -> list[str]:
