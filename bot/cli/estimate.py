@@ -30,7 +30,7 @@ def show_estimate(settings: Settings, bounds: Bounds, folder: Path | None, *, fr
     if as_json:
         print_json(told)
     else:
-        show(_table(told, settings.learning), *_words(costs, settings.learning))
+        show(_title(settings.learning), _table(told), *_words(told, costs, settings.learning))
 
 
 def estimated(costs: Costs, learning: LearningSettings) -> dict[str, Any]:
@@ -48,20 +48,21 @@ def estimated(costs: Costs, learning: LearningSettings) -> dict[str, Any]:
     }
 
 
-def _table(told: dict[str, Any], learning: LearningSettings) -> Table:
-    population = learning.population
-    title = f"a cycle of {population.size} members x {population.timesteps:,} steps, {learning.backend.kind}"
-    table = Table(title=title, title_justify="left", box=SIMPLE)
+def _table(told: dict[str, Any]) -> Table:
+    table = Table(box=SIMPLE)
     for heading in ("processors", "a cycle takes", ""):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for count, seconds in told["by_processors"].items():
         table.add_row(count, duration(seconds), "here" if int(count) == told["workers"] else "")
-    table.caption = f"A scheduled cycle, {learning.schedule.timesteps:,} steps: {duration(told['scheduled_cycle_s'])}"
-    table.caption_justify = "left"
     return table
 
 
-def _words(costs: Costs, learning: LearningSettings) -> list[str]:
+def _title(learning: LearningSettings) -> str:
+    population, backend = learning.population, learning.backend.kind
+    return f"a cycle of {population.size} members x {population.timesteps:,} steps, backend {backend}"
+
+
+def _words(told: dict[str, Any], costs: Costs, learning: LearningSettings) -> list[str]:
     asked = learning.backend.workers or costs.processors
     few = (
         [f"{asked} workers were asked for, and there are {costs.processors} processors: more workers are no faster"]
@@ -71,6 +72,7 @@ def _words(costs: Costs, learning: LearningSettings) -> list[str]:
     return [
         f"{costs.steps_per_s:,.0f} steps a second and worker, {costs.workers} side by side; {costs.slice_s:.1f} s more "
         f"a member and round; {costs.prepare_s:.0f} s to prepare, {costs.gate_s:.0f} s for the gate",
+        f"a scheduled cycle, {learning.schedule.timesteps:,} steps of each: {duration(told['scheduled_cycle_s'])}",
         "other lines: as many processors like these, as idle as now",
         *few,
     ]
