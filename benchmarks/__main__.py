@@ -21,6 +21,7 @@ from backtest.simulation import Simulation
 from backtest.sweep import sweep
 from backtest.tape import Tape, tape_of_market
 from benchmarks.backfill import show_backfill
+from benchmarks.estimate import show_estimates
 from benchmarks.execution import show_execution
 from benchmarks.freqtrade import show_freqtrade
 from benchmarks.gate import show_gate
@@ -214,7 +215,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     choices = (
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
-        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal; "
+        "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal, "
+        "estimate: what cycles take beside what was expected; "
         "freqtrade: a year beside its backtesting; minutes; pbt_pays: the same steps spent in other ways; hours"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
@@ -229,28 +231,25 @@ def main() -> None:
     parser.add_argument("--replay", type=Path, help="recorded market of pbt_pays; none: planted ones")
     told = parser.parse_args()
     console = Console()
-    if "environment" in told.what:
-        show_environment(console)
-    if "sweep" in told.what:
-        show_sweep(console, told.networks, told.workers)
-    if "training" in told.what:
-        show_training(console, tape_of(), tape_of(formulation="pairs", decision_hours=8))
-    if "population" in told.what:
-        show_population(console, tape_of(), week_of(), told.timesteps, told.workers)
-    if "gate" in told.what:
-        show_gate(console)
-    if "backfill" in told.what:
-        show_backfill(console, told.symbols, told.days)
-    if "execution" in told.what:
-        show_execution(console)
-    if "panel" in told.what:
-        show_panel(console)
-    if "freqtrade" in told.what:
-        show_freqtrade(console, market_of(MANY_ASSETS), HOURS)
-    if "planted" in told.what:
-        show_planted(console, told.planted_steps, told.seeds or 3, told.workers)
-    if "pbt_pays" in told.what:
-        show_pbt_pays(console, told.folder, told.replay, told.planted_steps, told.seeds or 5, told.workers)
+    shows: dict[str, Callable[[], None]] = {
+        "environment": lambda: show_environment(console),
+        "sweep": lambda: show_sweep(console, told.networks, told.workers),
+        "training": lambda: show_training(console, tape_of(), tape_of(formulation="pairs", decision_hours=8)),
+        "population": lambda: show_population(console, tape_of(), week_of(), told.timesteps, told.workers),
+        "gate": lambda: show_gate(console),
+        "backfill": lambda: show_backfill(console, told.symbols, told.days),
+        "execution": lambda: show_execution(console),
+        "panel": lambda: show_panel(console),
+        "estimate": lambda: show_estimates(console, told.workers),
+        "freqtrade": lambda: show_freqtrade(console, market_of(MANY_ASSETS), HOURS),
+        "planted": lambda: show_planted(console, told.planted_steps, told.seeds or 3, told.workers),
+        "pbt_pays": lambda: show_pbt_pays(
+            console, told.folder, told.replay, told.planted_steps, told.seeds or 5, told.workers
+        ),
+    }
+    for name, show in shows.items():
+        if name in told.what:
+            show()
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ async def open_access(name: str, settings: Settings) -> AsyncIterator[Access]:
     data, keys = settings.data, credentials(name, Secrets())
     async with (
         Venue(name, told, timeout_s=data.timeout_s, concurrency=data.concurrency) as venue,
-        LiveAccount(name, told, keys, timeout_s=data.timeout_s, loopback=rehearsal) as account,
+        LiveAccount(name, told, keys, timeout_s=data.timeout_s, loopback=rehearsal, budget=venue.budget) as account,
     ):
         yield Access(account, await venue.instruments(), venue.book, venue.quotes)
 

@@ -6,12 +6,20 @@ collected at the next start, but for the snapshot of that hour, which nobody can
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 
 from backtest.sandbox.client import SandboxClock
 from bot.alerts import LOG, start_logging
-from bot.child_process import ASKED, begin, end_on_signals, end_with_parent, exit_with, read_job
+from bot.child_process import (
+    ASKED,
+    begin,
+    end_on_signals,
+    end_with_parent,
+    exit_with,
+    give_back_memory,
+    read_job,
+)
 from bot.identity import Bounds
 from bot.pulse import Pulse, beating
 from bot.settings import Settings
@@ -34,12 +42,13 @@ async def collect(settings: Settings, pulse: Pulse) -> None:
         if isinstance(world.clock, SandboxClock) and await world.clock.speed() == 0:
             LOG.info("the sandbox's clock waits for the trader: nothing is collected beside it")
             return
-        lake = Lake(world.lake)
         while True:
-            async with AsyncExitStack() as today:  # what streams for a day ends with it
-                collector = await _collector(settings, replace(world, closing=today), lake)
-                await _day(settings, world, collector, pulse)
-            lake.compact()
+            with closing(Lake(world.lake)) as lake:  # months that are over do not stay in its memory
+                async with AsyncExitStack() as today:  # what streams for a day ends with it
+                    collector = await _collector(settings, replace(world, closing=today), lake)
+                    await _day(settings, world, collector, pulse)
+                lake.compact()
+            give_back_memory()
 
 
 async def _collector(settings: Settings, world: World, lake: Lake) -> Collector:

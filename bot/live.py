@@ -54,8 +54,9 @@ async def open_accounts(settings: Settings, world: World, *, late: bool = False)
     accounts: dict[str, VenueAccount] = {}
     for name, told in world.told.items():
         account = LiveAccount(
-            name, told, keys[name], timeout_s=data.timeout_s, concurrency=data.concurrency, loopback=settings.rehearsal
-        )
+            name, told, keys[name], timeout_s=data.timeout_s, concurrency=data.concurrency, loopback=settings.rehearsal,
+            budget=world.venues[name].budget,
+        )  # fmt: skip
         accounts[name] = account
         world.closing.push_async_exit(account)
         try:

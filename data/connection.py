@@ -33,7 +33,7 @@ from data.errors import (
 )
 from data.profile import VenueProfile
 from data.settings import VenueSettings
-from data.throttle import Gate, pause_s
+from data.throttle import Budget, Gate, pause_s
 
 Result = TypeVar("Result")
 ATTEMPTS = 3
@@ -56,7 +56,7 @@ _QUERY = re.compile(r"(https?://[^\s?]+)\?\S*")
 
 
 class Connection:
-    """A client and the gate before it. One event loop; `close` when done.
+    """A client and what it may ask. One event loop; `close` when done.
 
     Reads are repeated after `backoff_s` and twice that; pauses that a venue asks for without saying how long begin at
     twice that too.
@@ -71,7 +71,9 @@ class Connection:
         concurrency: int,
         backoff_s: float,
         credentials: Credentials | None = None,
+        budget: Budget | None = None,
     ) -> None:
+        """`budget` is that of another client of the venue in this process, which is shared; None: one of its own."""
         self.name = profile.name
         self.client = make_client(ccxt, profile, settings, timeout_s)
         self._secrets: tuple[str, ...] = ()
@@ -80,6 +82,7 @@ class Connection:
         self.timeout_s = timeout_s
         self._profile, self._settings = profile, settings
         self.gate = Gate(profile.name, 2 * backoff_s, settings.patience_s)
+        self.budget = Budget(self.client.throttler) if budget is None else budget
         self._patience_s = settings.patience_s
         self._backoff_s = backoff_s
         self._slots = asyncio.Semaphore(concurrency)
@@ -89,7 +92,7 @@ class Connection:
         """The Date of the last answer, and when it came, wall clock, s."""
         self._weights, self._weigh = profile.weights, self.client.calculate_rate_limiter_cost
         self.client.calculate_rate_limiter_cost = self._weighed
-        self._queue, self.client.throttle = self.client.throttle, self._queued
+        self.client.throttle = self._queued
 
     async def close(self) -> None:
         """Release the sockets."""
@@ -214,9 +217,9 @@ class Connection:
         return self._weigh(api, method, path, params, {**config, **self._weights.get(path, {})})
 
     async def _queued(self, cost: Any = None) -> None:
-        """ccxt's own queue, which keeps within `budget_share` of the venue's limit."""
+        """What ccxt awaits before every request."""
         if not _URGENT.get():
-            await self._queue(cost)
+            await self.budget.turn(cost, ahead=bool(self._secrets))
 
     async def _gated(self, *request: Any, **named: Any) -> Any:
         """ccxt's `fetch`, the last step before the wire: behind ccxt's own queue, which goes on during a pause."""

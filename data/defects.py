@@ -4,7 +4,6 @@ Rows are never mended: those that cannot be trusted are moved to the lake's quar
 every other finding is only told.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from data.types import InstrumentKey
 
-Table = Literal["bars", "settlements"]
+Table = Literal["bars", "marks", "indices", "settlements"]
 Times = NDArray[np.int64]
 
 
@@ -113,22 +112,6 @@ def found(defect: Defect, key: InstrumentKey, table: Table, times: Times, detail
 def absent(defect: Defect, key: InstrumentKey, table: Table, span: tuple[int, int], rows: int, detail: str) -> Finding:
     """The finding that `rows` rows are not there in `span`, both ends included."""
     return Finding(defect, *key, table, *span, rows, detail, np.empty(0, dtype=np.int64))
-
-
-def reasons(findings: Sequence[Finding], key: InstrumentKey, table: Table, times: Times) -> NDArray[np.str_]:
-    """[n] why each row of `times` belongs into quarantine, defects joined by a comma; "" where it is trusted."""
-    why = np.full(len(times), "", dtype="<U160")
-    for one in findings:
-        if one.defect.quarantined and one.key == key and one.table == table:
-            rows = np.isin(times, one.times)
-            new = rows & (np.char.find(why, one.defect.value) < 0)
-            why[new] = np.char.add(np.where(why[new] == "", "", np.char.add(why[new], ",")), one.defect.value)
-    return why
-
-
-def quarantined(findings: Sequence[Finding], key: InstrumentKey, table: Table, times: Times) -> NDArray[np.bool_]:
-    """[n] which rows of `times` belong into quarantine; `reasons` says why."""
-    return reasons(findings, key, table, times) != ""
 
 
 def defect_table() -> str:

@@ -18,6 +18,7 @@ from data.fees import fees
 from data.profile import FeeTier, PriceKind, VenueProfile
 from data.quotes import FundingNow, OrderBook, Quote, depth
 from data.settings import VenueSettings
+from data.throttle import Budget
 from data.types import HOUR_MS, Bars, Instrument, Settlements
 from data.venues import venue_profile
 
@@ -70,6 +71,11 @@ class Venue:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._connection.close()
+
+    @property
+    def budget(self) -> Budget:
+        """What this process may ask of the venue; for its other clients."""
+        return self._connection.budget
 
     def slowed_down(self, seconds: float) -> int:
         """How often the venue asked to slow down within the last so many real seconds."""

@@ -185,6 +185,10 @@ class Lake:
         """The rows of a venue that were not believed: the columns of `table` and `reason`."""
         return self._quarantine.rows(table, venue)
 
+    def told_later(self, table: str, venue: str) -> Rows:
+        """The rows of a venue that came with other values than those stored for their time."""
+        return self._quarantine.told_later(table, venue)
+
     def set_aside(self, table: str, venue: str, symbol: str, times: NDArray[np.int64], reason: str) -> int:
         """Move stored rows into quarantine for `reason`; gives how many there were. They do not come back: the same
         row is rejected when it is collected again."""

@@ -45,6 +45,12 @@ class Quarantine:
                 order = [(name, "ascending") for name in ("symbol", "time", "reason")]
                 write_parquet(self._files, path, whole.sort_by(order).cast(schema))
 
+    def told_later(self, table: str, venue: str) -> dict[str, Series]:
+        """By symbol, in order of time, the values that came after others had been stored for their time."""
+        rows = self.rows(table, venue)
+        rows = rows.filter(pc.equal(rows["reason"], DIFFERS))
+        return {symbol: _split(table, rows, symbol)[0] for symbol in pc.unique(rows["symbol"]).to_pylist()}
+
     def recognised(self, table: str, venue: str, symbol: str, rows: Series) -> Reasons:
         """[n] why each row was not believed when it came before; empty for all others."""
         reasons = np.full(len(rows[0]), "", dtype=object)

@@ -1,4 +1,8 @@
-"""The gate before a venue: shut while the venue asks to slow down, so that no request of ours leaves meanwhile."""
+"""What a client may ask of a venue: a share of its limit, and nothing while the venue asks to slow down.
+
+All clients of a venue in a process have one `Budget`, as the venue counts requests by address. Each has a `Gate` of its
+own: a pause that was asked of reading the market must not keep an exit from being tried.
+"""
 
 import asyncio
 import re
@@ -7,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from data.errors import VenueThrottled
 
@@ -77,6 +82,26 @@ class Gate:
                 f"{self._venue} asks to slow down until {opens:%Y-%m-%d %H:%M:%S} UTC: try again after that, "
                 f"or wait for it with data.venues.{self._venue}.patience_s"
             )
+
+
+class Budget:
+    """ccxt's queue, which keeps within `budget_share` of the venue's limit. One event loop."""
+
+    def __init__(self, throttler: Any) -> None:
+        """`throttler` is that of the first client."""
+        self._throttler = throttler
+        self._ahead: set[asyncio.Future[None]] = set()
+
+    async def turn(self, cost: float | None, *, ahead: bool) -> None:
+        """Return when a request of this weight may go; those of an account go `ahead` of reads of the market, among
+        themselves in the order in which they came."""
+        future: asyncio.Future[None] = self._throttler(cost)
+        if ahead:
+            queue = self._throttler.queue
+            queue.insert(sum(one in self._ahead for one, _ in queue), queue.pop())
+            self._ahead.add(future)
+            future.add_done_callback(self._ahead.discard)
+        await future
 
 
 def pause_s(headers: Mapping[str, str], body: str) -> float | None:

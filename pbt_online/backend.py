@@ -54,6 +54,14 @@ def open_backend(settings: BackendSettings, initializer: Callable[[C], None], sh
         yield pool
 
 
+def room(settings: BackendSettings) -> int:
+    """How many workers the backend has processors for. ConfigurationError as `open_backend`."""
+    if settings.kind == "process":
+        return 1
+    with (_ray if settings.kind == "ray" else _processes)(settings, b"") as (_, processors):
+        return max(processors, 1)
+
+
 Places = tuple[Callable[[], Worker], int]
 """How to start a worker, and how many there is room for."""
 

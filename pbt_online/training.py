@@ -98,9 +98,18 @@ def model_zip(checkpoint: bytes, hyperparameters: Mapping[str, float], course: C
     return content.getvalue()
 
 
+def rollout_steps(learner: LearnerSettings, pairs: int) -> int:
+    """Steps of one rollout over all environments of a member, of a market of so many pairs; slices are whole ones."""
+    environments = _accounts(learner, pairs) * (pairs if learner.formulation == "pairs" else 1)
+    return max(1, learner.rollout // environments) * environments
+
+
+def _accounts(learner: LearnerSettings, pairs: int) -> int:
+    return max(1, learner.environments // (pairs if learner.formulation == "pairs" else 1))
+
+
 def _environment(course: Course, seed: int) -> FundingArbitrageVecEnv:
-    pairs = len(course.train.features.legs) if course.learner.formulation == "pairs" else 1
-    accounts = max(1, course.learner.environments // pairs)
+    accounts = _accounts(course.learner, len(course.train.features.legs))
     return FundingArbitrageVecEnv(course.train, accounts, seed=seed, scaler=course.scaler)
 
 

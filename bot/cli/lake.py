@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar, get_args
 
 from rich.box import SIMPLE
-from rich.table import Table
+from rich.table import Table as Shown
 
 from bot.cli.tables import print_json, show
 from bot.identity import Bounds
@@ -15,15 +17,17 @@ from bot.run_folder import lake_place
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import make_collector, open_world
-from data.checks import check_market
+from data.checks import check_again, check_market
 from data.collection import Collected
-from data.defects import Defect, Finding
+from data.defects import Defect, Finding, Table
 from data.errors import CorruptData, MissingData
 from data.fees import fees
 from data.lake import ALWAYS, Appended, Lake
 from data.recorded import recorded_market
-from data.types import HOUR_MS, Asset, Instrument
+from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
+from data.venue_collector import PRICE_TABLES
 
+Rows = TypeVar("Rows", Bars, Settlements)
 SHOWN = 40
 """So many findings are listed for people; --json gives all."""
 
@@ -34,7 +38,7 @@ def check_lake(settings: Settings, *, set_aside: bool, as_json: bool) -> None:
     lake = Lake(lake_place(settings))
     findings = _findings(lake, settings)
     moved = _set_aside(settings, lake, findings) if set_aside else 0
-    held = {f"{table} {venue}": lake.quarantined(table, venue) for table in ("bars", "settlements")
+    held = {f"{table} {venue}": lake.quarantined(table, venue) for table in (*PRICE_TABLES, "settlements")
             for venue in settings.data.venues}  # fmt: skip
     quarantine = {name: Counter(rows["reason"].to_pylist()) for name, rows in held.items() if len(rows)}
     untrusted = 0 if set_aside else sum(one.rows for one in findings if one.defect.quarantined)
@@ -107,7 +111,26 @@ def _instruments(lake: Lake, settings: Settings) -> tuple[Instrument, ...]:
 
 def _findings(lake: Lake, settings: Settings) -> list[Finding]:
     instruments = _instruments(lake, settings)
-    return check_market(instruments, lake.bars(instruments, *ALWAYS), lake.settlements(instruments, *ALWAYS))
+    candles: dict[Table, dict[InstrumentKey, Bars]] = {
+        table: lake.bars(instruments, *ALWAYS, table) for table in get_args(Table) if table in PRICE_TABLES
+    }
+    settled = lake.settlements(instruments, *ALWAYS)
+    derived: dict[Table, dict[InstrumentKey, Bars]] = {t: series for t, series in candles.items() if t != "bars"}
+    findings = check_market(instruments, candles["bars"], settled, derived=derived)
+    for table, series in candles.items():
+        findings += _contradicted(lake, table, series, Bars)
+    return findings + _contradicted(lake, "settlements", settled, Settlements)
+
+
+def _contradicted(lake: Lake, table: Table, stored: Mapping[InstrumentKey, Rows], kind: type[Rows]) -> list[Finding]:
+    """What the venues told of stored rows when they were asked again."""
+    later = {
+        (venue, symbol): kind(*columns)
+        for venue in sorted({venue for venue, _ in stored})
+        for symbol, columns in lake.told_later(table, venue).items()
+    }
+    both = sorted(stored.keys() & later.keys())
+    return [replace(one, table=table) for key in both for one in check_again(key, stored[key], later[key])]
 
 
 def _set_aside(settings: Settings, lake: Lake, findings: Sequence[Finding]) -> int:
@@ -142,8 +165,8 @@ def _as_json(one: Finding) -> dict[str, object]:
     }
 
 
-def _kinds(findings: Sequence[Finding]) -> Table:
-    table = Table(title=f"{len(findings)} findings", title_justify="left", box=SIMPLE)
+def _kinds(findings: Sequence[Finding]) -> Shown:
+    table = Shown(title=f"{len(findings)} findings", title_justify="left", box=SIMPLE)
     for heading in ("defect", "series", "rows", "what it is"):
         table.add_column(heading, justify="right" if heading in ("series", "rows") else "left")
     for defect in Defect:
@@ -154,11 +177,11 @@ def _kinds(findings: Sequence[Finding]) -> Table:
     return table
 
 
-def _list(findings: Sequence[Finding]) -> Table:
+def _list(findings: Sequence[Finding]) -> Shown:
     told = [one for one in findings if one.defect is not Defect.DEFAULT_RATE]  # every series has that
     worst = sorted(told, key=lambda one: (not one.defect.quarantined, -one.rows))
     more = f", the {SHOWN} weightiest (--json gives all)" if len(worst) > SHOWN else ""
-    table = Table(title=f"where{more}", title_justify="left", box=SIMPLE)
+    table = Shown(title=f"where{more}", title_justify="left", box=SIMPLE)
     for heading in ("series", "table", "first", "rows", "what was seen"):
         table.add_column(heading, justify="right" if heading == "rows" else "left")
     for one in worst[:SHOWN]:

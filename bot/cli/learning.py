@@ -30,6 +30,9 @@ def train(
     last: To = None,
     seed: Seed = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin with a new population.")] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Train next to nothing: say how long a cycle would take.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the population through cycles, each ended by the gate's verdict; goes on with one that was broken off."""
@@ -40,6 +43,11 @@ def train(
     from bot.cli.train import changed, train
 
     learning = changed(settings, size=population, timesteps=timesteps, perturbation_interval=interval, workers=workers)
+    if estimate:
+        from bot.cli.estimate import show_estimate
+
+        show_estimate(learning, options.bounds(), output, fresh=fresh, as_json=as_json)
+        return
     train(learning, options.bounds(), output, cycles=cycles, fresh=fresh, as_json=as_json)
 
 

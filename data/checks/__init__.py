@@ -5,6 +5,7 @@ whether its rows are kept out. All that is known is used, later rows too; what w
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from data.checks.aligned import Aligned, aligned, without
 from data.checks.candles import check_candles
@@ -17,7 +18,7 @@ from data.checks.shifts import check_shifts
 from data.checks.stamps import check_stamps, intervals_in_force
 from data.checks.units import check_units
 from data.checks.volumes import check_volumes
-from data.defects import Finding
+from data.defects import Defect, Finding, Table
 from data.types import Asset, Bars, Instrument, InstrumentKey, Settlements
 
 __all__ = ["check_again", "check_market"]
@@ -28,11 +29,13 @@ def check_market(
     bars: Mapping[InstrumentKey, Bars],
     settlements: Mapping[InstrumentKey, Settlements],
     caps: Mapping[InstrumentKey, float] | None = None,
+    derived: Mapping[Table, Mapping[InstrumentKey, Bars]] | None = None,
 ) -> list[Finding]:
     """Everything found in the series of `instruments`, ordered by venue, symbol, table, time and defect.
 
     Instruments of one asset are held against each other. Rows may be in any order. `caps` are the largest funding
-    rates a settlement, where they are known; other contracts are held to the largest of their venue.
+    rates a settlement, where they are known; other contracts are held to the largest of their venue. `derived` are
+    candles of mark and index prices, by table.
     """
     findings: list[Finding] = []
     candles: dict[InstrumentKey, Bars] = {}
@@ -51,6 +54,8 @@ def check_market(
                 funding[one.key] = settled
     findings += _across(instruments, candles) + _funding(instruments, funding, caps or {})
     findings += check_ends(candles, funding)
+    for table, series in (derived or {}).items():
+        findings += [replace(one, table=table) for one in _derived(instruments, series)]
     return sorted(findings, key=lambda one: (one.venue, one.symbol, one.table, one.first_ms, one.defect))
 
 
@@ -73,6 +78,25 @@ def _across(instruments: Sequence[Instrument], candles: Mapping[InstrumentKey, B
             told, sound = check_prices(without(asset, shifted))
             findings += shifted + told + check_volumes(sound)
     return findings + check_frozen(candles, assets)
+
+
+def _derived(instruments: Sequence[Instrument], series: Mapping[InstrumentKey, Bars]) -> list[Finding]:
+    """Prices that nobody trades at are looked at as candles are, but for what volumes tell."""
+    findings: list[Finding] = []
+    sound: dict[InstrumentKey, Bars] = {}
+    for one in instruments:
+        if one.key in series:
+            told, rows = check_rows(one.key, series[one.key])
+            candles = [each for each in check_candles(one.key, rows) if each.defect is not Defect.ZERO_VOLUME]
+            findings += told + candles
+            if len(rows):
+                sound[one.key] = rows
+    for members in _by_asset(instruments, sound).values():
+        if len(members) > 1:
+            asset = aligned({one.key: sound[one.key] for one in members})
+            shifted = check_shifts(asset)
+            findings += shifted + check_prices(without(asset, shifted))[0]
+    return findings + check_ends(sound, {})
 
 
 def _funding(

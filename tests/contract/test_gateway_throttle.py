@@ -9,11 +9,13 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
+from bot.execution.live.account import LiveAccount
 from data.errors import VenueThrottled
 from data.exchange import Venue
 from data.settings import VenueSettings
 from data.throttle import Gate, pause_s
 from tests.contract.loopback import listening, read_from
+from tests.fakes.scripted_venue import KEYS
 
 TIME = {"serverTime": 1_700_000_000_000}
 
@@ -144,6 +146,29 @@ def test_what_goes_first_does_not_stand_in_the_queue() -> None:
         return waiting, len(venue.came)
 
     assert (True, 13) == read_from("binance", venue.answer, behind, throttle=True, budget_share=0.5)
+
+
+def test_an_account_shares_the_budget_of_its_venue_and_goes_ahead_of_reads_of_the_market() -> None:
+    venue, begun = Strict(), time.monotonic()
+
+    async def both() -> tuple[int, int]:
+        async with listening(venue.answer) as url:
+            told = VenueSettings(base_url=url, throttle=True, budget_share=0.5)  # a request each 0.1 s
+            async with Venue("binance", told, timeout_s=5, concurrency=20) as client:
+                account = LiveAccount("binance", told, KEYS, timeout_s=5, budget=client.budget)
+                reads = [asyncio.create_task(client.time_ms()) for _ in range(10)]
+                while len(venue.came) < 2:
+                    await asyncio.sleep(0.005)
+                for _ in range(2):
+                    await account._client.fetch_time()
+                waiting = sum(not read.done() for read in reads)
+                await asyncio.gather(*reads)
+                await account._connection.close()
+                return waiting, len(venue.came)
+
+    waiting, came = asyncio.run(both())
+    assert (True, 12) == (waiting > 0, came)
+    assert venue.came[-1] - begun >= 11 * 0.1
 
 
 def test_a_short_pause_is_waited_for_and_a_long_one_is_not() -> None:

@@ -1,59 +1,29 @@
 """What every place that a lake can lie in must do: a folder, fsspec's memory, an S3 server on this machine."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import pytest
 
 from data.errors import ConfigurationError
 from data.files import Files, files_at
 from data.lake import Appended, Lake
 from tests.contract.test_lake_files import bars, stored
+from tests.fakes.object_store import object_store
 
 
 @pytest.fixture(scope="session")
-def object_store() -> Iterator[str]:
-    """A bucket of an S3 server; boto finds it through the environment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    told = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "nobody",
-        "AWS_SECRET_ACCESS_KEY": "nothing",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    before = dict(os.environ)
-    os.environ.update(told)
-    try:
-        deadline = time.monotonic() + 60
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert time.monotonic() < deadline and server.poll() is None, "the S3 server does not start"
-            time.sleep(0.1)
-        fsspec.filesystem("s3").mkdir("lakes")
-        yield "s3://lakes"
-    finally:
-        server.terminate()
-        server.wait()
-        os.environ.clear()
-        os.environ.update(before)
+def bucket() -> Iterator[str]:
+    with object_store() as url:
+        yield url
 
 
 @pytest.fixture(params=["folder", "memory", "s3"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     name = uuid.uuid4().hex
     if request.param == "s3":
-        return f"{request.getfixturevalue('object_store')}/{name}"
+        return f"{request.getfixturevalue('bucket')}/{name}"
     return str(tmp_path / "lake") if request.param == "folder" else f"memory://{name}"
 
 

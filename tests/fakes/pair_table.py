@@ -19,6 +19,7 @@ from backtest.tape import make_rules
 from bot.execution.live.executor import LiveExecutor, Places
 from bot.execution.live.settling import Settling
 from bot.execution_settings import ExecutionSettings
+from bot.ledger.database import Place
 from bot.ledger.executions import Stamp
 from bot.ledger.journal import Journal
 from bot.ledger.models import Run
@@ -75,16 +76,19 @@ class StubbornLedger(Ledger):
 
 
 class Table:
-    """Two scripted accounts, order books with 1000 at one price, a journal on disk."""
+    """Two scripted accounts, order books with 1000 at one price, a journal that outlives the process."""
 
-    def __init__(self, path: Path, *scripts: Sequence[Does], told: ExecutionSettings = QUICK) -> None:
+    def __init__(
+        self, folder: Path, *scripts: Sequence[Does], told: ExecutionSettings = QUICK, place: Place | None = None
+    ) -> None:
+        """The ledger lies at `place`; None: in a file of `folder`."""
         self.accounts = {
             leg.venue: ScriptedAccount(leg.venue, script=list(script))
             for leg, script in zip(LEGS, scripts or ((), ()), strict=True)
         }
         self.venues = {leg.venue: ShownBooks({leg.symbol: around(100.0, 1000.0)}) for leg in LEGS}
-        self.path, self.told = path / "ledger.sqlite", told
-        self.ledger = StubbornLedger(self.path)
+        self.folder, self.told = folder, told
+        self.ledger = StubbornLedger(place or Place.file(folder / "ledger.sqlite"))
         run = Run(
             world="w", profile="live", description="", episode="", champion="rule-1", capital=Decimal(10_000),
             from_ms=TICK, to_ms=None, state="running", instruments=instruments_to_json(LEGS),
@@ -93,7 +97,7 @@ class Table:
         self.executor = self.restarted()
 
     def restarted(self) -> LiveExecutor:
-        spare = SpareJournal(self.path.with_name("exits.journal"))
+        spare = SpareJournal(self.folder / "exits.journal")
         self.journal = Journal(self.ledger, self.run, LEGS, lambda: STAMP, spare)
         places = Places(self.venues, self.accounts, LEGS, Clock())  # type: ignore[arg-type]
         settling = Settling(self.accounts, LEGS, set(), TICK, 60)

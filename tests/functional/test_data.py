@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from data.lake import ALWAYS, Lake
+from data.types import Bars
 from tests.fakes.changing_market import write_changing_market
 from tests.functional.commands import bot, said, soak
 
@@ -43,6 +45,23 @@ def test_imported_files_are_the_lake_and_a_second_time_adds_nothing(tmp_path: Pa
     ours = funding.query("exchange == 'binance' and symbol == 'ETH/USDT:USDT'")
     assert ours["funding_rate"].tolist() == rows[2].tolist()
     assert ours["offset_ms"].tolist() == rows[1].tolist()
+
+
+def test_marks_are_looked_over_and_so_is_what_a_venue_told_later(tmp_path: Path, files: Path) -> None:
+    said(bot("data", "import", files, *options(tmp_path)))
+    lake, symbol = lake_of(tmp_path), "BTC/USDT:USDT"
+    rows = lake.rows("bars", "binance", *ALWAYS)[symbol]
+    lake.append_bars("binance", {symbol: Bars(*(np.delete(column, [3, 4]) for column in rows))}, "marks")
+    time, first, high, low, close, volume = (column[10:11] for column in rows)
+    later = Bars(time, first, 1.01 * high, low, close, 2 * volume)
+    assert 1 == lake.append_bars("binance", {symbol: later}).conflicting
+    lake.close()
+
+    found = bot("data", "check", *options(tmp_path))
+    mine = [one for one in json.loads(found.stdout)["findings"] if one["symbol"] == symbol]
+    told = {(one["defect"], one["table"], one["rows"]) for one in mine}
+    assert (4, True) == (found.returncode, {("gap", "marks", 2), ("unfinished", "bars", 1)} <= told), told
+    assert 1 == said(bot("data", "check", "--set-aside", *options(tmp_path)))["set_aside"]
 
 
 @soak

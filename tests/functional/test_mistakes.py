@@ -10,8 +10,9 @@ import pytest
 from bot.cli.main import main
 from data.errors import ConfigurationError
 from data.secrets import SECRETS
+from tests.fakes.bot_api import TOKEN, bot_api_server
 from tests.fakes.rehearsal import rehearsed
-from tests.functional.commands import bot, small_config
+from tests.functional.commands import bot, small_config, started
 
 
 def failure(*arguments: object) -> tuple[int, str]:
@@ -159,6 +160,54 @@ def test_a_database_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("this is not a database, and never was one" * 100)
     code, line = failure("run", "--paper", "--config", small_config(tmp_path), "--var", tmp_path, "--hours", 2)
     assert (5, True) == (code, "ledger" in line)
+
+
+def with_telegram(folder: Path, url: str, chats: list[int]) -> Path:
+    path = folder / "telegram.yaml"
+    path.write_text(f"telegram: {{enabled: true, chats: {chats}, api_url: '{url}'}}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("chats", "token", "says"),
+    [
+        ([], TOKEN, "nobody is listed in telegram.chats: add the id of your chat"),
+        ([11], "", "the token of the Telegram bot is missing: set TELEGRAM_BOT_TOKEN"),
+        ([11], "my token", "TELEGRAM_BOT_TOKEN is not of the form digits:letters"),
+        ([11], TOKEN.replace("0", "1"), "Telegram knows no bot of this token"),
+    ],
+)
+def test_a_telegram_that_cannot_be_spoken_to_by_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: Called, chats: list[int], token: str, says: str
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", token)
+    with bot_api_server(ann=11) as server:
+        config = with_telegram(tmp_path, server.url, chats)
+        code, out, line = called("telegram", "--config", config, "--var", tmp_path)
+    assert (2, 1, True) == (code, len(line.splitlines()), says in line), line
+    assert not token or token not in out + line
+
+
+def test_a_telegram_that_is_off(tmp_path: Path, called: Called) -> None:
+    code, _, line = called("telegram", "--config", small_config(tmp_path), "--var", tmp_path)
+    assert (2, True) == (code, "set telegram.enabled and telegram.chats" in line), line
+
+
+def test_a_chat_that_never_wrote_to_the_bot_is_named_and_the_others_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", TOKEN)
+    with bot_api_server(ann=11) as server:
+        config = with_telegram(tmp_path, server.url, [11, 12])
+        process = started("telegram", "--config", config, "--var", tmp_path)
+        try:
+            server.say(11, "/help")
+            server.heard(11, "/kill")
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=60)
+    assert 0 == process.returncode, said
+    assert ["chat 12 hears nothing"] == [line.split(" (")[0] for line in said.splitlines() if line.startswith("chat")]
 
 
 def test_help_names_every_command() -> None:

@@ -28,6 +28,7 @@ from data.credentials import Credentials
 from data.errors import ConfigurationError, OutcomeUnknown, VenueError, VenueRefused, VenueThrottled
 from data.readings import tradable
 from data.settings import VenueSettings
+from data.throttle import Budget
 from data.types import Instrument
 from data.venues import venue_profile
 
@@ -52,9 +53,13 @@ class LiveAccount:
         concurrency: int = 8,
         backoff_s: float = BACKOFF_S,
         loopback: bool = False,
+        budget: Budget | None = None,
     ) -> None:
-        """Nothing is sent yet. Raises ConfigurationError for a venue without a dialect and, with `loopback`, for any
-        address that is not on this machine."""
+        """Nothing is sent yet. `budget` is that of the venue's public data, if this process reads it too.
+
+        Raises ConfigurationError for a venue without a dialect and, with `loopback`, for any address that is not on
+        this machine.
+        """
         if name not in DIALECTS:
             raise ConfigurationError(f"no orders can be sent to {name} yet: choose from {', '.join(sorted(DIALECTS))}")
         self.name = name
@@ -66,6 +71,7 @@ class LiveAccount:
             concurrency=concurrency,
             backoff_s=backoff_s,
             credentials=credentials,
+            budget=budget,
         )
         self._client = self._connection.client
         if loopback:

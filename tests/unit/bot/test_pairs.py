@@ -1,6 +1,5 @@
 """Two legs at two venues that do as they are told: whatever happens, the legs end equal or people are told."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +12,11 @@ from bot.ledger.journal import Journal
 from bot.orders import Executed, Pending, Unfilled
 from tests.fakes.pair_table import LEGS, QUICK, STAMP, SilentBooks, Table
 from tests.fakes.scripted_account import Does
+from tests.unit.bot.conftest import Seated
 
 
-def test_both_legs_are_filled_with_the_fees_that_the_venues_took(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_both_legs_are_filled_with_the_fees_that_the_venues_took(seated: Seated) -> None:
+    table = seated()
     outcome = table.enter()
     assert isinstance(outcome, Executed)
     assert [(LONG, 30.0), (SHORT, -30.0)] == [(fill.leg, fill.quantity) for fill in outcome.fills]
@@ -25,8 +25,8 @@ def test_both_legs_are_filled_with_the_fees_that_the_venues_took(tmp_path: Path)
     assert () == outcome.remarks
 
 
-def test_every_order_is_written_as_unknown_before_it_is_sent(tmp_path: Path) -> None:
-    table, seen = Table(tmp_path), []
+def test_every_order_is_written_as_unknown_before_it_is_sent(seated: Seated) -> None:
+    table, seen = seated(), []
     for account in table.accounts.values():
         place = account.place
 
@@ -43,26 +43,26 @@ def test_every_order_is_written_as_unknown_before_it_is_sent(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("hangs", [LONG, SHORT])
 def test_an_order_whose_answer_never_comes_is_asked_for_meanwhile_and_its_leg_stands_alone_no_longer(
-    tmp_path: Path, hangs: int
+    seated: Seated, hangs: int
 ) -> None:
     scripts = [[Does.HANGS] if leg == hangs else [] for leg in (LONG, SHORT)]
-    table = Table(tmp_path, *scripts)
+    table = seated(*scripts)
     outcome = table.enter()
     assert isinstance(outcome, Executed)
     assert (30.0, -30.0) == table.held()
     assert outcome.naked < 3_000.0 * QUICK.leg_deadline_s
 
 
-def test_an_order_that_may_not_have_left_yet_is_not_taken_for_one_that_the_venue_never_had(tmp_path: Path) -> None:
-    table = Table(tmp_path, [Does.WAITS], [])
+def test_an_order_that_may_not_have_left_yet_is_not_taken_for_one_that_the_venue_never_had(seated: Seated) -> None:
+    table = seated([Does.WAITS], [])
     assert isinstance(table.enter(), Pending)
     ((_, outcome),) = table.recover(table.executor)
     assert isinstance(outcome, Unfilled)
     assert (0.0, 0.0) == table.held()
 
 
-def test_an_unwinding_whose_answer_never_comes_is_asked_for_meanwhile(tmp_path: Path) -> None:
-    table = Table(tmp_path, [Does.FILLS, Does.HANGS], [Does.REFUSES])
+def test_an_unwinding_whose_answer_never_comes_is_asked_for_meanwhile(seated: Seated) -> None:
+    table = seated([Does.FILLS, Does.HANGS], [Does.REFUSES])
     outcome = table.enter()
     assert isinstance(outcome, Executed)
     assert (0.0, 0.0) == table.held()
@@ -88,9 +88,9 @@ def test_an_unwinding_whose_answer_never_comes_is_asked_for_meanwhile(tmp_path: 
     ids=lambda told: "-".join(d.name for d in told) if isinstance(told, list) else "",
 )
 def test_an_entry_ends_with_equal_legs(
-    tmp_path: Path, first: list[Does], second: list[Does], held: tuple[float, float]
+    seated: Seated, first: list[Does], second: list[Does], held: tuple[float, float]
 ) -> None:
-    table = Table(tmp_path, first, second)
+    table = seated(first, second)
     outcome = table.enter()
     assert held == table.held() or abs(sum(table.held())) < 1.0
     ordered = {order.client_id for account in table.accounts.values() for order in account.sent}
@@ -103,8 +103,8 @@ def test_an_entry_ends_with_equal_legs(
         assert (0.0, 0.0) == table.held()
 
 
-def test_what_the_second_venue_does_not_take_is_sold_again_within_the_deadline(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_what_the_second_venue_does_not_take_is_sold_again_within_the_deadline(seated: Seated) -> None:
+    table = seated()
     table.accounts["hyperliquid"].down = True
     outcome = table.enter()
     assert isinstance(outcome, Pending), "the second order may still fill"
@@ -115,8 +115,8 @@ def test_what_the_second_venue_does_not_take_is_sold_again_within_the_deadline(t
     assert isinstance(table.enter(), Unfilled), "nothing is entered meanwhile"
 
 
-def test_a_second_leg_that_fills_late_is_taken_back_too(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_a_second_leg_that_fills_late_is_taken_back_too(seated: Seated) -> None:
+    table = seated()
     slow = table.accounts["hyperliquid"]
     slow.down = True
     table.enter()
@@ -131,8 +131,8 @@ def test_a_second_leg_that_fills_late_is_taken_back_too(tmp_path: Path) -> None:
     assert 0.5 * least < outcome.naked < 50 * least, "until the deadline, and while the late fill was closed"
 
 
-def test_while_neither_venue_answers_nothing_more_is_sent(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_while_neither_venue_answers_nothing_more_is_sent(seated: Seated) -> None:
+    table = seated()
     for account in table.accounts.values():
         account.down = True
     assert isinstance(table.enter(), Pending)
@@ -141,23 +141,23 @@ def test_while_neither_venue_answers_nothing_more_is_sent(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("second", [[], [Does.LOSES_ANSWER], [Does.HALF, Does.HALF], [Does.REFUSES]])
-def test_an_exit_closes_both_legs(tmp_path: Path, second: list[Does]) -> None:
-    table = Table(tmp_path, [], second)
+def test_an_exit_closes_both_legs(seated: Seated, second: list[Does]) -> None:
+    table = seated([], second)
     assert isinstance(table.leave(), Executed)
     assert abs(sum(table.held())) < 1.0
     assert all(order.reduce_only for account in table.accounts.values() for order in account.sent)
 
 
-def test_an_exit_does_not_begin_while_one_venue_cannot_show_its_book(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_an_exit_does_not_begin_while_one_venue_cannot_show_its_book(seated: Seated) -> None:
+    table = seated()
     table.venues["hyperliquid"] = SilentBooks()
     outcome = table.leave()
     assert Unfilled("hyperliquid does not answer") == outcome
     assert [] == table.accounts["binance"].sent
 
 
-def test_each_order_bears_who_decided_and_by_what(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_each_order_bears_who_decided_and_by_what(seated: Seated) -> None:
+    table = seated()
     table.enter()
     with table.ledger.connection() as connection:
         rows = connection.execute(text("select champion, model, configuration, code from orders")).all()
@@ -171,9 +171,9 @@ class Killed(BaseException):
 @pytest.mark.parametrize("after", range(1, 5))
 @pytest.mark.parametrize("sent", [False, True], ids=["before it is sent", "after it is sent"])
 def test_a_restart_finds_what_a_dead_process_sent_and_takes_back_what_stands_alone(
-    tmp_path: Path, after: int, sent: bool
+    seated: Seated, after: int, sent: bool
 ) -> None:
-    table, left = Table(tmp_path, [], [Does.HALF, Does.NOTHING, Does.NOTHING]), after
+    table, left = seated([], [Does.HALF, Does.NOTHING, Does.NOTHING]), after
     for account in table.accounts.values():
         place = account.place
 

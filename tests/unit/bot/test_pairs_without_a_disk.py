@@ -9,19 +9,20 @@ from bot.ledger.journal import Journal
 from bot.ledger.spare import SpareJournal
 from bot.orders import Executed
 from data.errors import StateError
-from tests.fakes.pair_table import LEGS, STAMP, TICK, Table
+from tests.fakes.pair_table import LEGS, STAMP, TICK
+from tests.unit.bot.conftest import Seated
 
 
-def test_nothing_is_entered_that_the_ledger_does_not_take(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_nothing_is_entered_that_the_ledger_does_not_take(seated: Seated) -> None:
+    table = seated()
     table.ledger.left = 0
     with pytest.raises(StateError):
         table.enter()
     assert [] == [order for account in table.accounts.values() for order in account.sent]
 
 
-def test_a_first_leg_is_taken_back_where_the_second_cannot_be_written(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_a_first_leg_is_taken_back_where_the_second_cannot_be_written(seated: Seated) -> None:
+    table = seated()
     table.ledger.left = 1
     outcome = table.enter()
     assert isinstance(outcome, Executed)
@@ -33,8 +34,8 @@ def test_a_first_leg_is_taken_back_where_the_second_cannot_be_written(tmp_path: 
     assert [30.0, -30.0] == [fill.quantity for fill in again.fills], "the unwind was kept elsewhere"
 
 
-def test_an_exit_waits_for_no_disk_and_the_next_process_knows_it(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_an_exit_waits_for_no_disk_and_the_next_process_knows_it(seated: Seated, tmp_path: Path) -> None:
+    table = seated()
     table.ledger.left = 0
     assert isinstance(table.leave(), Executed)
     assert (0.0, 0.0) == table.held()
@@ -46,8 +47,10 @@ def test_an_exit_waits_for_no_disk_and_the_next_process_knows_it(tmp_path: Path)
     assert [] == SpareJournal(tmp_path / "exits.journal").rows(), "it is in the ledger now"
 
 
-def test_an_outcome_that_the_ledger_did_not_take_waits_and_is_in_it_once_with_the_next_write(tmp_path: Path) -> None:
-    table = Table(tmp_path)
+def test_an_outcome_that_the_ledger_did_not_take_waits_and_is_in_it_once_with_the_next_write(
+    seated: Seated, tmp_path: Path
+) -> None:
+    table = seated()
     table.ledger.left = 0
     outcome = table.leave()
     assert isinstance(outcome, Executed)

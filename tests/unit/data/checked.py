@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.checks import check_market
 from data.defects import Defect, Finding
@@ -56,3 +57,9 @@ def times(factor: float, bars: Bars, rows: slice, names: tuple[str, ...] = PRICE
 
 def only(bars: Bars, kept: np.ndarray) -> Bars:
     return Bars(*(column[kept] for column in vars(bars).values()))
+
+
+def quarantined(findings: list[Finding], key: InstrumentKey, table: str, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """[n] which rows of `times` belong into quarantine."""
+    mine = [one.times for one in findings if one.defect.quarantined and (one.key, one.table) == (key, table)]
+    return np.isin(times, np.concatenate([*mine, times[:0]]))

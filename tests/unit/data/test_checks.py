@@ -158,3 +158,20 @@ def test_findings_are_in_order_and_the_rows_given_stay_as_they_were() -> None:
 
     assert sorted(findings, key=lambda one: (one.venue, one.symbol, one.table, one.first_ms, one.defect)) == findings
     assert all(np.array_equal(a, b) for a, b in zip(before, vars(wrong).values(), strict=True))
+
+
+# Marks and indices
+
+
+def test_marks_and_indices_are_looked_over_as_candles_are_but_for_volumes() -> None:
+    rows = walk()
+    silent = replace(rows, volume=np.zeros(len(rows)))
+    holed = only(silent, np.delete(np.arange(len(silent)), [5, 6]))
+    wrong = times(1.3, silent, slice(9, 10), ("close",))
+    derived = {"marks": {BINANCE.key: holed}, "indices": {BINANCE.key: wrong, OKX.key: silent}}
+    findings = check_market([BINANCE, OKX], {}, {}, derived=derived)  # type: ignore[arg-type]
+
+    assert ("marks", Defect.GAP, 2) in [(one.table, one.defect, one.rows) for one in findings]
+    assert {("indices", BINANCE.key)} == {(one.table, one.key) for one in findings if one.defect.quarantined}
+    assert Defect.ZERO_VOLUME not in {one.defect for one in findings}
+    assert {"marks", "indices"} == {one.table for one in findings}

@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from data.checks import check_again
-from data.defects import Defect, quarantined
+from data.defects import Defect
 from data.types import HOUR_MS, Bars
+from tests.unit.data.checked import quarantined
 from tests.unit.data.recordings import (
     BTC,
     CANDLES,

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from data.defects import Defect, quarantined
+from data.defects import Defect
 from data.types import HOUR_MS, InstrumentKey, Settlements
+from tests.unit.data.checked import quarantined
 from tests.unit.data.recordings import (
     BTC,
     FUNDING,
