@@ -1,11 +1,14 @@
 """What goes wrong while an order rests: fills in parts and at the last moment, refusals, lost answers, deaths."""
 
+import json
 import os
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from backtest.settlement import STOP_LOSS
 from bot.run_folder import latch_file
 from tests.faults.harness import PATIENCE_S, SEND, Stage, staged
 from tests.faults.lives import Life
@@ -174,23 +177,22 @@ def test_a_hedge_whose_answer_is_lost_is_found_and_never_sent_again(stage: Stage
     assert (orders + 1, 2) == (stage.orders(rested.other), len(rested.gained()))
 
 
-def test_an_order_that_is_refused_as_it_would_take_is_tried_again_at_the_next_touch(
+def test_an_order_that_is_refused_as_it_would_take_is_tried_again_when_it_is_repriced_next(
     stage: Stage, lives: list[Life]
 ) -> None:
-    if len(stage.held()) > 8:
-        close_all(stage, lives[-1])
-    for venue in stage.venues:
-        code, words = WOULD_TAKE[venue]
-        stage.happen(venue, "reject", code=code, words=words, orders=1)
-    before = len(stage.rows("select 1 from orders"))
-    stage.advance_to(stage.ticks() + 61 / 3600)
-    lives[-1].until(lambda: len(stage.rows("select 1 from orders")) > before, PATIENCE_S)
-    stage.minutes(1.1)
-    lives[-1].until(lambda: len(stage.rows("select 1 from orders")) > before + 1, PATIENCE_S)
-    assert "rejected" == stage.rows("select state from orders order by rowid")[before]["state"]
-    stage.minutes(10)
-    stage.caught_up(lives[-1])
-    check(stage)
+    rested = Rested(stage, lives[-1])
+    code, words = WOULD_TAKE[rested.venue]
+    stage.happen(rested.venue, "reject", code=code, words=words, orders=1)
+    stage.distort(rested.moved())
+    rested.on(60)
+    rested.until(lambda: not rested.resting())
+    rested.on(60)
+    rested.until(rested.replaced)
+    rested.fills()
+    stage.distort()
+    assert 2 == len(rested.gained())
+    states = [row["state"] for row in stage.rows("select state from orders order by rowid desc limit 4")]
+    assert ["rejected", "ended"] == states[2:]
 
 
 @pytest.mark.parametrize("percent", [0, 40, 100])
@@ -249,5 +251,17 @@ def test_a_stop_loss_does_not_wait_for_what_rests(stage: Stage, lives: list[Life
     rested.until(lambda: (venue, symbol) not in stage.held())
     stage.distort()
     rested.ends()
-    assert "stop_loss" in {row["reason"] for row in stage.rows("select reason from trades")}
+    told = stage.rows("select proposal from executions order by id desc limit 1")
+    assert STOP_LOSS == json.loads(told[0]["proposal"])["reason"]
     assert [] == rested.gained()
+
+
+def test_who_asks_the_bot_to_end_does_not_wait_for_a_fill(stage: Stage, lives: list[Life]) -> None:
+    rested = Rested(stage, lives[-1])
+    rested.hit(40)
+    lives[-1].send(signal.SIGTERM)
+    assert 0 == lives[-1].end(PATIENCE_S)
+    assert [] == rested.resting()
+    check(stage)
+    assert len(rested.gained()) in (0, 2)
+    lives.append(stage.begin())
