@@ -26,7 +26,7 @@ from tests.faults.lives import Life
 from tests.faults.market import BEGIN_MS, HOURS, PRICES, Ends, Gaps, Intervals, moment, write_market
 from tests.faults.served import HAND_SPEED, Served
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 SEND = {
     "binance": {"venue": "binance", "method": "POST", "request": "order"},
     "hyperliquid": {"venue": "hyperliquid", "method": "POST", "request": "exchange/order"},
