@@ -100,7 +100,8 @@ class Guard:
         its liquidation, have them rest no longer, and look then; what is wrong."""
         watched, books = self.watched, self.watched.trader.at_rest
         looks, troubles = await glance(watched.accounts)
-        if books is not None and watched.hurry is not None and self._presses(books, looks):
+        rests = books is not None and watched.trader.at_rest is books  # not if they came to an end meanwhile
+        if books is not None and rests and watched.hurry is not None and self._presses(books, looks):
             watched.hurry()
             async with watched.trader.alone() as tick:
                 troubles |= await self._look(tick)
