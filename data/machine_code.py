@@ -6,8 +6,10 @@ the compiled function in numba's calling convention: arrays as (no owner, no par
 shape, strides), tuples as their parts, numbers as they are. LLVM, through llvmlite, loads the file.
 
 A file's name holds a digest of the argument types, and one of all that the code depends on: every source file beside
-the function and beside what it calls, the processor, and the versions of Python, numpy, numba and llvmlite. So nothing
-stale is ever found. A file that cannot be written, or does not match its checksum, costs time and nothing else.
+the function and beside what it calls, the processor, and the versions of Python, numpy, numba and llvmlite. So a file
+made of other sources is never found; but numba, which is asked for the code then, looks only at the function's own file
+to tell whether its cache is stale (CONTRIBUTING.md). A file that cannot be written, or does not match its checksum,
+costs time and nothing else.
 """
 
 import ctypes
