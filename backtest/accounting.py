@@ -15,7 +15,7 @@ of the asset, rates as fractions.
 import numpy as np
 from numpy.typing import NDArray
 
-from data.compiled import compiled, record
+from data.compiled import as_python, compiled, record
 
 LONG, SHORT = 0, 1
 FUNDING, BASIS, FEES, SLIPPAGE, TRANSFERS = range(5)
@@ -319,6 +319,6 @@ def is_on(books: Books, slot: int, leg: int, venue: int) -> bool:
 def pnl_split(books: Books) -> dict[str, float]:
     """P&L of an account by cause, open positions included at their marks; sums to equity minus initial capital."""
     funding, basis, fees, slippage, transfers = (float(amount) for amount in books.pnl)
-    basis += sum(slot_unrealised_basis(books, slot) for slot in range(len(books.opened_at)))
+    basis += sum(float(as_python(slot_unrealised_basis)(books, slot)) for slot in range(len(books.opened_at)))
     split = {"funding": funding, "basis": basis, "fees": fees, "slippage": slippage, "transfers": transfers}
     return split | {"total": sum(split.values())}

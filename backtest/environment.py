@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from backtest.accounting import Books
 from backtest.policies import legal_actions
 from backtest.simulation import Simulation
-from backtest.tape import Tape
+from backtest.tape import Tape, whole
 from backtest.trades import Trade, closed_trades
 
 Observation = NDArray[np.float32]
@@ -91,11 +91,6 @@ def spaces_of(tape: Tape) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
         shape: tuple[int, ...] = (pairs, schema.size)
         return spaces.Box(-np.inf, np.inf, shape, np.float32), spaces.MultiDiscrete([schema.actions] * pairs)
     return spaces.Box(-np.inf, np.inf, (schema.size,), np.float32), spaces.Discrete(schema.actions)
-
-
-def whole(tape: Tape) -> tuple[int, int]:
-    """First and last row of an episode over the whole tape."""
-    return tape.first, len(tape.panel.ticks) - 1
 
 
 def random_window(tape: Tape, random: np.random.Generator) -> tuple[int, int]:

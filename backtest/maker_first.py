@@ -5,8 +5,6 @@ the margin of a position that is being left meanwhile, and the margin of every e
 """
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from backtest.accounting import LONG, SHORT, Books, clear_slot, fill
@@ -32,7 +30,7 @@ from backtest.simulated_venue import (
     tick_of,
     trade,
 )
-from data.compiled import compiled
+from data.compiled import compiled, style_of
 
 
 def trade_in_style(
@@ -44,9 +42,11 @@ def trade_in_style(
 
 
 # Not inlined: what numba inlines twice over loses the forced exits of `trade`.
-@overload(trade_in_style)
+@style_of(trade_in_style)
 def _trade_in_style(books, plan, row, frames, rules, closings):  # type: ignore[no-untyped-def] # as its answers are
     """Compiled code has only the style that its frames are for."""
+    from numba import types
+
     if isinstance(frames.types[Frames._fields.index("resting")], types.NoneType):
         return lambda books, plan, row, frames, rules, closings: trade(books, plan, row, frames, rules, closings)
     return lambda books, plan, row, frames, rules, closings: trade_resting(books, plan, row, frames, rules, closings)

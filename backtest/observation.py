@@ -4,16 +4,15 @@ Training, backtests, paper and live all come through here. Features of a tick ar
 tick by sums over fixed windows in a fixed order, so cutting the history behind or ahead of the window changes no bit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import LONG, SHORT, Books, slot_total
-from backtest.schema import EXPECTED_NET
 from backtest.settings import EnvironmentSettings
-from data.compiled import compiled, inlined
+from data.compiled import compiled, inlined, kernel
 from data.fees import fees
 from data.panel import Panel
 from data.settings import VenueSettings
@@ -128,16 +127,14 @@ def make_features(
         np.broadcast_to(_other_quote(panel, legs), expected.shape),
         np.zeros_like(expected),
     )
-    values = np.stack(columns, axis=-1)
-    values[np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO] = np.nan
     spot = np.array([instrument.spot for instrument in panel.instruments])
-    values[spot[short]] = np.nan  # a coin that is not owned cannot be sold
+    # Too far apart; and a coin that is not owned cannot be sold.
+    never = (np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO) | spot[short]
+    values, known = _together(columns, never)
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
-    known = np.isfinite(values).all(axis=-1)
-    order = _order(values, known)
+    order = _order(expected, known)
     ranked = _ranked(order, settings.max_opportunities)
-    values = values.astype(np.float32)
     return Features(
         values=values,
         known=known,
@@ -149,6 +146,18 @@ def make_features(
         legs=legs,
         pair_of=pair_of,
     )
+
+
+def _together(columns: Sequence[Matrix], never: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """[T, P, C] the columns [T, P] in single precision, missing where they are `never` shown; and whether all of a pair
+    are known. One by one: all of them in double precision are more than the memory near the processor holds."""
+    values = np.empty((*never.shape, len(columns)), dtype=np.float32)
+    known = np.ascontiguousarray(~never)
+    for number, column in enumerate(columns):
+        values[:, :, number] = column
+        known &= np.isfinite(column)
+    values[never] = np.nan
+    return values, known
 
 
 def whole_market(features: Features) -> Universes:
@@ -224,9 +233,9 @@ def _other_quote(panel: Panel, legs: NDArray[np.int64]) -> Matrix:
     return np.array([float(quotes[a] != quotes[b]) for a, b in legs])
 
 
-def _order(values: Matrix, known: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """[T, P] known pairs by expected net carry; ties go to the earlier pair."""
-    score = np.where(known, np.round(values[:, :, EXPECTED_NET], 9), -np.inf)
+def _order(expected: Matrix, known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """[T, P] known pairs by expected net carry [T, P]; ties go to the earlier pair."""
+    score = np.where(known, np.round(expected, 9), -np.inf)
     order = np.argsort(-score, axis=1, kind="stable")
     return np.where(np.take_along_axis(score, order, axis=1) > -np.inf, order, -1).astype(np.int64)
 
@@ -251,45 +260,79 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
     return seen.reshape(len(ranked), ranked.shape[1] * values.shape[2])
 
 
-@compiled
 def trailing_sum(values: Matrix, hours: int, rows: int) -> Matrix:
     """[rows, N] at each of the newest `rows` rows, the sum of the last `hours`; NaN before there are that many. Adds in
     time order for every row alike."""
+    sums, begin, whole = _window(values, hours, rows)
+    if whole:
+        _sum(values[begin - hours + 1 :], hours, sums[rows - whole :], _rows(1, hours + whole), _rows(1, whole))
+    return sums
+
+
+def trailing_mean_std(values: Matrix, hours: int, rows: int) -> tuple[Matrix, Matrix]:
+    """[rows, N] at each of the newest `rows` rows, mean and standard deviation of the last `hours` that are numbers;
+    NaN where too few are."""
+    means, begin, whole = _window(values, hours, rows)
+    deviations = means.copy()
+    if whole:
+        answers = means[rows - whole :], deviations[rows - whole :]
+        _mean_std(values[begin - hours + 1 :], hours, *answers, _rows(2, hours + whole), _rows(3, whole))
+    return means, deviations
+
+
+def _window(values: Matrix, hours: int, rows: int) -> tuple[Matrix, int, int]:
+    """Nothing but NaN for every row; the first row whose window is whole, and how many there are."""
     begin = max(hours - 1, len(values) - rows)
-    sums, whole = np.full((rows, values.shape[1]), np.nan), max(len(values) - begin, 0)
-    for n in range(values.shape[1]):
-        column, total = values[begin - hours + 1 :, n].copy(), np.zeros(whole)
+    return np.full((rows, values.shape[1]), np.nan), begin, max(len(values) - begin, 0)
+
+
+def _rows(count: int, length: int) -> Matrix:
+    """Room for sums, one column's at a time."""
+    return np.empty((count, length))
+
+
+@kernel
+def _sum(found: Matrix, hours: int, sums: Matrix, copied: Matrix, totals: Matrix) -> None:
+    column, total, whole = copied[0], totals[0], len(sums)
+    for n in range(found.shape[1]):
+        for row in range(len(found)):
+            column[row] = found[row, n]
+        total[:] = 0.0
         # Many rows side by side, as no running sum may be carried from one to the next.
         for hour in range(hours):
             for row in range(whole):
                 total[row] += column[row + hour]
-        sums[rows - whole :, n] = total
-    return sums
+        for row in range(whole):
+            sums[row, n] = total[row]
 
 
-@compiled
-def trailing_mean_std(values: Matrix, hours: int, rows: int) -> tuple[Matrix, Matrix]:
-    """[rows, N] at each of the newest `rows` rows, mean and standard deviation of the last `hours` that are numbers;
-    NaN where too few are."""
-    means, deviations = np.full((rows, values.shape[1]), np.nan), np.full((rows, values.shape[1]), np.nan)
-    begin = max(hours - 1, len(values) - rows)
-    whole = max(len(values) - begin, 0)
-    for n in range(values.shape[1]):
-        found = values[begin - hours + 1 :, n]
-        known = np.where(np.isnan(found), 0.0, 1.0)
-        column = np.where(known > 0, found, 0.0)
-        total, count, squares = np.zeros(whole), np.zeros(whole), np.zeros(whole)
+@kernel
+def _mean_std(
+    found: Matrix, hours: int, means: Matrix, deviations: Matrix, copied: Matrix, totals: Matrix
+) -> None:  # fmt: skip
+    column, known, total, count, squares, whole = copied[0], copied[1], totals[0], totals[1], totals[2], len(means)
+    for n in range(found.shape[1]):
+        for row in range(len(found)):
+            missing = np.isnan(found[row, n])
+            known[row] = 0.0 if missing else 1.0
+            column[row] = 0.0 if missing else found[row, n]
+        total[:] = 0.0
+        count[:] = 0.0
+        squares[:] = 0.0
         for hour in range(hours):
             for row in range(whole):
                 total[row] += column[row + hour]
                 count[row] += known[row + hour]
-        mean = np.where(count >= MIN_COVERAGE * hours, total / np.maximum(count, 1.0), np.nan)
+        for row in range(whole):
+            enough = count[row] >= MIN_COVERAGE * hours
+            total[row] = total[row] / max(count[row], 1.0) if enough else np.nan
         for hour in range(hours):
             for row in range(whole):
-                away = column[row + hour] - mean[row]
+                away = column[row + hour] - total[row]
                 squares[row] += known[row + hour] * away * away
-        means[rows - whole :, n], deviations[rows - whole :, n] = mean, np.sqrt(squares / np.maximum(count, 1.0))
-    return means, deviations
+        for row in range(whole):
+            means[row, n] = total[row]
+            deviations[row, n] = np.sqrt(squares[row] / max(count[row], 1.0))
 
 
 @compiled

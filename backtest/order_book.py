@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.rules import Rules, decimal_multiple
-from data.compiled import compiled, record
+from data.compiled import compiled, kernel, record
 from data.market import touch
 
 QUOTE = record(
@@ -50,7 +50,7 @@ def make_quotes(mids: NDArray[np.float64], half_spread_bps: Sequence[float], rul
     return quotes
 
 
-@compiled
+@kernel
 def _write_sizes(prices: NDArray[np.float64], sizes: NDArray[np.float64], rules: Rules) -> None:
     for row in range(prices.shape[0]):
         for column in range(prices.shape[1]):

@@ -67,6 +67,8 @@ class CarryRule:
 
     def decide(self, observations: Observations) -> Actions:
         """Exit the first slot whose carry has turned, else enter the best opportunity that pays, else hold."""
+        if len(observations) == 1 and self.schema.formulation == "ranked":
+            return np.array([self._decide_for_one(observations[0].tolist())])
         legal = legal_actions(self.schema, observations)
         if self.schema.formulation == "pairs":
             columns = _pair_columns(self.schema)
@@ -80,6 +82,23 @@ class CarryRule:
         actions = np.where(pays.any(axis=1), 1 + pays.argmax(axis=1), 0)
         exits = 1 + opportunities + turned.argmax(axis=1)
         return np.where(turned.any(axis=1), exits, actions).astype(np.int64)
+
+    def _decide_for_one(self, seen: list[float]) -> int:
+        """The same of one account's observation, in a fifth of the time that arrays take: a backtest of a year asks
+        thousands of times. As there, thresholds have single precision."""
+        columns, opportunities = _ranked_columns(self.schema), self.schema.opportunities
+        below, above = float(np.float32(self.leave_below)), float(np.float32(self.enter_above))
+        slots = zip(seen[columns.held_time], seen[columns.carry], strict=True)
+        for slot, (held_time, carry) in enumerate(slots):
+            if held_time > 0 and carry < below:
+                return 1 + opportunities + slot
+        if not seen[columns.free_slots][0] > 0:
+            return 0
+        ranks = zip(seen[columns.net], seen[columns.cost], seen[columns.held], strict=True)
+        for rank, (net, cost, held) in enumerate(ranks):
+            if net > above and cost > 0 and not held > 0:
+                return 1 + rank
+        return 0
 
 
 class RandomLegal:

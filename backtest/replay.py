@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backtest.accounting import Books
-from backtest.environment import whole
 from backtest.metrics import Metrics, measure
 from backtest.policies import Policy
 from backtest.simulation import Simulation
-from backtest.tape import Tape
+from backtest.tape import Tape, whole
 from backtest.trades import Trade, closed_trades
 from data.errors import ConfigurationError
 
@@ -55,16 +54,18 @@ def replay_all(tape: Tape, policies: Sequence[Policy]) -> list[Result]:
     rewards, steps = np.zeros(len(policies)), np.zeros(len(policies), dtype=np.int64)
     for b in range(len(policies)):
         simulation.begin(b, first, last)
-    while not simulation.done.all():
-        seen = simulation.observations
+    seen = [simulation.observations[b : b + 1] for b in range(len(policies))]
+    playing = ~simulation.done
+    while playing.any():
         for b, policy in enumerate(policies):
-            actions[b] = policy.decide(seen[b : b + 1])[0]
-        playing = ~simulation.done
+            actions[b] = policy.decide(seen[b])[0]
         simulation.step(actions)
-        rewards += np.where(playing, simulation.reward, 0.0)
+        np.add(rewards, simulation.reward, out=rewards, where=playing)
         steps += playing
-        for b in np.flatnonzero(playing & (simulation.closed > 0)).tolist():
-            trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
+        if simulation.closed.any():
+            for b in np.flatnonzero(playing & (simulation.closed > 0)).tolist():
+                trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
+        np.logical_not(simulation.done, out=playing)
     return [
         _result(policy.name, tape, simulation, b, trades[b], float(rewards[b]), int(steps[b]))
         for b, policy in enumerate(policies)

@@ -31,7 +31,7 @@ from backtest.simulated_venue import (
     write_plan,
 )
 from backtest.tape import Tape
-from data.compiled import Bound, compiled, inlined, record
+from data.compiled import compiled, inlined, kernel, record
 from data.types import HOUR_MS
 
 _PNL, _EXCESS, _RISK_ADJUSTED = range(len(REWARDS))
@@ -71,6 +71,10 @@ class Accounts(NamedTuple):
     """[B, P] the part of the reward that each pair earned, for actions by pair; [B, 0] otherwise."""
     curve: NDArray[np.float64]
     """[B, T] equity by row, where it is kept; [B, 0] otherwise."""
+    no_curve: NDArray[np.float64]
+    """[0, 0]: the shadow's is not kept."""
+    plan: NDArray[np.int64]
+    """[P] of the account that is being stepped."""
 
 
 class Terms(NamedTuple):
@@ -114,6 +118,8 @@ class Simulation:
             closings=np.zeros(accounts, dtype=closings_layout(-(-most // _CLOSINGS) * _CLOSINGS)),
             pair_reward=np.zeros((accounts, self._pairs if self._by_pair else 0)),
             curve=np.zeros((accounts, rows if keep_curve else 0)),
+            no_curve=np.zeros((0, 0)),
+            plan=np.zeros(self._pairs, dtype=np.int64),
         )
         self._terms = Terms(
             capital=settings.initial_capital,
@@ -129,9 +135,11 @@ class Simulation:
         self._seen = np.zeros((accounts, tape.schema.size * (self._pairs if self._by_pair else 1)), dtype=np.float32)
         universes = tape.universes
         features = universes.seen_in(tape.features)
-        self._bound = Bound(
-            (self.accounts, self._seen, tape.frames, features, universes.member, tape.rules, self._terms)
-        )
+        self._actions = np.zeros((accounts, self._pairs if self._by_pair else 1), dtype=np.int64)
+        self._looking = np.zeros(1, dtype=np.int64)
+        books_and_market = self.accounts, self._seen, tape.frames, features
+        self._step = _step.bound(*books_and_market, universes.member, tape.rules, self._terms, self._actions)
+        self._observe = _observe.bound(*books_and_market, self._terms, self._looking)
         progress = self.accounts.progress
         self.row, self.last, self.equity = progress["row"], progress["last"], progress["equity"]
         self.reward, self.done = progress["reward"], progress["done"]
@@ -165,7 +173,7 @@ class Simulation:
         self.closed[b] = 0
         if accounts.curve.size:
             accounts.curve[b, begun : row + 1] = self._terms.capital
-        _observe(self._bound, b)
+        self._look(b)
 
     def resume(self, b: int, row: int, books: Books) -> None:
         """Put account `b` where another simulation of the same market left it: `books`, settled at `row`. What follows
@@ -173,7 +181,7 @@ class Simulation:
         self.accounts.books[b : b + 1] = books
         self.accounts.progress[b] = (row, row, 0, equity(books), 0.0, True)
         self.closed[b] = 0
-        _observe(self._bound, b)
+        self._look(b)
 
     def hour(self, actions: NDArray[np.int64]) -> None:
         """As `step`, but for one hour, whatever the interval of decisions; between decisions, actions are zeros."""
@@ -184,13 +192,20 @@ class Simulation:
     def step(self, actions: NDArray[np.int64]) -> None:
         """One decision of every account, [B] or [B, P], and the hours until its next one. An account that is done
         stays as it is. Results are in `accounts` and `observations`."""
-        _step(self._bound, actions.reshape(self.count, -1))
+        self._actions[:] = actions.reshape(self.count, -1)
+        self._step()
+
+    def _look(self, b: int) -> None:
+        self._looking[0] = b
+        self._observe()
 
 
-@compiled
-def _step(bound: Bound, actions: NDArray[np.int64]) -> None:
-    accounts, seen, frames, features, member, rules, terms = bound.content
-    plan = np.zeros(len(frames.legs), dtype=np.int64)
+@kernel
+def _step(
+    accounts: Accounts, seen: NDArray[np.float32], frames: Frames, features: Features, member: NDArray[np.bool_],
+    rules: Rules, terms: Terms, actions: NDArray[np.int64],
+) -> None:  # fmt: skip
+    plan = accounts.plan
     for b in range(len(accounts.books)):
         progress = accounts.progress[b]
         if not progress.done:
@@ -325,7 +340,7 @@ def _rule_gain(
     trade_in_style(books, plan, row, frames, rules, closings)
     _hold(
         books, plan, row, accounts.progress[b].last, frames, rules, terms.decision_hours, closings,
-        np.zeros((0, 0)), b,
+        accounts.no_curve, b,
     )  # fmt: skip
     if terms.by_pair:
         _add_held(accounts.pair_reward, b, books, -1.0, frames.pair_of)
@@ -365,9 +380,12 @@ def write_rule_plan(
                 return
 
 
-@compiled
-def _observe(bound: Bound, b: int) -> None:
-    accounts, seen, frames, features, _, _, terms = bound.content
+@kernel
+def _observe(
+    accounts: Accounts, seen: NDArray[np.float32], frames: Frames, features: Features, terms: Terms,
+    looking: NDArray[np.int64],
+) -> None:  # fmt: skip
+    b = looking[0]
     _observe_one(seen, b, accounts.books[b], accounts.progress[b], frames, features, terms)
 
 

@@ -211,6 +211,11 @@ def tape_of_market(
     )  # fmt: skip
 
 
+def whole(tape: Tape) -> tuple[int, int]:
+    """First and last row of an episode over the whole tape."""
+    return tape.first, len(tape.panel.ticks) - 1
+
+
 def _delayed(market: Market, panel: Panel, after_ms: int) -> NDArray[np.float64]:
     """[T, N] mids so long after each tick, along the bars."""
     return np.array([[market.mid(i.key, int(tick) + after_ms) for i in panel.instruments] for tick in panel.ticks])

@@ -15,6 +15,7 @@ from backtest.history import History
 from backtest.look_ahead import refuse_look_ahead
 from backtest.policies import Policy
 from backtest.schema import Schema, schema_of, settings_for
+from backtest.spare_workers import SpareWorkers
 from backtest.tape import Tape
 from backtest.track import Track
 from backtest.walk_forward import Walk
@@ -81,13 +82,14 @@ async def walk_forward(settings: Settings, market: Market, window: Window, folde
     champion = registry.champion_at(schema_of(settings.environment), window.first_tick)
     first = registry.policy(champion, settings.environment, settings.seed)
     account = _Account(Walk(tapes(settings, history, window), first), champion.name, window.first_tick)
-    lessons = _Lessons(settings, history, window, folder, registry, account, watch)
-    succession = Succession(settings, lessons, registry, account, float(equity(account.books)))
     walk = account.walk
-    while not walk.over:
-        await succession.at(walk.tick)
-        walk.hour()
-        watch.walked(walk.tick, walk.worth)
+    with SpareWorkers() as spares:
+        lessons = _Lessons(settings, history, window, folder, registry, account, watch, spares)
+        succession = Succession(settings, lessons, registry, account, float(equity(account.books)))
+        while not walk.over:
+            await succession.at(walk.tick)
+            walk.hour()
+            watch.walked(walk.tick, walk.worth)
     return Walked(
         track=walk.track("product"),
         champions=tuple(account.champions),
@@ -158,6 +160,7 @@ class _Lessons:
         registry: Registry,
         account: _Account,
         watch: Watching,
+        spares: SpareWorkers,
     ) -> None:
         self._schedule = settings.learning.schedule
         self._history, self._window, self._folder = history, window, folder
@@ -169,6 +172,7 @@ class _Lessons:
             folder,
             registry,
             supersedes=True,
+            spares=spares,
         )
 
     async def at(self, tick: int, champion: str) -> Cycle | None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
+from backtest.spare_workers import SpareWorkers
 from backtest.worker_pool import Worker, WorkerPool
 from backtest.worker_process import WorkerProcess, one_thread, pack
 from data.errors import ConfigurationError
@@ -33,8 +34,11 @@ class Backend(Protocol):
 
 
 @contextmanager
-def open_backend(settings: BackendSettings, initializer: Callable[[C], None], shared: C) -> Iterator[Backend]:
-    """A backend whose workers have each called `initializer(shared)` once; `shared` travels once to each.
+def open_backend(
+    settings: BackendSettings, initializer: Callable[[C], None], shared: C, spares: SpareWorkers | None = None
+) -> Iterator[Backend]:
+    """A backend whose workers have each called `initializer(shared)` once; `shared` travels once to each. Worker
+    processes are taken from `spares`, and kept there for the next backend.
 
     Leaving the block, also by Ctrl-C, cancels work that has not begun and kills what has, and no worker is left behind.
     ConfigurationError if Ray is asked for and not installed or not reached.
@@ -44,9 +48,9 @@ def open_backend(settings: BackendSettings, initializer: Callable[[C], None], sh
             initializer(shared)
             yield executor
         return
-    places = _ray if settings.kind == "ray" else _processes
+    initial = pack(initializer, shared)
     with (
-        places(settings, pack(initializer, shared)) as (start, processors),
+        _ray(settings, initial) if settings.kind == "ray" else _processes(initial, spares) as (start, processors),
         WorkerPool(
             start, settings.workers or processors, retries=settings.retries, timeout_s=settings.timeout_s
         ) as pool,
@@ -67,9 +71,9 @@ Places = tuple[Callable[[], Worker], int]
 
 
 @contextmanager
-def _processes(settings: BackendSettings, initial: bytes) -> Iterator[Places]:
+def _processes(initial: bytes, spares: SpareWorkers | None) -> Iterator[Places]:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield partial(WorkerProcess, initial), allowed
+    yield partial(WorkerProcess if spares is None else spares.start, initial), allowed
 
 
 @contextmanager

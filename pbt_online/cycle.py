@@ -23,6 +23,7 @@ from backtest.replay import Result, replay
 from backtest.scaler import Scaler, fit_scaler
 from backtest.schema import schema_of, settings_for
 from backtest.settings import EnvironmentSettings
+from backtest.spare_workers import SpareWorkers
 from backtest.tape import Tape
 from backtest.windows import Window, latest_windows
 from backtest.worker_process import one_thread
@@ -59,6 +60,8 @@ class Learning:
     """The version that trades; None: the registry's champion."""
     supersedes: bool = False
     """Whether a cycle that was broken off under other settings or on older data is left behind; else StateError."""
+    spares: SpareWorkers | None = None
+    """Worker processes that one cycle leaves to the next."""
 
     @property
     def learner(self) -> EnvironmentSettings:
@@ -95,7 +98,7 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     watch.stage(f"cycle {cycle.number}: preparing what members learn from")
     course = course_of(learning, history, cycle)
     population = Population(memory, learning.settings.population, learning.seed)
-    with open_backend(learning.settings.backend, take_course, course) as backend:
+    with open_backend(learning.settings.backend, take_course, course, learning.spares) as backend:
         members = population.train(cycle.number, backend, watch.round)
     watch.stage(f"cycle {cycle.number}: the gate")
     chosen = _chosen(learning, members)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from backtest.environment import random_window, whole
+from backtest.environment import random_window
 from backtest.policies import legal_actions
 from backtest.scaler import Scaler
 from backtest.simulation import Simulation
-from backtest.tape import Tape
+from backtest.tape import Tape, whole
 
 
 class FundingArbitrageVecEnv(VecEnv):

@@ -1,5 +1,7 @@
 """`bot backtest` as a user runs it: policies, yardsticks, and what it says of mistakes."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +11,24 @@ from data.settings import utc_ms
 from tests.functional.commands import bot, recorded_market, said, small_config, soak
 
 COINS = "ADA,AVAX,BNB,BTC,DOGE,DOT,ETH,LTC,SOL,TON,TRX,XRP"
+HEAVY = ("numba", "scipy", "pandas", "torch", "gymnasium", "ccxt", "sqlalchemy", "aiohttp", "matplotlib")
+LOADED = f"""
+import sys
+from bot.cli.main import main
+sys.argv = ["bot", "backtest", "--hours", "24"]
+try:
+    main()
+finally:
+    print(*[name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+
+
+def test_a_backtest_of_what_was_compiled_before_loads_nothing_heavy() -> None:
+    """The first one may compile; where the machine code is kept, only what plays and reads is loaded."""
+    for _ in range(2):
+        ended = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=False)
+        assert 0 == ended.returncode, ended.stderr
+    assert [] == ended.stderr.splitlines()[-1].split()
 
 
 @soak
