@@ -11,7 +11,7 @@ from bot.web.service import serve
 
 
 def serve_web(settings: Settings) -> None:
-    """Until Ctrl-C or SIGTERM. Raises ConfigurationError where a token is missing, StateError for a port that is taken."""
+    """Until Ctrl-C or SIGTERM. Raises ConfigurationError for a missing token, StateError for a port that is taken."""
     start_logging(settings.var / "logs", "web")
     asyncio.run(_until_signal(settings))
 

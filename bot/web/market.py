@@ -41,7 +41,7 @@ class MarketReader:
         opportunities = tuple(_opportunity(rank, pair, panel, features, held) for rank, pair in enumerate(pairs, 1))
         columns = {int(column) for pair in pairs for column in features.legs[pair]}
         ours = {column for pair in held for column in pair}
-        settlements = [_settlement(panel, column, tick, held=column in ours) for column in columns | ours]
+        settlements = [next_settlement(panel, column, tick, held=column in ours) for column in columns | ours]
         known = [one for one in settlements if one is not None]
         return Market(
             opportunities=opportunities,
@@ -65,8 +65,8 @@ def _of(values: np.ndarray, name: str) -> float:
     return float(values[COLUMN[name]])
 
 
-def _settlement(panel: Panel, column: int, tick: int, *, held: bool) -> Settlement | None:
-    """None for what has not settled yet, or never does."""
+def next_settlement(panel: Panel, column: int, tick: int, *, held: bool) -> Settlement | None:
+    """Of a column of the panel, after `tick`; None for what has not settled yet, or never does."""
     instrument = panel.instruments[column]
     last, hours, rate = (float(matrix[-1, column]) for matrix in (panel.settled_at, panel.interval, panel.last_rate))
     if instrument.spot or math.isnan(last) or not hours > 0:
