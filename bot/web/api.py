@@ -37,6 +37,7 @@ DOORS: dict[int | str, dict[str, Any]] = {
     403: {"model": Problem, "description": "Asked for by another site, or under another name."},
 }
 CHANGES: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "Not text."},
     413: {"model": Problem, "description": "Too much at once."},
     415: {"model": Problem, "description": "Not JSON."},
 }

@@ -146,6 +146,14 @@ class Page:
         assert "exceptionDetails" not in told, told
         return told["result"].get("value")
 
+    async def press(self, key: str) -> None:
+        """A key, as a person does."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        await self.ask("Input.dispatchKeyEvent", type="keyDown", **told, **text)
+        await self.ask("Input.dispatchKeyEvent", type="keyUp", **told)
+
     async def eventually(self, expression: str, timeout_s: float = 60) -> Any:
         """The first true value of a JavaScript expression."""
         async with asyncio.timeout(timeout_s):
