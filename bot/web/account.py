@@ -28,8 +28,6 @@ class Seen:
     curve: Curve = field(default_factory=Curve)
     books: Books | None = None
     instruments: tuple[Instrument, ...] = ()
-    orders: dict[str, int] = field(default_factory=dict)
-    troubles: int = 0
 
     @property
     def mark(self) -> tuple[object, ...]:
@@ -68,8 +66,7 @@ def _account(ledger: Ledger, settings: Settings, begun: Seen, run: Run) -> Seen:
         PositionView(**{**asdict(one), "long": LegView(**asdict(one.long)), "short": LegView(**asdict(one.short))})
         for one in told.positions
     )
-    orders, troubles = _counts(ledger, run.id)
-    return Seen(run, saved[0], account, positions, _curve(ticks, curve), saved[1], begun.instruments, orders, troubles)
+    return Seen(run, saved[0], account, positions, _curve(ticks, curve), saved[1], begun.instruments)
 
 
 def _curve(ticks: np.ndarray, curve: np.ndarray) -> Curve:
@@ -78,8 +75,9 @@ def _curve(ticks: np.ndarray, curve: np.ndarray) -> Curve:
     )
 
 
-def _counts(ledger: Ledger, run_id: int) -> tuple[dict[str, int], int]:
-    """Orders by state, those of the venues where there are any, and events that tell of trouble."""
+def counts(ledger: Ledger, run_id: int) -> tuple[dict[str, int], int]:
+    """Orders by state, those of the venues where there are any, and events that tell of trouble: they change amid an
+    hour. Raises StateError."""
     with ledger.connection() as connection:
         orders: dict[str, int] = {}
         for row in (Intent, OrderRow):

@@ -142,16 +142,14 @@ def _add_reads(router: APIRouter, desk: Desk) -> None:
 
 def _add_controls(router: APIRouter, desk: Desk) -> None:
     @router.post("/api/pause", responses=NOTHING_YET | CHANGES)
-    def pause(body: PauseBody) -> LatchView:
+    async def pause(body: PauseBody) -> LatchView:
         """No entries from now on; positions are held, and closed as ever."""
-        desk.controls.pause(body.reason)
-        return desk.state().health.latch
+        return await asyncio.to_thread(desk.controls.pause, body.reason)
 
     @router.post("/api/resume", responses=NOTHING_YET | CHANGES)
-    def resume(body: ResumeBody) -> LatchView:
+    async def resume(body: ResumeBody) -> LatchView:
         """Allow entries again; after a kill only with the word."""
-        desk.controls.resume(confirmed=body.confirm == "resume")
-        return desk.state().health.latch
+        return await asyncio.to_thread(desk.controls.resume, confirmed=body.confirm == "resume")
 
     @router.post("/api/kill", status_code=202, responses=CHANGES)
     async def kill(body: KillBody) -> KillView:

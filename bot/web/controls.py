@@ -11,7 +11,8 @@ from bot.kill_switch import KillSwitch, Said
 from bot.latch import lift, strict
 from bot.run_folder import latch_file, latches
 from bot.settings import Settings
-from bot.web.models import KillView
+from bot.web.latch_view import latch_view
+from bot.web.models import KillView, LatchView
 from data.errors import StateError
 
 LAST_WORDS = 600
@@ -34,8 +35,8 @@ class Controls:
         if self._settings.profile == "live":
             self._switch.prepare()
 
-    def pause(self, reason: str) -> None:
-        """Hold entries back, on disk when it returns. Raises StateError where the disk refuses."""
+    def pause(self, reason: str) -> LatchView:
+        """Hold entries back, on disk when it returns; what holds. Raises StateError where the disk refuses."""
         try:
             self._settings.var.mkdir(parents=True, exist_ok=True)
             latch_file(self._settings).pause(f"{reason} (from the web page)")
@@ -44,9 +45,10 @@ class Controls:
                 f"not paused, the latch cannot be written ({error}): the kill switch stops the bot"
             ) from error
         LOG.info("entries are paused from the web page: %s", reason)
+        return latch_view(latches(self._settings).read())
 
-    def resume(self, *, confirmed: bool) -> str:
-        """Let entries go on; what held, in words. Raises StateError where more than a pause holds and it was not
+    def resume(self, *, confirmed: bool) -> LatchView:
+        """Let entries go on; what holds. Raises StateError where more than a pause holds and it was not
         `confirmed`, or the latch was set again meanwhile."""
         held = latches(self._settings).held()
         if strict(held) and not confirmed:
@@ -56,7 +58,7 @@ class Controls:
         except OSError as error:
             raise StateError(f"not lifted ({error}): mend the disk, then resume again") from error
         LOG.info("entries go on, from the web page; before: %s", before)
-        return before
+        return latch_view(latches(self._settings).read())
 
     def kill(self) -> KillView:
         """Pull the kill switch; what becomes of it is in `killed`."""

@@ -4,22 +4,24 @@ Used by the API, the page and the metrics. It only reads, in whatever thread ask
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from threading import Lock
 
 from bot.alerts import Kind
 from bot.instance import is_running
-from bot.latch import LatchState, latch_line
+from bot.latch import LatchState
 from bot.ledger.feed import ledger_feed
 from bot.ledger.schema import is_there
 from bot.ledger.store import Ledger
 from bot.opened_ledger import ledger_place, looked_at_ledger
 from bot.run_folder import latches
 from bot.settings import Settings
-from bot.web.account import Seen, look
+from bot.web.account import Seen, counts, look
+from bot.web.latch_view import latch_view
 from bot.web.learning import LearningReader
 from bot.web.market import MarketReader
-from bot.web.models import Alert, Health, KillView, LatchView, Learning, Market, State
+from bot.web.models import Alert, Health, KillView, Learning, Market, State
 from data.errors import FundingBotError, StateError
 
 FRESH_S = 1.0
@@ -41,6 +43,7 @@ class Reader:
         self._market_reader = MarketReader(settings)
         self._learning_reader = LearningReader(settings)
         self._looked_s = float("-inf")
+        """Below zero before the first time."""
         self._tick_seen_s = time.monotonic()
         self._seen = Seen()
         self._market = Market()
@@ -49,30 +52,29 @@ class Reader:
         self._alerts: tuple[Alert, ...] = ()
         self._newest = 0
         """Number of the newest event that was looked at."""
+        self._orders: dict[str, int] = {}
+        self._troubles = 0
         self._problems: list[str] = []
 
     @property
     def seen(self) -> Seen:
         """The ledger's account, looked at anew where that is due."""
-        with self._lock:
-            self._look()
-            return self._seen
+        self._look()
+        return self._seen
 
     @property
     def learning(self) -> Learning:
         """Population, verdicts, champions."""
-        with self._lock:
-            self._look()
-            return self._learning
+        self._look()
+        return self._learning
 
     def state(self, kill: KillView) -> State:
         """All the rest."""
-        with self._lock:
-            self._look()
-            return State(
-                account=self._seen.account, positions=self._seen.positions, market=self._market, alerts=self._alerts,
-                health=self._health(), kill=kill,
-            )  # fmt: skip
+        self._look()
+        return State(
+            account=self._seen.account, positions=self._seen.positions, market=self._market, alerts=self._alerts,
+            health=self._health(), kill=kill,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Let go of the ledger."""
@@ -80,17 +82,24 @@ class Reader:
             self._forget_ledger()
 
     def _look(self) -> None:
-        if time.monotonic() - self._looked_s < FRESH_S:
+        """One looks for all; whoever comes meanwhile is told what was known before, and waits for no database."""
+        if time.monotonic() - self._looked_s < FRESH_S or not self._lock.acquire(blocking=self._looked_s < 0):
             return
-        self._problems = []
+        try:
+            self._problems = [*self._looked_at_all()]
+            self._looked_s = time.monotonic()
+        finally:
+            self._lock.release()
+
+    def _looked_at_all(self) -> Iterator[str]:
+        """What could not be read: it hides nothing else."""
         for part in (self._look_at_ledger, self._look_at_learning, self._look_at_alerts):
             try:
                 part()
-            except FundingBotError as error:  # one that cannot be read hides none of the others
-                self._problems.append(str(error))
+            except FundingBotError as error:
+                yield str(error)
             except OSError as error:
-                self._problems.append(f"{error}: make room or mend the permissions")
-        self._looked_s = time.monotonic()
+                yield f"{error}: make room or mend the permissions"
 
     def _look_at_ledger(self) -> None:
         if self._ledger is None and not is_there(ledger_place(self._settings)):
@@ -104,6 +113,8 @@ class Reader:
         if seen.tick_ms != self._seen.tick_ms:
             self._tick_seen_s = time.monotonic()
         self._seen = seen
+        if seen.run is not None:
+            self._orders, self._troubles = counts(self._ledger, seen.run.id)
         if seen is not self._market_of:
             self._market = Market()
             if seen.books is not None and seen.tick_ms is not None:
@@ -139,11 +150,11 @@ class Reader:
             real_time=real,
             hours_since_last_tick=age,
             late=late,
-            latch=LatchView(state=latch.state.value, since=latch.since, reason=latch.reason, text=latch_line(latch)),
+            latch=latch_view(latch),
             training=running and newest is not None and not newest.judged,
             cycle=None if newest is None else newest.cycle,
-            orders=seen.orders,
-            troubles=seen.troubles,
+            orders=self._orders,
+            troubles=self._troubles,
             problems=tuple(self._problems),
         )
 

@@ -8,7 +8,7 @@ import pytest
 from bot.alerts import Kind
 from bot.ledger.store import Ledger
 from bot.settings import Settings
-from bot.web.account import Seen, look
+from bot.web.account import Seen, counts, look
 from tests.fakes.account_ledger import TICK, begun, happen
 from tests.fakes.ledger_places import DATABASES, ledger_place
 
@@ -28,7 +28,7 @@ def test_a_ledger_is_looked_at_again_only_where_something_happened(database: str
         happen(writing, run, 0, [(Kind.TROUBLE, "a venue failed"), (Kind.ENTERED, "in")])
         lived = look(reading, settings, started)
         assert lived.account is not None
-        assert (TICK, 1, 1) == (lived.account.tick_ms, len(lived.positions), lived.troubles)
+        assert (TICK, 1, ({}, 1)) == (lived.account.tick_ms, len(lived.positions), counts(reading, run.id))
         assert lived is look(reading, settings, lived)
         happen(writing, run, 1, [])
         assert look(reading, settings, lived).mark != lived.mark
