@@ -39,6 +39,9 @@ class Loaded:
 
     version: Version
     policy: Policy
+    schema_hash: str
+    """Made once: making it takes longer than deciding. The same goes for `size`."""
+    size: int
 
 
 class Champion:
@@ -63,7 +66,8 @@ class Champion:
         if name is None or (self._loaded is not None and self._loaded.version.name == name):
             return
         version = self._registry.version(name)
-        self._loaded = Loaded(version, self._registry.policy(version, self._settings.environment, self._settings.seed))
+        policy = self._registry.policy(version, self._settings.environment, self._settings.seed)
+        self._loaded = Loaded(version, policy, policy.schema.hash, policy.schema.size)
 
     def view(self) -> PolicyView:
         """Who decides. Raises StateError."""
@@ -78,7 +82,7 @@ class Champion:
     def on_observation(self, request: PredictRequest) -> Prediction:
         """The answer to an observation. Raises NotUnderstood where it is not of the champion's schema."""
         loaded = self.loaded
-        return _answer(loaded, _checked(request, loaded.policy.schema))
+        return _answer(loaded, _checked(request, loaded))
 
     def on_snapshot(self, snapshot: Snapshot, seen: Seen) -> Prediction:
         """The answer to a market. Raises NotUnderstood for one that cannot be true, StateError before the first run."""
@@ -99,19 +103,20 @@ class Champion:
         return new_books(len(self._settings.data.venues), environment.max_positions, environment.initial_capital)
 
 
-def _checked(request: PredictRequest, schema: Schema) -> Observations:
+def _checked(request: PredictRequest, loaded: Loaded) -> Observations:
     """[1, O], or by pair [1, P, F]."""
-    if request.schema_hash != schema.hash:
+    schema_hash, size = loaded.schema_hash, loaded.size
+    if request.schema_hash != schema_hash:
         raise NotUnderstood(
             "schema_hash",
-            f"made for schema {request.schema_hash}, the champion's is {schema.hash}: GET /api/policy tells its "
+            f"made for schema {request.schema_hash}, the champion's is {schema_hash}: GET /api/policy tells its "
             "features, docs/observation.md what they are",
         )
-    by_pair = schema.formulation == "pairs"
+    by_pair = loaded.policy.schema.formulation == "pairs"
     rows = request.observation or []
     vectors = [row for row in rows if isinstance(row, list)] if by_pair else [rows]
-    if (by_pair and len(vectors) != len(rows)) or any(len(one) != schema.size for one in vectors):
-        what = f"a list of vectors of {schema.size} numbers, one for each pair" if by_pair else f"{schema.size} numbers"
+    if (by_pair and len(vectors) != len(rows)) or any(len(one) != size for one in vectors):
+        what = f"a list of vectors of {size} numbers, one for each pair" if by_pair else f"{size} numbers"
         raise NotUnderstood("observation", f"the champion's schema wants {what}: GET /api/policy names each")
     with np.errstate(over="ignore"):
         observations = np.array([vectors] if by_pair else vectors, dtype=np.float32)
@@ -130,7 +135,7 @@ def _answer(
     single = schema.formulation != "pairs"
     return Prediction(
         champion=loaded.version.name,
-        schema_hash=schema.hash,
+        schema_hash=loaded.schema_hash,
         action=actions[0] if single else actions,
         meaning=meanings[0] if single else meanings,
         probabilities=chances,
