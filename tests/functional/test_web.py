@@ -6,6 +6,8 @@ import os
 import signal
 import sqlite3
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,8 +30,10 @@ from bot.run_folder import lake_place
 from bot.settings import load_settings
 from data.lake import Lake
 from data.types import HOUR_MS
+from tests.fakes.rehearsal import LONG, SHORT, rehearsed
 from tests.functional.browser import Page, browsing, chromium
 from tests.functional.commands import bot, eventually, newest_tick, said, small_config, soak, started
+from tests.functional.test_bot_kill import HOLD
 
 FROM, HOURS = "2025-01-17T12:00", 8
 """The rule enters a pair after four hours."""
@@ -250,6 +254,27 @@ def test_a_host_that_others_reach_is_refused_without_a_token(tmp_path: Path, mon
     monkeypatch.delenv("BOT_WEB_TOKEN", raising=False)
     told = bot("web", "--var", tmp_path, "--host", "0.0.0.0", "--port", 0)
     assert (2, True) == (told.returncode, "needs a token: set BOT_WEB_TOKEN" in told.stderr)
+
+
+@soak
+def test_a_kill_from_the_page_closes_what_lies_at_the_venues_though_the_trader_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rehearsed(tmp_path, monkeypatch, speed=1.0) as rehearsal, web(rehearsal.config, rehearsal.var) as url:
+        trader = subprocess.Popen([sys.executable, "-c", HOLD, rehearsal.var], stdout=subprocess.PIPE, text=True)
+        assert trader.stdout is not None
+        assert "held\n" == trader.stdout.readline()
+        trader.send_signal(signal.SIGSTOP)
+        rehearsal.trade(LONG, 40)
+        rehearsal.trade(SHORT, -40)
+        assert 202 == httpx.post(f"{url}/api/kill", json={"confirm": "kill"}, timeout=60).status_code
+        eventually(lambda: asked(f"{url}/api/kill").json()["state"] == "done", 120)
+        told = asked(f"{url}/api/kill").json()
+        assert (True, {}) == (told["complete"], rehearsal.held())
+        assert "killed: everything is flat" == told["lines"][0]
+        assert -signal.SIGKILL == trader.wait(5)
+        trader.stdout.close()
+        assert LatchState.KILLED is LatchFile(rehearsal.var / LATCH).read().state
 
 
 @soak
