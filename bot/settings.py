@@ -16,6 +16,7 @@ from bot.mistakes import disagreement, mistakes_of
 from bot.risk_settings import RiskSettings
 from bot.service_settings import ServiceSettings
 from bot.telegram_settings import TelegramSettings
+from bot.web_settings import WebSettings
 from bot.yaml_text import Mistake, NotYaml, read_yaml
 from data.errors import ConfigurationError
 from data.fees import fees
@@ -56,6 +57,9 @@ class Settings(Frozen):
         description="The population, what it is judged by, when it trains; docs/pbt.md, docs/gate.md.",
     )
     telegram: TelegramSettings = Field(default_factory=TelegramSettings, description="Commands and alerts by Telegram.")
+    web: WebSettings = Field(
+        default_factory=WebSettings, description="A page in the browser, its API and its metrics; docs/web.md."
+    )
     service: ServiceSettings = Field(
         default_factory=ServiceSettings,
         description="How a bot is kept running that nobody sits before; docs/service.md.",

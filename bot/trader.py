@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from backtest.accounting import OPEN, Books, equity
 from backtest.events import Closing, SlotCleared, apply
-from backtest.observation import Features, make_features, observe
+from backtest.observation import Features, make_features
 from backtest.policies import Policy
 from backtest.rules import Rules
 from backtest.schema import settings_for
@@ -23,6 +23,7 @@ from backtest.settlement import KILLED, POLICY, REASONS, mark_forced_exits
 from backtest.simulated_venue import FLAT, IN, KEEP, pair_held, write_plan
 from bot.alerts import Event, Kind
 from bot.bookkeeper import Bookkeeper
+from bot.decision import decide, shown
 from bot.execution.mending import Share
 from bot.execution.port import Executor, SideBySide
 from bot.hourly import Hourly
@@ -330,11 +331,8 @@ class Trader:
 
     def _decide(self, plan: NDArray[np.int64], books: Books, features: Features, record: TickRecord) -> None:
         """Ask the policy, and write what it wants into `plan` [P]."""
-        schema, by_pair = self._policy.schema, self._policy.schema.formulation == "pairs"
-        seen = np.empty((1, schema.size * (len(plan) if by_pair else 1)), dtype=np.float32)
-        newest = len(features.values) - 1
-        observe(seen, books, features, newest, record.tick, self._account.capital, by_pair)
-        actions = self._policy.decide(seen.reshape(1, len(plan), -1) if by_pair else seen).reshape(1, -1)
+        by_pair, newest = self._policy.schema.formulation == "pairs", len(features.values) - 1
+        actions = decide(self._policy, shown(self._policy.schema, books, features, record.tick, self._account.capital))
         if senseless := int(((actions < 0) | (actions >= self._policy.schema.actions)).sum()):
             text = f"{self.champion} answered with what is no action ({senseless} of {actions.size} times)"
             told = self._troubles.meet(f"actions of {self.champion}", text, record.tick)

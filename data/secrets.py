@@ -15,11 +15,13 @@ from data.errors import ConfigurationError
 SERVICE = "funding-bot"
 """The name under which the keyring holds them."""
 TELEGRAM_TOKEN = "TELEGRAM_BOT_TOKEN"
+WEB_TOKEN = "BOT_WEB_TOKEN"
 LEDGER_URL = "BOT_LEDGER_URL"
 """Where the ledger is, which may hold a password: of the environment alone, as a bot that needs no secret must not wait
 for a keyring that is locked."""
 SECRETS: Mapping[str, str] = {variable: venue for venue, parts in VARIABLES.items() for variable in parts.values()} | {
     TELEGRAM_TOKEN: "telegram",
+    WEB_TOKEN: "web",
 }
 """Every name that a secret may have -> who wants it."""
 Origin = Literal["environment", "keyring"]

@@ -16,6 +16,7 @@ from bot.settings_schema import schema_text
 from bot.settings_yaml import to_yaml
 from bot.telegram.commands import MEANINGS
 from bot.telegram_settings import LoudnessSettings, TelegramSettings
+from bot.web_settings import WebSettings
 from data.defects import defect_table
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,7 @@ def generated() -> dict[str, str]:
         "docs/observation.md": _observation(),
         "docs/risk.md": _risk(),
         "docs/telegram.md": _with_tables("docs/telegram.md", _telegram()),
+        "docs/web.md": _with_tables("docs/web.md", {"bot/web_settings.py": _web()}),
     }
 
 
@@ -118,6 +120,14 @@ def _telegram() -> dict[str, str]:
         "bot/telegram_settings.py, LoudnessSettings": f"| `telegram.loudness.` | {head}{loudness}",
         "bot/telegram_settings.py": f"| `telegram.` | {head}{settings}",
     }
+
+
+def _web() -> str:
+    rows = "".join(
+        f"| `{name}` | {_shown(field.default)} | {field.description} |\n"
+        for name, field in WebSettings.model_fields.items()
+    )
+    return f"| `web.` | default | |\n|---|---|---|\n{rows}"
 
 
 def _shown(value: object) -> str:

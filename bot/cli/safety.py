@@ -63,6 +63,21 @@ def telegram(config: Config = None, var: Var = None) -> None:
 
 
 @safety_app.command()
+def web(
+    config: Config = None,
+    var: Var = None,
+    host: Annotated[str | None, typer.Option("--host", help="Where it listens; others need BOT_WEB_TOKEN.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port; 0: any free one.")] = None,
+) -> None:
+    """Show the bot in a browser, with a JSON API, predictions and metrics, apart from the trader, until Ctrl-C."""
+    settings = Options(config=config, var=var).settings()
+    told = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    from bot.cli.web import serve_web
+
+    serve_web(settings.model_copy(update={"web": settings.web.model_copy(update=told)}))
+
+
+@safety_app.command()
 def doctor(config: Config = None, var: Var = None, as_json: AsJson = False) -> None:
     """Look at everything that must hold before trading; live trading begins only within an hour of a clean result."""
     settings = Options(config=config, var=var).settings()

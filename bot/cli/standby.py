@@ -1,4 +1,4 @@
-"""The kill switch, loaded and waiting: `python -m bot.cli.standby`, which `bot.telegram.kill` starts long beforehand.
+"""The kill switch, loaded and waiting: `python -m bot.cli.standby`, which `bot.kill_switch` starts long beforehand.
 
 What is to be done comes by its standard input, as JSON: settings, reason, grace_s, deadline_s. Input that ends before
 that means that nobody needs it any more: it ends, and nothing was done. What came of it is printed as by `bot kill`.

@@ -2,6 +2,7 @@
 
     supervisor ── trader (bot.trader_process) ── training cycle (bot.cycle_process)
                ├─ collector (bot.collector_process)
+               ├─ web page (bot.web_process)
                └─ in its own event loop: Telegram, health, systemd's watchdog
 
 It loads neither torch nor ccxt nor numba, so that it stands at once and cannot hang with them.
@@ -80,6 +81,8 @@ class Service:
         keepers = [Keeper("trader", self._start_trader, settings.service, self._killed, REFUSED)]
         if settings.service.collect and settings.profile != "sandbox":
             keepers.append(Keeper("collector", self._start_collector, settings.service))
+        if settings.web.enabled:
+            keepers.append(Keeper("web", self._start_web, settings.service))
         self._keepers = {keeper.name: keeper for keeper in keepers}
         latches = Latches((self._latch, LatchFile(settings.var / HALT)))
         self._condition = Condition(self._keepers, latches, settings.service.hang_s)
@@ -106,9 +109,9 @@ class Service:
         return ExitCode.INTERRUPTED if self._now.is_set() else code
 
     async def _keep(self, keeper: Keeper) -> int:
-        """The trader at once, others once it is up: what it lacks at its beginning it asks for alone."""
+        """At once, but the collector once the trader is up: what that lacks at its beginning it asks for alone."""
         trader = self._keepers["trader"]
-        while keeper is not trader and trader.state is not State.UP:
+        while keeper.name == "collector" and trader.state is not State.UP:
             if keeper.ending:
                 return 0
             await asyncio.sleep(LOOK_S)
@@ -160,6 +163,10 @@ class Service:
         """Without the keys of accounts and of the ledger: it has no use for them."""
         job = {"settings": collector_settings(self._settings).model_dump(mode="json")}
         return await self._start("collector", job, (*SECRETS, LEDGER_URL, "PGPASSWORD"))
+
+    async def _start_web(self) -> Child:
+        """With every key: the kill switch that it starts needs them."""
+        return await self._start("web", {"settings": self._settings.model_dump(mode="json")}, ())
 
     async def _start(self, name: str, job: dict[str, Any], without: tuple[str, ...]) -> Child:
         child = Child(name, self._settings.var / "logs" / f"{name}.out")

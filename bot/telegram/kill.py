@@ -1,82 +1,41 @@
-"""`/kill`: the kill switch as a process of its own, as `bot kill` is, and what became of it. Used by `service`.
+"""`/kill`: the kill switch, and what became of it, in words for a chat. Used by `service`."""
 
-The process is started beforehand and waits, so that nothing has to be loaded, and no disk read, when it is needed.
-"""
-
-import asyncio
 import json
 import logging
-import subprocess
-import sys
-from contextlib import suppress
 from html import escape
-from threading import Thread
 from typing import Any
 
 from bot.alerts import TELEGRAM
+from bot.kill_switch import KillSwitch
 from bot.settings import Settings
 
 LOG = logging.getLogger(TELEGRAM)
-
-COMMAND = (sys.executable, "-P", "-m", "bot.cli.standby")
 LAST_WORDS = 600
 
 
-class KillSwitch:
-    """One standby at a time. Once it is pulled it goes on whatever becomes of this process: it belongs to a session of
-    its own, no event loop knows it, and what it has to know it was told."""
+class Kill:
+    """The kill switch of these settings, held ready."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._standby: subprocess.Popen[bytes] | None = None
+        self._told = settings.telegram
+        self._switch = KillSwitch(settings, LOG)
 
     def prepare(self) -> None:
         """Have a process wait, if none does."""
-        if self._standby is not None and self._standby.poll() is None:
-            return
-        try:
-            self._standby = _started()
-        except OSError as error:
-            LOG.warning("no kill switch can be held ready (%s): it is started when it is needed", error)
+        self._switch.prepare()
 
     async def pull(self, who: str) -> str:
         """Run it to its end; what became of it, as HTML."""
-        self.prepare()
-        process, self._standby = self._standby, None
-        if process is None:
+        said = await self._switch.pull(
+            f"/kill of {who} by Telegram", grace_s=self._told.kill_grace_s, deadline_s=self._told.kill_deadline_s
+        )
+        if said is None:
             return "🔴 <b>the kill switch could not be started</b>: run <code>bot kill</code> on the machine"
-        told = self._settings.telegram
-        order = {
-            "settings": self._settings.model_dump(mode="json"), "reason": f"/kill of {who} by Telegram",
-            "grace_s": told.kill_grace_s, "deadline_s": told.kill_deadline_s,
-        }  # fmt: skip
-        return outcome(*await _ended(process, json.dumps(order).encode()))
+        return outcome(said.out, said.err)
 
     def close(self) -> None:
         """End the one that waits; not one that was pulled."""
-        if self._standby is not None:
-            self._standby.kill()
-            self._standby.communicate()
-            self._standby = None
-
-
-def _started() -> subprocess.Popen[bytes]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
-
-
-async def _ended(process: subprocess.Popen[bytes], told: bytes) -> tuple[bytes, bytes]:
-    """What the process said, once it has ended. Its thread keeps nobody from ending before it."""
-    loop = asyncio.get_running_loop()
-    said: asyncio.Future[tuple[bytes, bytes]] = loop.create_future()
-
-    def wait() -> None:
-        words = process.communicate(told)
-        with suppress(RuntimeError):  # nobody listens any more
-            loop.call_soon_threadsafe(lambda: None if said.done() else said.set_result(words))
-
-    Thread(target=wait, name="kill", daemon=True).start()
-    return await said
+        self._switch.close()
 
 
 def outcome(out: bytes, err: bytes) -> str:

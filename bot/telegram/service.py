@@ -20,7 +20,7 @@ from bot.telegram.api import BotApi, Message, bot_api
 from bot.telegram.commands import Command, Request
 from bot.telegram.controls import helped, pause, resume
 from bot.telegram.inbox import Inbox
-from bot.telegram.kill import KillSwitch
+from bot.telegram.kill import Kill
 from bot.telegram.outbox import Outbox
 from bot.telegram.reader import Reader
 from bot.telegram.token import read_token
@@ -45,7 +45,7 @@ class Telegram:
         self._settings = settings
         self._outbox = Outbox(api, told.queue)
         self._reader = Reader(settings)
-        self._switch = KillSwitch(settings)
+        self._switch = Kill(settings)
         self._questions: asyncio.Queue[Request] = asyncio.Queue(QUESTIONS)
         self._kill: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()

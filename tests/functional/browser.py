@@ -46,29 +46,28 @@ def opened(path: Path, *, width: int, dark: bool, profile: Path) -> Seen:
 
 
 async def _opened(path: Path, width: int, dark: bool, profile: Path) -> Seen:
-    seen = Seen()
+    async with browsing(profile) as page:
+        await page.look(width, dark=dark)
+        await page.go(path.as_uri())
+        return await page.photographed()
+
+
+@asynccontextmanager
+async def browsing(profile: Path) -> AsyncIterator["Page"]:
+    """A tab of a browser that is ended with the block."""
     async with (
         _browser(profile) as url,
         aiohttp.ClientSession() as session,
         session.ws_connect(url, max_msg_size=0) as socket,
     ):
-        page = _Page(socket, seen)
+        page = Page(socket, Seen())
         await page.attach()
         for domain in ("Page", "Network", "Log", "Runtime"):
             await page.ask(f"{domain}.enable")
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-        await page.ask("Emulation.setDeviceMetricsOverride", **size)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        await page.ask("Emulation.setEmulatedMedia", features=[scheme])
-        await page.ask("Page.navigate", url=path.as_uri())
-        await page.until("Page.loadEventFired")
-        seen.width = await page.value("document.documentElement.scrollWidth")
-        seen.smallest_text = await page.value(SMALLEST_TEXT)
-        seen.background = await page.value("getComputedStyle(document.body).backgroundColor")
-        shot = await page.ask("Page.captureScreenshot", captureBeyondViewport=True)
-        seen.picture = base64.b64decode(shot["data"])
-        await page.ask("Browser.close")
-    return seen
+        try:
+            yield page
+        finally:
+            await page.ask("Browser.close")
 
 
 @asynccontextmanager
@@ -95,11 +94,11 @@ async def _browser(profile: Path) -> AsyncIterator[str]:
             await process.wait()
 
 
-class _Page:
+class Page:
     """A tab; events that come meanwhile are noted in `seen`."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, seen: Seen) -> None:
-        self._socket, self._seen = socket, seen
+        self._socket, self.seen = socket, seen
         self._numbers = count(1)
         self._session: dict[str, str] = {}
         self._past: list[str] = []
@@ -118,19 +117,56 @@ class _Page:
                 assert "error" not in message, message
                 return message["result"]
 
-    async def until(self, event: str) -> None:
-        while event not in self._past:
+    async def look(self, width: int, *, dark: bool) -> None:
+        """A window of `width` CSS pixels in this scheme."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        await self.ask("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self.ask("Emulation.setEmulatedMedia", features=[scheme])
+
+    async def go(self, url: str) -> None:
+        """Open it, until it is loaded."""
+        self._past.clear()
+        await self.ask("Page.navigate", url=url)
+        while "Page.loadEventFired" not in self._past:
             await self._next()
 
+    async def photographed(self) -> Seen:
+        """What there is to see now."""
+        self.seen.width = await self.value("document.documentElement.scrollWidth")
+        self.seen.smallest_text = await self.value(SMALLEST_TEXT)
+        self.seen.background = await self.value("getComputedStyle(document.body).backgroundColor")
+        shot = await self.ask("Page.captureScreenshot", captureBeyondViewport=True)
+        self.seen.picture = base64.b64decode(shot["data"])
+        return self.seen
+
     async def value(self, expression: str) -> Any:
-        return (await self.ask("Runtime.evaluate", expression=expression, returnByValue=True))["result"]["value"]
+        """Of a JavaScript expression, awaited."""
+        told = await self.ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in told, told
+        return told["result"].get("value")
+
+    async def press(self, key: str) -> None:
+        """A key, as a person does."""
+        code = {"Tab": 9, "Enter": 13}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        told = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        await self.ask("Input.dispatchKeyEvent", type="keyDown", **told, **text)
+        await self.ask("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    async def eventually(self, expression: str, timeout_s: float = 60) -> Any:
+        """The first true value of a JavaScript expression."""
+        async with asyncio.timeout(timeout_s):
+            while not (value := await self.value(expression)):
+                await asyncio.sleep(0.05)
+        return value
 
     async def _next(self) -> dict[str, Any]:
         message = await self._socket.receive_json(timeout=120)
         name, told = message.get("method"), message.get("params", {})
         self._past.append(name)
         if name == "Network.requestWillBeSent":
-            self._seen.requests.append(told["request"]["url"])
+            self.seen.requests.append(told["request"]["url"])
         if name in ("Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"):
-            self._seen.complaints.append(str(told))
+            self.seen.complaints.append(str(told))
         return message
