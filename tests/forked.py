@@ -35,7 +35,10 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         warm.loaded()  # one for all
     gc.collect()
     gc.freeze()
-    Workers(session).run(wanted)
+    try:
+        Workers(session).run(wanted)
+    finally:
+        gc.unfreeze()
     return True
 
 
