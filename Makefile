@@ -15,11 +15,11 @@ install: $(INSTALLED) ## the virtual environment
 
 compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests compile them side by side, each for itself
 	$(BIN)/bot backtest --hours 24 --json > /dev/null
-	$(BIN)/bot backtest --hours 24 --config tests/fakes/one_slot.yaml --json > /dev/null & \
-	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --json > /dev/null && wait
+	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --assets BTC --json > /dev/null & \
+	$(BIN)/bot run --paper --hours 6 --config tests/fakes/six_slots.yaml --var build/compiled --fresh > /dev/null && wait
 
 test: compiled ## every test, a file at a time on every core, and five more: tests often wait
-	$(BIN)/python -m pytest -n $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 5)) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -p tests.forked --workers $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 5))
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .

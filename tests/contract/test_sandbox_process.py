@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +33,10 @@ VENUES = {"binance": VenueSettings(half_spread_bps=0.5), "hyperliquid": VenueSet
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two venues' recorded funding and candles of BTC, 400 hours of them."""
-    folder = tmp_path / "recording"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("recording")
     rows: dict[str, list[Any]] = {"exchange": [], "symbol": [], "timestamp": []}
     for venue, symbol in (("binance", "BTC/USDT:USDT"), ("hyperliquid", "BTC/USDC:USDC")):
         rows["exchange"] += [venue] * HOURS
@@ -53,7 +52,7 @@ def recording(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def told(recording: Path) -> Callable[..., WorldFile]:
     """`told(**settings)`: the description of a world that replays the recording."""
 
@@ -69,6 +68,18 @@ def told(recording: Path) -> Callable[..., WorldFile]:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     return tmp_path / "var" / "sandbox.json"
+
+
+@pytest.fixture(scope="module")
+def standing_state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("standing") / "sandbox.json"
+
+
+@pytest.fixture(scope="module")
+def standing(told: Any, standing_state: Path) -> Iterator[SandboxProcess]:
+    """One whose clock nobody moves."""
+    with SandboxProcess(told(), standing_state) as sandbox:
+        yield sandbox
 
 
 def ask_clock(url: str, call: Callable[[SandboxClock], Any]) -> Any:
@@ -98,12 +109,9 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
-def test_a_new_world_begins_two_weeks_into_its_market(told: Any, state: Path) -> None:
-    with SandboxProcess(told(), state) as sandbox:
-        assert now_of(sandbox.url) == BEGIN_MS
-
-
-def test_a_stepped_clock_moves_only_when_it_is_asked_to(told: Any, state: Path) -> None:
+def test_a_stepped_clock_begins_two_weeks_into_its_market_and_moves_only_when_it_is_asked_to(
+    told: Any, state: Path
+) -> None:
     async def step(clock: SandboxClock) -> list[int]:
         times = [await clock.now_ms()]
         for target in (BEGIN_MS + HOUR_MS, BEGIN_MS + 1, BEGIN_MS + 3 * HOUR_MS):
@@ -124,12 +132,11 @@ def test_a_running_clock_is_waited_for(told: Any, state: Path) -> None:
         assert now_of(sandbox.url) >= BEGIN_MS + 2 * HOUR_MS
 
 
-def test_beyond_the_market_s_end_there_is_nothing_to_wait_for(told: Any, state: Path) -> None:
-    with SandboxProcess(told(), state) as sandbox:
-        with pytest.raises(MissingData, match="market ends at 2025-01-17 16:00 UTC"):
-            ask_clock(sandbox.url, lambda clock: clock.sleep_until(END_MS + 1))
+def test_beyond_the_market_s_end_there_is_nothing_to_wait_for(standing: SandboxProcess) -> None:
+    with pytest.raises(MissingData, match="market ends at 2025-01-17 16:00 UTC"):
+        ask_clock(standing.url, lambda clock: clock.sleep_until(END_MS + 1))
 
-        assert now_of(sandbox.url) == BEGIN_MS
+    assert now_of(standing.url) == BEGIN_MS
 
 
 def test_the_clock_goes_on_where_it_was_after_a_stop(told: Any, state: Path) -> None:
@@ -171,7 +178,7 @@ def test_the_same_world_may_run_at_another_speed(told: Any, state: Path) -> None
         assert now_of(sandbox.url) >= BEGIN_MS + HOUR_MS
 
 
-def test_it_says_which_world_it_shows(told: Any, state: Path) -> None:
+def test_it_says_which_world_it_shows(standing: SandboxProcess, standing_state: Path) -> None:
     async def describe(url: str) -> Any:
         client = ccxt.Exchange()
         try:
@@ -179,25 +186,25 @@ def test_it_says_which_world_it_shows(told: Any, state: Path) -> None:
         finally:
             await client.close()
 
-    with SandboxProcess(told(), state) as sandbox:
-        world = asyncio.run(describe(sandbox.url))
+    world = asyncio.run(describe(standing.url))
 
     assert world["venues"] == ["binance", "hyperliquid"] and world["episode"] == ""
-    assert world["fingerprint"] == json.loads(state.read_text())["fingerprint"]
+    assert world["fingerprint"] == json.loads(standing_state.read_text())["fingerprint"]
 
 
-def test_stopping_it_ends_the_process(told: Any, state: Path) -> None:
+def test_stopping_it_ends_the_process_and_its_clock_is_unreachable(told: Any, state: Path) -> None:
     with SandboxProcess(told(), state) as sandbox:
         url = sandbox.url
         assert listens(url)
 
     assert not listens(url)
+    with pytest.raises(VenueUnreachable, match="does not answer"):
+        now_of(url)
 
 
-def test_it_sits_out_an_interrupt_of_its_parent_s_terminal(told: Any, state: Path) -> None:
-    with SandboxProcess(told(), state) as sandbox:
-        assert sandbox.pid is not None
-        assert os.getpgid(sandbox.pid) != os.getpgid(0)
+def test_it_sits_out_an_interrupt_of_its_parent_s_terminal(standing: SandboxProcess) -> None:
+    assert standing.pid is not None
+    assert os.getpgid(standing.pid) != os.getpgid(0)
 
 
 def test_it_dies_with_a_parent_that_is_killed(told: Any, state: Path, tmp_path: Path) -> None:
@@ -289,10 +296,3 @@ def test_a_start_that_takes_too_long_is_given_up(told: Any, state: Path) -> None
         sandbox.__enter__()
 
     assert sandbox.pid is None
-
-
-def test_a_clock_whose_sandbox_has_gone_is_unreachable(told: Any, state: Path) -> None:
-    with SandboxProcess(told(), state) as sandbox:
-        url = sandbox.url
-    with pytest.raises(VenueUnreachable, match="does not answer"):
-        now_of(url)

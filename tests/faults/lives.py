@@ -1,23 +1,15 @@
-"""The bot as a process of its own, forked from one that has loaded its modules: a life then costs what it does, and not
-what starting Python does.
-"""
+"""The bot as a process of its own, whose words are in a file: what the faults happen to."""
 
-import io
-import multiprocessing
 import os
 import signal
-import sys
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from tests.functional.commands import eventually
-
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    ["bot.cli.main", "bot.cli.run", "bot.cli.live", "bot.cli.kill", "bot.cli.doctor", "bot.access", "bot.runtime"]
-)
+from tests.functional.commands import BOT, eventually
+from tests.functional.warm import WarmPopen
 
 
 class Life:
@@ -31,20 +23,29 @@ class Life:
         number, name = tempfile.mkstemp(prefix="life-", suffix=".txt", dir=folder)
         os.close(number)
         self._output = Path(name)
-        target = (list(map(str, arguments)), said, dict(environment), name, off_s)
-        self._process = _CONTEXT.Process(target=_live, args=target, daemon=True)
-        self._process.start()
+        with tempfile.TemporaryFile("w+") as typed, self._output.open("a") as heard:
+            typed.write(said)
+            typed.seek(0)
+            self._process = WarmPopen(
+                [BOT, *map(str, arguments)],
+                stdin=typed,
+                stdout=heard,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=os.environ | environment,
+                start_new_session=True,
+                ahead_s=off_s,
+            )
 
     @property
     def pid(self) -> int:
         """Of the process."""
-        assert self._process.pid is not None
         return self._process.pid
 
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
-        return self._process.is_alive()
+        return self._process.poll() is None
 
     @property
     def output(self) -> str:
@@ -57,39 +58,19 @@ class Life:
 
     def end(self, timeout_s: float) -> int:
         """Its exit code, once it has ended; killed, and a failure, where it does not in time."""
-        self._process.join(timeout_s)
-        if self._process.is_alive():
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
             self.kill()
-            raise AssertionError(f"the bot did not end within {timeout_s:g} s: {self.output[-3000:]}")
-        code = self._process.exitcode
-        assert code is not None
-        return code
+            raise AssertionError(f"the bot did not end within {timeout_s:g} s: {self.output[-3000:]}") from None
 
     def kill(self) -> None:
         """kill -9, whatever it is at."""
         self._process.kill()
-        self._process.join(30)
+        self._process.wait(30)
 
     def until(self, condition: Callable[[], object], timeout_s: float) -> None:
         """Wait for a condition, with the bot alive all the while."""
         deadline = time.monotonic() + timeout_s
         eventually(lambda: condition() or not self.alive or time.monotonic() > deadline, timeout_s + 30)
         assert condition(), f"not so after {timeout_s:g} s; alive: {self.alive}; it said: {self.output[-3000:]}"
-
-
-def _live(arguments: Sequence[str], said: str, environment: Mapping[str, str], output: str, off_s: float) -> None:
-    """In the new process: become the command, on a machine whose clock is `off_s` ahead."""
-    file = Path(output).open("a", buffering=1, encoding="utf-8")  # noqa: SIM115 - until the process ends
-    os.dup2(file.fileno(), 1)
-    os.dup2(file.fileno(), 2)
-    sys.stdin, sys.stdout, sys.stderr = io.StringIO(said), file, file
-    os.environ.update(environment)
-    os.setsid()
-    sys.argv = ["bot", *arguments]
-    if off_s:
-        right = time.time_ns
-        time.time_ns = lambda: right() + round(off_s * 1e9)
-        time.time = lambda: time.time_ns() / 1e9
-    from bot.cli.main import main
-
-    main()

@@ -1,6 +1,5 @@
 """`bot doctor` as a user runs it: a table, JSON, an exit code, and a memory."""
 
-import subprocess
 import time
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from bot.doctor.record import require_passed
 from tests.fakes.rehearsal import rehearsed
-from tests.functional.commands import BOT, bot, said
+from tests.functional.commands import bot, said
 
 
 def test_it_says_what_it_found_and_remembers_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,9 +19,7 @@ def test_it_says_what_it_found_and_remembers_it(tmp_path: Path, monkeypatch: pyt
 def test_real_money_is_not_traded_without_it(tmp_path: Path) -> None:
     config = tmp_path / "live.yaml"
     config.write_text("profile: live\nenvironment: {rebalance_below: 0}\n")
-    refused = subprocess.run(
-        [BOT, "run", "--live", "--config", config, "--var", tmp_path / "var"],
-        input="trade real money on binance and hyperliquid\n", capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    typed = "trade real money on binance and hyperliquid\n"
+    refused = bot("run", "--live", "--config", config, "--var", tmp_path / "var", typed=typed, timeout_s=60)
     assert 5 == refused.returncode
     assert "the doctor has not looked at this folder yet: run `bot doctor`" in refused.stderr

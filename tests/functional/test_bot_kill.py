@@ -28,6 +28,7 @@ from bot.venue_orders import Style, VenueOrder
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
 from tests.functional.commands import BOT, bot, eventually, soak
+from tests.functional.warm import WarmPopen
 
 LOST = (
     {"kind": "reset", "venue": "binance", "method": "POST", "request": "order", "after": True, "times": 1},
@@ -198,7 +199,7 @@ def by_the_ledger(var: Path) -> dict[tuple[str, str], Decimal]:
 
 def live(rehearsal: Rehearsal, *more: object) -> subprocess.Popen[str]:
     """`bot run --live`, with the phrase typed."""
-    process = subprocess.Popen(
+    process = WarmPopen(
         [BOT, "run", "--live", "--config", rehearsal.config, *map(str, more)],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
 from tests.functional.commands import BOT, bot, eventually, said, small_config, soak, started
+from tests.functional.warm import WarmPopen
 
 PAIRS = Schema(3, 5, "pairs", 8)
 MARKET = market_name(Settings())
@@ -92,16 +93,12 @@ def test_a_promotion_by_hand_says_what_the_gate_has_said(var: Path) -> None:
 def test_on_a_terminal_a_promotion_by_hand_is_asked_for(var: Path, answer: str, code: int, champion: str) -> None:
     terminal, keyboard = pty.openpty()
     os.write(terminal, f"{answer}\n".encode())
-    asked = subprocess.run(
-        [BOT, "champion", "promote", "ppo-eager", "--var", var],
-        stdin=keyboard,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    arguments = [BOT, "champion", "promote", "ppo-eager", "--var", var]
+    with WarmPopen(arguments, stdin=keyboard, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asked:
+        _, said = asked.communicate(timeout=120)
     os.close(terminal)
     os.close(keyboard)
-    assert (code, True) == (asked.returncode, "promote it nevertheless?" in asked.stderr), asked.stderr
+    assert (code, True) == (asked.returncode, "promote it nevertheless?" in said), said
     assert Registry(var / "registry" / MARKET).history()[-1].name.startswith(champion)
 
 

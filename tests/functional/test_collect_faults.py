@@ -25,7 +25,7 @@ from data.types import HOUR_MS
 from tests.fakes.changing_market import QUOTES, write_changing_market
 from tests.functional.commands import bot, said, soak, started
 
-COINS, DAYS, KILLS = (30, 90, 50) if os.environ.get("SOAK") else (4, 20, 10)
+COINS, DAYS, KILLS = (30, 90, 50) if os.environ.get("SOAK") else (4, 20, 6)
 BEGIN_MS = 1_735_689_600_000
 """2025-01-01 00:00 UTC."""
 END_MS = BEGIN_MS + (24 * DAYS + 2) * HOUR_MS

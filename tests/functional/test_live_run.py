@@ -1,8 +1,6 @@
 """`bot run --live` against a served sandbox: what is typed first. Kills are in `test_live_soak`."""
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from bot.settings import Settings
 from data.errors import ConfigurationError
 from tests.fakes.live_accounts import keys
 from tests.fakes.venue_truth import truth
-from tests.functional.commands import BOT
+from tests.functional.commands import bot
 
 WORLD = {
     "data": {"assets": ["BTC", "INJ", "XRP"]},
@@ -46,11 +44,10 @@ def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
         yield Rehearsal(served.url, config, tmp_path / "var")
 
 
-def test_nothing_is_sent_before_the_phrase_is_typed(rehearsal: Rehearsal) -> None:
-    said = subprocess.run(
-        [BOT, "run", "--live", "--config", rehearsal.config, "--var", rehearsal.var], input="yes\n",
-        capture_output=True, text=True, env=os.environ | keys(), check=False, timeout=60,
-    )  # fmt: skip
+def test_nothing_is_sent_before_the_phrase_is_typed(rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in keys().items():
+        monkeypatch.setenv(name, value)
+    said = bot("run", "--live", "--config", rehearsal.config, "--var", rehearsal.var, typed="yes\n", timeout_s=60)
     assert 2 == said.returncode
     assert "the phrase was not typed: nothing was sent" in said.stderr
     assert {"binance": [], "hyperliquid": []} == {name: one["orders"] for name, one in truth(rehearsal.url).items()}

@@ -21,12 +21,15 @@ from tests.functional.commands import (
     started,
 )
 
+WINDOW = ("--from", "2025-01-17T12:00", "--hours", 140)
+"""The rule enters a pair after four hours and leaves it after five days and a half."""
+
 
 @pytest.fixture(scope="module")
-def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a finished run of ten market days with three assets, in which nobody trains."""
-    var = tmp_path_factory.mktemp("ten-days")
-    finished = bot("run", "--paper", "--config", small_config(var), "--hours", 240, "--var", var)
+def six_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run of six market days with three assets, in which nobody trains."""
+    var = tmp_path_factory.mktemp("six-days")
+    finished = bot("run", "--paper", "--config", small_config(var), *WINDOW, "--var", var)
     assert finished.returncode == 0, finished.stderr
     (var / "summary.txt").write_text(finished.stdout)
     return var
@@ -37,11 +40,11 @@ def test_with_no_configuration_at_all_it_trades_and_trains(tmp_path: Path) -> No
     assert list(tmp_path.glob("population/run-*/cycles/0001.json")) or (tmp_path / "logs" / "training.log").exists()
 
 
-def test_ten_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(ten_days: Path) -> None:
-    summary = (ten_days / "summary.txt").read_text()
+def test_six_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(six_days: Path) -> None:
+    summary = (six_days / "summary.txt").read_text()
     for word in ("closed positions", "funding", "basis", "fees", "champion rule", "episode: INJ"):
         assert word in summary
-    trades = said(bot("trades", "--var", ten_days, "--json"))
+    trades = said(bot("trades", "--var", six_days, "--json"))
     assert len(trades) >= 1
     for trade in trades:
         split = trade["funding"] + trade["basis"] + trade["fees"] + trade["slippage"]
@@ -49,15 +52,15 @@ def test_ten_days_open_and_close_a_pair_and_end_with_the_split_of_the_pnl(ten_da
         assert trade["fees"] < 0
 
 
-def test_a_backtest_of_the_same_market_gives_the_same_trades_and_equity(ten_days: Path) -> None:
-    backtest = said(bot("backtest", "--policy", "rule", "--config", ten_days / "small.yaml", "--hours", 240, "--json"))
-    status = said(bot("status", "--var", ten_days, "--json"))
-    assert backtest["trades"] == said(bot("trades", "--var", ten_days, "--json"))
+def test_a_backtest_of_the_same_market_gives_the_same_trades_and_equity(six_days: Path) -> None:
+    backtest = said(bot("backtest", "--policy", "rule", "--config", six_days / "small.yaml", *WINDOW, "--json"))
+    status = said(bot("status", "--var", six_days, "--json"))
+    assert backtest["trades"] == said(bot("trades", "--var", six_days, "--json"))
     assert status["equity"] == pytest.approx(backtest["equity"], rel=1e-9)
 
 
-def test_status_shows_equity_positions_with_both_legs_champion_and_funding(ten_days: Path) -> None:
-    status = said(bot("status", "--var", ten_days, "--json"))
+def test_status_shows_equity_positions_with_both_legs_champion_and_funding(six_days: Path) -> None:
+    status = said(bot("status", "--var", six_days, "--json"))
     assert (False, "finished") == (status["running"], status["state"])
     assert status["champion"].startswith("rule")
     assert status["pnl"]["total"] == pytest.approx(status["equity"] - status["initial_capital"])
@@ -65,12 +68,12 @@ def test_status_shows_equity_positions_with_both_legs_champion_and_funding(ten_d
     for position in status["positions"]:
         assert position["long"]["quantity"] == -position["short"]["quantity"] > 0
         assert position["long"]["venue"] != position["short"]["venue"]
-    assert status["positions"] == said(bot("positions", "--var", ten_days, "--json"))
+    assert status["positions"] == said(bot("positions", "--var", six_days, "--json"))
 
 
-def test_people_get_tables(ten_days: Path) -> None:
+def test_people_get_tables(six_days: Path) -> None:
     for command, word in (("status", "equity"), ("positions", "open positions"), ("trades", "closed positions")):
-        shown = bot(command, "--var", ten_days)
+        shown = bot(command, "--var", six_days)
         assert (0, True) == (shown.returncode, word in shown.stdout)
 
 
@@ -160,8 +163,8 @@ def test_the_paper_profile_trades_venues_in_real_time(tmp_path: Path) -> None:
         server.communicate(timeout=30)
 
 
-def test_nothing_is_left_running_after_a_run(ten_days: Path) -> None:
-    found = subprocess.run(["pgrep", "-f", str(ten_days)], capture_output=True, text=True, check=False)
+def test_nothing_is_left_running_after_a_run(six_days: Path) -> None:
+    found = subprocess.run(["pgrep", "-f", str(six_days)], capture_output=True, text=True, check=False)
     others = [pid for pid in found.stdout.split() if int(pid) != os.getpid()]
     assert [] == others
 

@@ -1,5 +1,6 @@
 """A `bot` process that is forked from one which has loaded its modules: starting Python and importing takes longer than
-most commands do, and the tests start hundreds. Used by `commands`; run as a script, this is the process forked from.
+most commands do, and the tests start hundreds. Used by `commands` and by the lives of `tests.faults`; run as a script,
+this is the process forked from.
 
 Everything else is as after `bot ...` in a shell: a process of its own, with its own arguments, folder, environment,
 streams, signals and exit code.
@@ -8,12 +9,13 @@ streams, signals and exit code.
 import gc
 import importlib
 import json
+import multiprocessing
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from functools import cache
 from pathlib import Path
@@ -24,7 +26,12 @@ MOST_BYTES = 1 << 20
 
 
 class WarmPopen(subprocess.Popen[str]):
-    """`subprocess.Popen` of `bot` with these arguments; `preexec_fn`, `shell` and the like are not for it."""
+    """`subprocess.Popen` of `bot` with these arguments, its clock `ahead_s`; `preexec_fn`, `shell` and the like are not
+    for it. What still runs when the tests end is killed."""
+
+    def __init__(self, *args: Any, ahead_s: float = 0.0, **more: Any) -> None:
+        self._ahead_s = ahead_s
+        super().__init__(*args, **more)
 
     def _execute_child(self, args: Any, executable: Any, *told: Any) -> None:
         preexec, _, _, cwd, env, _, _, shell, *pipes, _, _, _, _, _, session, _ = told
@@ -34,11 +41,12 @@ class WarmPopen(subprocess.Popen[str]):
             "cwd": str(Path.cwd() if cwd is None else cwd),
             "environment": dict(os.environ if env is None else env),
             "session": bool(session),
+            "ahead_s": self._ahead_s,
         }
         into, out, err = pipes[0], pipes[3], pipes[5]
         with Path(os.devnull).open("r+b", buffering=0) as nowhere:
             streams = [nowhere.fileno() if one == -1 else one for one in (into, out, err)]
-            self.pid = _loaded().ask(command, streams)[0]
+            self.pid = loaded().ask(command, streams)[0]
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -52,7 +60,7 @@ class WarmPopen(subprocess.Popen[str]):
     def _try_wait(self, flags: int) -> tuple[int, int]:
         """The process is another one's child, which is asked for it."""
         while True:
-            pid, status = _loaded().ask({"wait": self.pid})
+            pid, status = loaded().ask({"wait": self.pid})
             if pid or flags & os.WNOHANG:
                 return pid, status
             time.sleep(LOOK_S)
@@ -66,7 +74,7 @@ class _Loaded:
         with theirs:
             command = [sys.executable, "-P", __file__, str(theirs.fileno())]
             subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = multiprocessing.get_context("fork").Lock()  # of who is forked from this one, too
 
     def ask(self, command: dict[str, Any], streams: list[int] | None = None) -> tuple[int, int]:
         with self._one_at_a_time:
@@ -76,27 +84,37 @@ class _Loaded:
 
 
 @cache
-def _loaded() -> _Loaded:
+def loaded() -> _Loaded:
+    """Started once; what is forked from this process afterwards shares it."""
     return _Loaded()
 
 
 def _serve(commands: socket.socket) -> None:
     """Returns in every process that is forked, which is then as asked for."""
+    living = set[int]()
     while True:
         told, streams, _, _ = socket.recv_fds(commands, MOST_BYTES, 3)
         if not told:
-            os._exit(0)
+            _end(living)
         command = json.loads(told)
         if "wait" in command:
             answer = os.waitpid(command["wait"], os.WNOHANG)
+            living.discard(answer[0])
         elif pid := os.fork():
             answer = (pid, 0)
+            living.add(pid)
         else:
             commands.close()
             return _become(command, streams)
         for number in streams:
             os.close(number)
         commands.send(json.dumps(answer).encode())
+
+
+def _end(living: set[int]) -> None:
+    for pid in living:
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)
 
 
 def _become(command: dict[str, Any], streams: list[int]) -> None:
@@ -111,6 +129,10 @@ def _become(command: dict[str, Any], streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(command["environment"])
     sys.argv = ["bot", *command["arguments"]]
+    if ahead_ns := round(command["ahead_s"] * 1e9):
+        right = time.time_ns
+        time.time_ns = lambda: right() + ahead_ns
+        time.time = lambda: time.time_ns() / 1e9
 
 
 def _load() -> Any:

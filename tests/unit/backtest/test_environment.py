@@ -16,10 +16,11 @@ from tests.unit.backtest.markets import HISTORY_H, flat_bars, hour, pair_market,
 
 HOURS = 100
 HOLD, ENTER, EXIT = np.int64(0), np.int64(1), np.int64(3)
-"""With two ranks and two slots."""
+"""With two ranks and three slots."""
 FIRST = HISTORY_H
 """The hour of the first decision; a settlement falls on it and on every eighth after it."""
-SETTINGS = EnvironmentSettings(max_positions=2, max_opportunities=2, full_range=True)
+CAPITAL = 15_000.0
+SETTINGS = EnvironmentSettings(max_positions=3, max_opportunities=2, full_range=True, initial_capital=CAPITAL)
 """Slots of 5,000 a leg: 50 units at a price of 100."""
 
 
@@ -48,6 +49,11 @@ def test_the_package_offers_the_environment_by_name() -> None:
     assert FundingArbitrageEnv is backtest.FundingArbitrageEnv
 
 
+def scaled(gain: float) -> float:
+    """The reward of a gain: three times its basis points of the capital."""
+    return 3 * gain / CAPITAL * 1e4
+
+
 PAIRS = SETTINGS.model_copy(update={"formulation": "pairs", "decision_hours": 8})
 KEEP, IN, FLAT = ([answer] for answer in range(3))
 """For the one pair of this market."""
@@ -73,7 +79,7 @@ def test_the_sizes_of_the_spaces_are_the_references_by_default() -> None:
 @pytest.mark.parametrize(("slots", "ranks"), [(1, 1), (4, 2)])
 def test_the_sizes_of_the_spaces_follow_the_settings(slots: int, ranks: int) -> None:
     env = environment(EnvironmentSettings(max_positions=slots, max_opportunities=ranks))
-    assert (5 + 3 * slots + 22 * ranks,) == env.observation_space.shape == env.reset()[0].shape
+    assert (5 + 3 * slots + 22 * ranks,) == env.observation_space.shape
     assert 1 + ranks + slots == env.action_space.n
 
 
@@ -89,13 +95,13 @@ def test_the_reward_of_a_good_entry_is_its_basis_points_and_the_bonus() -> None:
     fees = 50 * (100.1 + 99.9) * 0.0005
     slippage = 50 * (0.1 + 0.1)
     gained = 50 * (101.0 - 100.0) - fees - slippage
-    assert [3 * gained + 0.5, -3 * 50.0] == pytest.approx(rewards(env, ENTER, HOLD))
+    assert [scaled(gained) + 0.5, scaled(-50.0)] == pytest.approx(rewards(env, ENTER, HOLD))
 
 
 def test_the_reward_of_an_entry_that_does_not_pay_for_itself_has_the_penalty() -> None:
     # 1 bp every 8 h is 9 in 72 h, and the round trip costs 60.
     env = environment(short_rate=0.0001)
-    assert [3 * -15.0 - 0.5] == pytest.approx(rewards(env, ENTER))
+    assert [scaled(-15.0) - 0.5] == pytest.approx(rewards(env, ENTER))
 
 
 def test_an_entry_is_judged_by_what_the_decision_saw() -> None:
@@ -108,37 +114,37 @@ def test_an_entry_is_judged_by_what_the_decision_saw() -> None:
     env = FundingArbitrageEnv(play_tape(market, SETTINGS, HOURS))
     *_, entered = rewards(env, *[HOLD] * 7, ENTER)
     assert hour(settles) == env.tick
-    assert 3 * (-15.0 - 50 * 100 * 0.016) + 0.5 == pytest.approx(entered)
+    assert scaled(-15.0 - 50 * 100 * 0.016) + 0.5 == pytest.approx(entered)
     an_hour_later = rewards(env, *[HOLD] * 8, ENTER)[-1]
-    assert 3 * -15.0 - 0.5 == pytest.approx(an_hour_later)
+    assert scaled(-15.0) - 0.5 == pytest.approx(an_hour_later)
 
 
 def test_the_reward_scales_with_the_capital_and_the_settings() -> None:
     settings = SETTINGS.model_copy(
-        update={"initial_capital": 20_000.0, "pnl_reward_scale": 0.5, "quality_entry_bonus": 7.0}
+        update={"initial_capital": 2 * CAPITAL, "pnl_reward_scale": 0.5, "quality_entry_bonus": 7.0}
     )
     # Twice the money loses twice as much, which is the same in basis points.
-    assert [0.5 * -15.0 + 7.0] == pytest.approx(rewards(environment(settings), ENTER))
+    assert [scaled(-15.0) / 6 + 7.0] == pytest.approx(rewards(environment(settings), ENTER))
 
 
 def test_funding_is_rewarded_when_it_settles() -> None:
     seen = rewards(environment(), ENTER, *[HOLD] * 16)
-    received = 3 * 50 * 100.0 * 0.002
+    received = scaled(50 * 100.0 * 0.002)
     assert [0.0] * 6 + [received] + [0.0] * 7 + [received] + [0.0] == pytest.approx(seen[1:])
 
 
 def test_an_entry_that_is_refused_and_an_exit_have_neither_bonus_nor_penalty() -> None:
     refused_then_left = rewards(environment(), ENTER, ENTER, EXIT, EXIT)
-    assert [0.0, 3 * -15.0, 0.0] == pytest.approx(refused_then_left[1:])
+    assert [0.0, scaled(-15.0), 0.0] == pytest.approx(refused_then_left[1:])
 
 
 def test_the_rewards_without_bonuses_add_up_to_the_change_of_equity() -> None:
     settings = SETTINGS.model_copy(update={"quality_entry_bonus": 0.0, "quality_entry_penalty": 0.0})
     env, random = environment(settings), np.random.default_rng(3)
     env.reset()
-    steps = [env.step(random.integers(5)) for _ in range(HOURS)]
+    steps = [env.step(random.integers(6)) for _ in range(HOURS)]
     assert len(env.trades) > 10
-    assert 3 * (steps[-1][4]["equity"] - 10_000.0) == pytest.approx(sum(reward for _, reward, *_ in steps))
+    assert scaled(steps[-1][4]["equity"] - CAPITAL) == pytest.approx(sum(reward for _, reward, *_ in steps))
 
 
 # Fills
@@ -173,7 +179,7 @@ def test_a_trade_says_what_happened_from_entry_to_exit() -> None:
     assert [100.1, 99.9, 99.9, 100.1] == [trade.long_entry, trade.long_exit, trade.short_entry, trade.short_exit]
     assert (50.0, 50 * 100.1) == pytest.approx((trade.quantity, trade.notional))
     assert (10.0, 0.0, -10.0, -20.0) == pytest.approx((trade.funding, trade.basis, trade.fees, trade.slippage))
-    assert 10_000.0 + trade.pnl == pytest.approx(env.step(HOLD)[4]["equity"])
+    assert CAPITAL + trade.pnl == pytest.approx(env.step(HOLD)[4]["equity"])
 
 
 def test_a_new_episode_forgets_the_trades_of_the_last() -> None:
@@ -207,11 +213,11 @@ def test_the_full_range_is_played_from_the_first_decision_to_the_last_tick(by_op
 
 
 def test_a_leg_that_loses_more_than_its_venue_holds_costs_that_and_no_more() -> None:
-    env = environment(short_closes={FIRST + 1: 400.0})  # 50 short units lose 15,000 of the 10,000
+    env = environment(short_closes={FIRST + 1: 400.0})  # 50 short units lose 15,000, and half of that is there
     env.reset()
     _, _, terminated, truncated, info = env.step(ENTER)
     assert (False, False) == (terminated, truncated), "the other venue's money is not the venue's to take"
-    assert 4_900 < info["equity"] < 5_000
+    assert 7_400 < info["equity"] < 7_500
 
 
 def windowed(length: int) -> FundingArbitrageEnv:
@@ -336,6 +342,6 @@ def test_a_reward_adjusted_for_risk_is_the_gain_less_its_square() -> None:
 def test_masks_allow_entries_into_what_is_shown_and_exits_of_what_is_held() -> None:
     env = environment()
     env.reset()
-    assert [True, True, False, False, False] == env.action_masks().tolist()
+    assert [True, True, False, False, False, False] == env.action_masks().tolist()
     env.step(ENTER)
-    assert [True, False, False, True, False] == env.action_masks().tolist()
+    assert [True, False, False, True, False, False] == env.action_masks().tolist()

@@ -48,7 +48,7 @@ def one_slot(**settings: float) -> EnvironmentSettings:
 
 def played(tape: Tape, long: int, short: int, entered: int, left: int) -> Books:
     """The books after one position, by their own functions."""
-    books, rules = new_books(len(tape.rules.venues), 1, CAPITAL), tape.rules
+    books, rules = new_books(len(tape.rules.venues), 3, CAPITAL), tape.rules
     close = tape.panel.close[entered]
     quantity = pair_quantity(long, short, close[long], close[short], rules)
     assert quantity > 0

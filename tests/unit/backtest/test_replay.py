@@ -12,16 +12,29 @@ from backtest.policies import plain_policy
 from backtest.replay import Result, replay, replay_all
 from backtest.schema import Schema
 from backtest.settings import EnvironmentSettings
+from backtest.simulated_venue import IN
 from backtest.tape import Tape, tape_of_market
 from data.errors import ConfigurationError, MissingData
+from data.market import Market
 from data.settings import DataSettings, SyntheticSettings, VenueSettings
 from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from tests.fakes.scripted_policy import Scripted
-from tests.unit.backtest.markets import HISTORY_H, flat_bars, hour, pair_market, play_tape, repriced
+from tests.unit.backtest.markets import (
+    HISTORY_H,
+    coin,
+    flat_bars,
+    hour,
+    pair_market,
+    play_tape,
+    repriced,
+    steady_funding,
+)
 
 DAYS = 12
 CAPITAL = 10_000.0
+ONE_RANK = EnvironmentSettings(max_opportunities=1, initial_capital=3 * CAPITAL)
+"""Slots of 10,000 a leg: 100 units at a price of 100."""
 
 
 @cache
@@ -48,7 +61,7 @@ def test_the_split_of_the_pnl_adds_up_to_what_was_gained(name: str) -> None:
 
 def test_open_positions_are_in_the_split_at_their_marks() -> None:
     hours = 20
-    tape = play_tape(pair_market(HISTORY_H + hours), EnvironmentSettings(max_positions=1, max_opportunities=1), hours)
+    tape = play_tape(pair_market(HISTORY_H + hours), ONE_RANK, hours)
     result = replay(tape, Scripted(tape.schema, np.array([1], dtype=np.int64)))
     assert ([], 100.0) == (result.trades, result.books.quantity[0, 0])
     result.books.mark[0] = 101.0, 100.5
@@ -75,13 +88,13 @@ def test_a_replay_repeats_to_the_bit(name: str) -> None:
 
 
 def test_the_order_in_which_venues_are_named_changes_nothing() -> None:
-    settings, market = EnvironmentSettings(max_positions=1, max_opportunities=1), pair_market(HISTORY_H + 30)
+    market = pair_market(HISTORY_H + 30)
     # Different in everything that a venue could be confused by.
     one = VenueSettings(taker_fee_bps=1.0, half_spread_bps=2.0, maintenance_margin=0.03)
     other = VenueSettings(taker_fee_bps=4.0, half_spread_bps=8.0, maintenance_margin=0.12)
     ways = {"binance": one, "hyperliquid": other}, {"hyperliquid": other, "binance": one}
     answers = np.array([1, *[0] * 20, 2])
-    tapes = [play_tape(market, settings, 30, DataSettings(venues=venues, history_hours=HISTORY_H)) for venues in ways]
+    tapes = [play_tape(market, ONE_RANK, 30, DataSettings(venues=venues, history_hours=HISTORY_H)) for venues in ways]
     runs = [replay(tape, Scripted(tape.schema, answers)) for tape in tapes]
     assert 1 == len(runs[0].trades)
     assert runs[0].trades == runs[1].trades
@@ -101,8 +114,7 @@ def test_flat_keeps_the_capital() -> None:
 
 
 def test_a_replay_plays_the_whole_tape_whatever_the_length_of_an_episode() -> None:
-    settings = EnvironmentSettings(max_positions=1, max_opportunities=1, episode_hours=2)
-    tape = play_tape(pair_market(HISTORY_H + 30), settings, 30)
+    tape = play_tape(pair_market(HISTORY_H + 30), ONE_RANK.model_copy(update={"episode_hours": 2}), 30)
     result = replay(tape, Scripted(tape.schema, np.array([1], dtype=np.int64)))
     assert [hour(HISTORY_H + number) for number in range(31)] == result.ticks.tolist()
 
@@ -141,18 +153,25 @@ def test_a_window_without_an_hour_is_refused() -> None:
 
 
 def test_an_account_that_is_ruined_is_told_once_while_the_others_play_on() -> None:
-    """Long falls to a hundredth and short rises tenfold three hours after the entry: both venues take all they have."""
+    """Longs fall to a hundredth and shorts rise tenfold three hours after the entry: both venues take all they have."""
     hours = HISTORY_H + 30
+    legs = {coin(venue, base): venue for base in ("AAA", "BBB", "CCC") for venue in ("binance", "hyperliquid")}
     prices = {
         venue: repriced(flat_bars(hours), closes=dict.fromkeys(range(HISTORY_H + 3, hours), price))
         for venue, price in (("binance", 1.0), ("hyperliquid", 1000.0))
     }
-    settings = EnvironmentSettings(max_positions=1, max_opportunities=1, max_position_loss_pct=100.0, decision_hours=8)
-    tape = play_tape(pair_market(hours, bars=prices), settings, 30)
-    entry = np.array([1], dtype=np.int64)
+    rates = {"binance": steady_funding(hours, 0.0), "hyperliquid": steady_funding(hours, 0.002)}
+    market = Market(
+        tuple(legs),
+        {leg.key: prices[venue] for leg, venue in legs.items()},
+        {leg.key: rates[venue] for leg, venue in legs.items()},
+    )
+    told = {"formulation": "pairs", "max_position_loss_pct": 100.0, "decision_hours": 8}
+    tape = play_tape(market, ONE_RANK.model_copy(update=told), 30)
+    entry = np.full((1, 3), IN)
     ruined, flat = replay_all(tape, [Scripted(tape.schema, entry), plain_policy("flat", tape.schema, 0)])
     assert ruined.equity[-1] <= 0
-    assert (["liquidated"], 1, 4) == ([trade.reason for trade in ruined.trades], ruined.steps, flat.steps)
+    assert (["liquidated"] * 3, 1, 4) == ([trade.reason for trade in ruined.trades], ruined.steps, flat.steps)
     alone = replay(tape, Scripted(tape.schema, entry))
     assert (alone.trades, alone.reward) == (ruined.trades, ruined.reward)
 

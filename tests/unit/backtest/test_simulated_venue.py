@@ -45,6 +45,7 @@ from tests.unit.backtest.venues import (
     CLOSE,
     FEE,
     NOW,
+    ROOM,
     account,
     decide,
     frames_of,
@@ -562,9 +563,11 @@ def test_what_was_closed_is_added_until_it_is_read() -> None:
 
 def test_more_closed_positions_than_there_is_room_for_overwrite_the_last() -> None:
     books = opened(opened(ten_in(account()), 1, 2, 3, 20.0, 50.0), 2, 4, 5, 50.0, 20.0)
-    closings = np.zeros(1, dtype=closings_layout(2))[0]
+    closings = new_closings()
+    closings.count = ROOM - 2
     trade(books, plan_of({0: FLAT, 1: FLAT, 2: FLAT}), 0, frames_of(), rules_of(), closings)
-    assert ([POLICY, POLICY], [0, 4]) == (reasons(closings), closings.instrument[:, LONG].tolist())
+    assert ([POLICY, POLICY], [0, 4]) == (reasons(closings)[-2:], closings.instrument[-2:, LONG].tolist())
+    assert ROOM == closings.count
     assert is_flat(books)
 
 
@@ -656,7 +659,7 @@ def test_whatever_is_decided_the_gain_is_that_of_the_positions_and_the_transfers
 ) -> None:
     """Through gaps, thin books, delistings, unwound entries and liquidations: nothing is lost on the way."""
     rules = rules_of(leverage=leverage, level_quote=level_quote, levels=2, rebalance_below=0.9, transfer_ms=3 * HOUR_MS)
-    books, frames, closings = account(3000.0), market(seed, rules), np.zeros(1, dtype=closings_layout(100))[0]
+    books, frames, closings = account(3000.0), market(seed, rules), new_closings()
 
     play(books, script, frames, rules, closings)
 
@@ -675,7 +678,7 @@ def test_whatever_is_decided_the_gain_is_that_of_the_positions_and_the_transfers
 def test_accounts_side_by_side_trade_bit_for_bit_as_each_on_its_own(many: list[list[list[int]]], seed: int) -> None:
     rules = rules_of(rebalance_below=0.9, level_quote=600.0, levels=2)
     frames, together = market(seed, rules), new_accounts(len(many), 2, 3, 3000.0)
-    closings = np.zeros(2 * len(many), dtype=closings_layout(100))
+    closings = np.zeros(2 * len(many), dtype=closings_layout(ROOM))
     for row in range(12):
         for b, script in enumerate(many):
             settle(together[b], NOW + row * HOUR_MS, frames.hours, row, rules)

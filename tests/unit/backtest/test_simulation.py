@@ -26,7 +26,7 @@ def tape_without_second_legs(reward: Reward) -> Tape:
         {leg.key: flat_bars(HISTORY_H + 10) for leg in legs},
         {leg.key: steady_funding(HISTORY_H + 10, rates[leg.venue]) for leg in legs},
     )
-    settings = EnvironmentSettings(max_positions=1, formulation="pairs", reward=reward)
+    settings = EnvironmentSettings(max_positions=3, formulation="pairs", reward=reward)
     tape = play_tape(market, settings, 10)
     never = tape.frames.now.copy()
     for side in ("mid", "bid", "ask", "bid_size", "ask_size"):
@@ -36,7 +36,7 @@ def tape_without_second_legs(reward: Reward) -> Tape:
 
 @pytest.mark.parametrize("reward", ["pnl", "excess"])
 def test_every_position_that_a_step_opened_and_unwound_is_reported(reward: Reward) -> None:
-    """There is one slot, but it is free again after each of them."""
+    """There are three slots, but each is free again at once."""
     simulation = Simulation(tape_without_second_legs(reward), 1)
     simulation.step(np.full((1, len(COINS)), IN))
 

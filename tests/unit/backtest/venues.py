@@ -125,8 +125,12 @@ def settled_to(
     return books
 
 
+ROOM = 100
+"""For closed positions; what trades is compiled anew for every other number."""
+
+
 def new_closings() -> Closings:
-    return np.zeros(1, dtype=closings_layout(8))[0]
+    return np.zeros(1, dtype=closings_layout(ROOM))[0]
 
 
 def plan_of(wants: Mapping[int, int]) -> NDArray[np.int64]:
