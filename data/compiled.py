@@ -8,19 +8,25 @@ import numpy as np
 from numba import types
 from numba.experimental import structref
 
+from data.kernel_cache import kernel_cache
+
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FOLDER = kernel_cache()
+_KEPT = _FOLDER is not None
+numba.config.CACHE_DIR = _FOLDER or ""  # type: ignore[attr-defined] # made of the environment as numba is loaded
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba on first call, cached on disk; no reordering of arithmetic, so results repeat bit by bit.
-    Division by zero gives inf or NaN, as in numpy."""
-    return cast(Function, numba.njit(cache=True, fastmath=False, error_model="numpy")(function))
+    """Compile with numba on first call, cached on disk (`kernel_cache`); no reordering of arithmetic, so results repeat
+    bit by bit. Division by zero gives inf or NaN, as in numpy."""
+    return cast(Function, numba.njit(cache=_KEPT, fastmath=False, error_model="numpy")(function))
 
 
 def inlined(function: Function) -> Function:
     """The same, copied to where it is called from compiled code: for steps of a hot loop that work on many arrays,
     where handing those over would cost more than the work."""
-    return cast(Function, numba.njit(cache=True, fastmath=False, error_model="numpy", inline="always")(function))
+    return cast(Function, numba.njit(cache=_KEPT, fastmath=False, error_model="numpy", inline="always")(function))
 
 
 def record(fields: Sequence[tuple[Any, ...]]) -> np.dtype[np.record]:
