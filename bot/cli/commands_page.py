@@ -12,8 +12,8 @@ from bot.cli.main import app
 INTRODUCTION = """\
 # The command line
 
-Every command with its arguments and options, as `bot COMMAND --help` tells them; made from `bot/cli`. Global options come
-before the command. How they end: [exit codes](../exit_codes.md). What for: [how to](../how_to.md).
+Every command with its arguments and options, as `bot COMMAND --help` tells them; made from `bot/cli`. Global options
+come before the command. How they end: [exit codes](../exit_codes.md). What for: [how to](../how_to.md).
 
 """
 WORDS = {int: "INTEGER", float: "NUMBER", Path: "PATH", datetime: "TIME"}
@@ -22,8 +22,12 @@ WORDS = {int: "INTEGER", float: "NUMBER", Path: "PATH", datetime: "TIME"}
 
 def commands_page() -> str:
     """The page."""
-    root = typer.main.get_command(app)
-    sections = [_section("bot", root), *(_section(name, told) for name, told in commands())]
+    root: Any = typer.main.get_command(app)
+    manual = root.epilog.replace("\b\n", "")
+    sections = [
+        _section("bot", root) + f"\n```text\n{manual}\n```\n",
+        *(_section(name, told) for name, told in commands()),
+    ]
     return INTRODUCTION + "\n".join(sections)
 
 

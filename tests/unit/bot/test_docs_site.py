@@ -1,4 +1,4 @@
-"""The pages of the documentation are linked to each other and to what is there, and the site is built of all of them."""
+"""The pages of the documentation lead to what is there, and the site is built of all of them."""
 
 import re
 import subprocess
