@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ NONE_RUN = re.compile(r"^<!-- none is run: ([^>]+?) -->$", re.MULTILINE)
 """The same for a whole page."""
 SHELL = re.compile(r"[|<>;$`(]|&&")
 """What only a shell understands."""
-PROMPTLY_S = 120
+PATIENCE_S = 600
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,16 @@ class Typist:
             self._running.append(started(*words[1:-1]))
             assert self._running[-1].stdout.readline(), f"`{command}` says nothing"  # type: ignore[union-attr]
         elif words[0].endswith("bot") and not SHELL.search(command.partition(" #")[0]):
-            _told(command, bot(*words[1:], cwd=Path.cwd()))
+            _told(command, bot(*words[1:], cwd=Path.cwd(), timeout_s=PATIENCE_S))
         else:
             shell = ["bash", "-euo", "pipefail", "-c", command]
-            _told(command, subprocess.run(shell, capture_output=True, text=True, timeout=PROMPTLY_S, check=False))
+            _told(command, subprocess.run(shell, capture_output=True, text=True, timeout=PATIENCE_S, check=False))
 
     def leave(self) -> None:
         """End what runs in the background."""
         for process in self._running:
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=PROMPTLY_S)
+            process.terminate()
+            process.communicate(timeout=PATIENCE_S)
 
 
 def _told(command: str, ended: subprocess.CompletedProcess[str]) -> None:
