@@ -12,7 +12,7 @@ import yaml
 from bot.cli.commands_page import commands
 from tests.functional.commands import soak
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
