@@ -39,7 +39,7 @@ config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in
 
 docs: $(INSTALLED) ## the documentation as a site, build/site/index.html; a warning ends it
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
