@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Bytecode is written by the first import: most of what is installed is never imported.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: install paper compiled test check bench config soak clean
+.PHONY: install paper compiled test check bench config docs soak clean
 
 paper: $(INSTALLED) ## ten market days on the embedded sandbox, with nothing configured
 	$(BIN)/bot run --paper --hours 240 --fresh
@@ -36,6 +36,10 @@ soak: $(INSTALLED) ## what takes too long for every change: many more kills, of 
 
 config: $(INSTALLED) ## write the generated files anew: config/*.yaml, tables in docs/
 	$(BIN)/python -m bot.cli.generated
+
+docs: $(INSTALLED) ## the documentation as a site, build/site/index.html; a warning ends it
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

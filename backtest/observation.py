@@ -352,7 +352,7 @@ def write_observation(
     seen: NDArray[np.float32], b: int, books: Books, features: Features, view: int, row: int, tick: int,
     capital: float,
 ) -> None:  # fmt: skip
-    """Fill seen[b] [O] with what an account sees right after settling `row`: itself, its slots, the opportunities of
+    """Fill seen[b], [O], with what an account sees right after settling `row`: itself, its slots, the opportunities of
     its universe. `view` is the row of `known`, `ranked` and `shown`: `row`, unless they hold many universes."""
     _write_account(seen, b, books, capital)
     slots, width = books.opened_at.shape[0], features.values.shape[2]
@@ -392,8 +392,9 @@ def _write_account(seen: NDArray[np.float32], b: int, books: Books, capital: flo
 def write_pair_observation(
     seen: NDArray[np.float32], b: int, books: Books, features: Features, view: int, row: int, tick: int
 ) -> None:
-    """Fill seen[b] [P x (22 + 3)] with what an account sees of every pair: its features, all zero where one of them is
-    unknown or the pair outside its universe, and the position on it, all zero where there is none. `view` as above."""
+    """Fill seen[b], [P x (22 + 3)], with what an account sees of every pair: its features, all zero where one of them
+    is unknown or the pair outside its universe, and the position on it, all zero where there is none. `view` as above.
+    """
     width = features.values.shape[2]
     for pair in range(features.values.shape[1]):
         at = pair * (width + 3)

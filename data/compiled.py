@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from data.kernel_cache import kernel_cache
 from data.machine_code import Machine, cells_of, kept_name, machine_code, shape_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -18,8 +19,8 @@ _awaiting_numba: list[Callable[[], None]] = []
 
 
 def compiled(function: Function) -> Function:
-    """Compile with numba on first call, cached on disk; no reordering of arithmetic, so results repeat bit by bit.
-    Division by zero gives inf or NaN, as in numpy."""
+    """Compile with numba on first call, cached on disk (`kernel_cache`); no reordering of arithmetic, so results repeat
+    bit by bit. Division by zero gives inf or NaN, as in numpy."""
     return cast(Function, _Compiled(function))
 
 
@@ -79,7 +80,11 @@ class _Compiled:
 
         while _awaiting_numba:
             _awaiting_numba.pop(0)()
-        return numba.njit(cache=True, fastmath=False, error_model="numpy", **self.targetoptions)(self.py_func)
+        folder = kernel_cache()
+        numba.config.CACHE_DIR = folder or ""  # type: ignore[attr-defined] # made of the environment as numba is loaded
+        return numba.njit(cache=folder is not None, fastmath=False, error_model="numpy", **self.targetoptions)(
+            self.py_func
+        )
 
     @property
     def _numba_type_(self) -> Any:

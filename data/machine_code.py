@@ -30,6 +30,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.kernel_cache import BESIDE_THE_SOURCE, kernel_cache
+
 ENTRY = "enter"
 _DIGEST = 16
 _LOCK = threading.Lock()
@@ -45,13 +47,14 @@ class Machine:
     """How many it reads."""
 
 
-def machine_code(file: Path, compiled: Callable[[], Any]) -> Machine:
-    """The machine code kept in `file`, or made of what numba has `compiled`, and kept."""
+def machine_code(file: Path | None, compiled: Callable[[], Any]) -> Machine:
+    """The machine code kept in `file`, or made of what numba has `compiled`, and kept where there is a file for it."""
     with _LOCK:
-        kept = _read(file)
+        kept = None if file is None else _read(file)
         if kept is None:
             kept = _object_code(compiled())
-            _write(file, kept)
+            if file is not None:
+                _write(file, kept)
         return _loaded(kept)
 
 
@@ -94,10 +97,12 @@ def _flat(value: Any) -> list[int | float]:
     return [value]
 
 
-def kept_name(function: FunctionType, shape: str) -> Path:
-    """Where the machine code of `function` for such arguments is kept: where numba keeps its own."""
-    source = Path(function.__code__.co_filename)
-    folder = Path(os.environ["NUMBA_CACHE_DIR"]) if "NUMBA_CACHE_DIR" in os.environ else source.parent / "__pycache__"
+def kept_name(function: FunctionType, shape: str) -> Path | None:
+    """Where the machine code of `function` for such arguments is kept: where numba keeps its own, if anywhere."""
+    source, cache_dir = Path(function.__code__.co_filename), kernel_cache()
+    if cache_dir is None:
+        return None
+    folder = source.parent / "__pycache__" if cache_dir == BESIDE_THE_SOURCE else Path(cache_dir)
     types = blake2b(f"{function.__module__} {shape}".encode(), digest_size=8).hexdigest()
     return folder / f"{source.stem}.{function.__name__}-{types}-{_depends_on(_folders(function))}.o"
 

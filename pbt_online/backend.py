@@ -62,8 +62,8 @@ def room(settings: BackendSettings) -> int:
     """How many workers the backend has processors for. ConfigurationError as `open_backend`."""
     if settings.kind == "process":
         return 1
-    with (_ray if settings.kind == "ray" else _processes)(settings, b"") as (_, processors):
-        return max(processors, 1)
+    with _ray(settings, b"") if settings.kind == "ray" else _processes(b"", None) as (_, processors):
+        return processors
 
 
 Places = tuple[Callable[[], Worker], int]

@@ -31,6 +31,7 @@ from data.durable import write_whole
 from data.errors import StateError
 from pbt_online.backend import open_backend
 from pbt_online.cloning import clone
+from pbt_online.curves import Curves
 from pbt_online.cycles import Cycle, attempt, cycles, write_cycle
 from pbt_online.ensemble import Ensemble
 from pbt_online.fitness import Score, examination, examine
@@ -98,8 +99,9 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     watch.stage(f"cycle {cycle.number}: preparing what members learn from")
     course = course_of(learning, history, cycle)
     population = Population(memory, learning.settings.population, learning.seed)
+    told = _drawn(learning, cycle, watch)
     with open_backend(learning.settings.backend, take_course, course, learning.spares) as backend:
-        members = population.train(cycle.number, backend, watch.round)
+        members = population.train(cycle.number, backend, told.round)
     watch.stage(f"cycle {cycle.number}: the gate")
     chosen = _chosen(learning, members)
     policies = [_policy(cycle, course, memory, entry) for entry in chosen]
@@ -113,6 +115,19 @@ def run_cycle(learning: Learning, history: History, watch: Watch) -> Cycle:
     judged = replace(cycle, challenger=version.name, verdict=verdict, heir=heir)
     write_cycle(learning.folder, judged)
     return judged
+
+
+def _drawn(learning: Learning, cycle: Cycle, watch: Watch) -> Watch:
+    """The same, and the curves are told of every round too where they are wanted."""
+    if not learning.settings.tensorboard:
+        return watch
+    curves = Curves(learning.folder, cycle.number)
+
+    def round_done(done: Round) -> None:
+        curves.add(done)
+        watch.round(done)
+
+    return replace(watch, round=round_done)
 
 
 def _begin(learning: Learning, history: History) -> Cycle:
@@ -137,7 +152,7 @@ def _begin(learning: Learning, history: History) -> Cycle:
 
 def _fingerprint(learning: Learning, history: History) -> str:
     told = (
-        learning.settings.model_dump_json(exclude={"backend", "schedule"}),
+        learning.settings.model_dump_json(exclude={"backend", "schedule", "tensorboard"}),
         learning.environment.model_dump_json(),
         history.data.model_dump_json(include={"assets", "history_hours", "decision_delay_s"}),
         sorted(history.data.venues),

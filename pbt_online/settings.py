@@ -215,6 +215,9 @@ class LearningSettings(Frozen):
     schedule: ScheduleSettings = Field(default_factory=ScheduleSettings, description="When the bot trains.")
     trade_with: Literal["champion", "ensemble"] = Field("champion", description="Who trades.")
     ensemble_size: int = Field(3, ge=1, description="Best members that vote in an ensemble.")
+    tensorboard: bool = Field(
+        False, description="Write training curves for TensorBoard (extra [tensorboard]), beside the population."
+    )
 
     @property
     def scheduled(self) -> Self:

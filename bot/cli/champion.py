@@ -17,6 +17,9 @@ from data.errors import ConfigurationError, FundingBotError
 from pbt_online.manifest import Version
 from pbt_online.registry import Registry
 
+PLAIN = ("rule", "flat")
+"""Policies that need no training, and can be let trade by these names."""
+
 
 def opened_registry(settings: Settings) -> Registry:
     """The registry of the settings' market, with a champion."""
@@ -61,17 +64,22 @@ def show_version(settings: Settings, name: str | None, *, as_json: bool) -> None
 def promote(settings: Settings, name: str, *, yes: bool, as_json: bool) -> None:
     """Make a version the champion by hand, after saying what the gate has said of it."""
     registry = opened_registry(settings)
-    version = registry.version(name)
+    version = _named(settings, registry, name)
     registry.policy(version, settings.environment, settings.seed)  # what cannot trade here is refused now
     if not version.vouched_for:
-        _ask(f"the gate has not vouched for {name}", yes)
-    _changed(registry, registry.promote(name, _now(settings), "promoted by hand"), as_json=as_json)
+        _ask(f"the gate has not vouched for {version.name}", yes)
+    _changed(registry, registry.promote(version.name, _now(settings), "promoted by hand"), as_json=as_json)
 
 
 def roll_back(settings: Settings, *, as_json: bool) -> None:
     """Bring back the champion before this one."""
     registry = opened_registry(settings)
     _changed(registry, registry.rollback(_now(settings), "rolled back by hand"), as_json=as_json)
+
+
+def _named(settings: Settings, registry: Registry, name: str) -> Version:
+    """The version of that name; `rule` and `flat` are versions from the first time that they are asked for."""
+    return registry.register_plain(name, schema_of(settings.environment)) if name in PLAIN else registry.version(name)
 
 
 def _ask(what: str, yes: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from backtest.schema import ACCOUNT, OPPORTUNITY, POSITION, Feature
+from bot.cli.commands_page import commands_page
 from bot.cli.exit_codes import exit_code_page
 from bot.risk import Denial
 from bot.risk_settings import RiskSettings
@@ -81,6 +82,7 @@ def generated() -> dict[str, str]:
         "docs/data_quality.md": _with_tables("docs/data_quality.md", {"data/defects.py": defect_table()}),
         "docs/exit_codes.md": exit_code_page(),
         "docs/observation.md": _observation(),
+        "docs/reference/cli.md": commands_page(),
         "docs/risk.md": _risk(),
         "docs/telegram.md": _with_tables("docs/telegram.md", _telegram()),
         "docs/web.md": _with_tables("docs/web.md", {"bot/web_settings.py": _web()}),

@@ -30,6 +30,7 @@ from bot.cli.db import db_app
 from bot.cli.first import first_app
 from bot.cli.groups import champion_app, data_app
 from bot.cli.learning import learning_app
+from bot.cli.manual import manual
 from bot.cli.options import Options
 from bot.cli.safety import safety_app
 from bot.cli.secrets import secrets_app
@@ -37,8 +38,8 @@ from data.errors import ConfigurationError, ExitCode, FundingBotError
 
 app = typer.Typer(
     help="Funding-rate arbitrage across venues. Start with: bot run --paper, or bot init",
+    epilog=manual(),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # half of the time that help takes is spent on loading what draws its frames
 )

@@ -87,7 +87,7 @@ def walk_folder(settings: Settings, window: Window) -> Path:
         market_name(settings),
         settings.data.model_dump_json(),
         settings.environment.model_dump_json(),
-        settings.learning.model_dump_json(exclude={"backend"}),
+        settings.learning.model_dump_json(exclude={"backend", "tensorboard"}),
         settings.seed,
         asdict(window),
     )

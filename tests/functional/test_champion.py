@@ -102,6 +102,12 @@ def test_on_a_terminal_a_promotion_by_hand_is_asked_for(var: Path, answer: str, 
     assert Registry(var / "registry" / MARKET).history()[-1].name.startswith(champion)
 
 
+def test_a_plain_policy_is_promoted_by_its_name(tmp_path: Path) -> None:
+    made = said(bot("champion", "promote", "flat", "--yes", "--var", tmp_path, "--json"))
+    shown = said(bot("champion", "show", "--var", tmp_path, "--json"))
+    assert ("flat", made["name"]) == (shown["policy"], shown["name"])
+
+
 def test_what_cannot_trade_is_not_promoted(var: Path) -> None:
     weights = var / "registry" / MARKET / "versions" / "ppo-calm" / "policy.npz"
     whole = weights.read_bytes()

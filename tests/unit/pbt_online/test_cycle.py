@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stable_baselines3 import PPO
 
 from backtest.history import History, dearer
 from backtest.schema import Schema
@@ -19,6 +20,7 @@ from data.types import HOUR_MS
 from pbt_online.cycle import Learning, Watch, examine_again, run_cycle
 from pbt_online.cycles import Cycle, attempt, cycles
 from pbt_online.gate import Verdict
+from pbt_online.network import NetworkPolicy
 from pbt_online.population import Round
 from pbt_online.registry import Registry
 from pbt_online.settings import LearningSettings
@@ -89,6 +91,19 @@ def test_examined_again_it_brings_the_same_row(done: tuple[Learning, Cycle, list
     rule = told.registry.register_plain("rule", Schema(3, 5))
     with pytest.raises(StateError, match="no row to repeat"):
         examine_again(rule, policy, history())
+
+
+def test_the_champions_model_is_loaded_by_plain_stable_baselines3_and_decides_alike(
+    done: tuple[Learning, Cycle, list[Round]],
+) -> None:
+    told, cycle, _ = done
+    version = told.registry.promote(cycle.challenger or "", cycle.windows.gate.last_tick, "it was tried")
+    model = PPO.load(told.registry.file(version, "model.zip"), device="cpu")
+    policy = told.registry.policy(version, told.environment, 0)
+    assert isinstance(policy, NetworkPolicy) and policy.scaler is not None
+    seen = np.random.default_rng(0).normal(0, 3, (200, version.schema.size)).astype(np.float32)
+    actions, _ = model.predict(policy.scaler.apply(seen), deterministic=True)
+    assert policy.decide(seen).tolist() == actions.tolist()
 
 
 def test_the_vote_of_the_best_is_judged_as_one(tmp_path: Path) -> None:

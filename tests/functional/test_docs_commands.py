@@ -1,0 +1,64 @@
+"""What README and docs have one type works as it stands there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.functional.commands import soak
+from tests.functional.documented import PAGES, ROOT, Block, blocks_of, typing_in
+
+OF_EVERY_CHANGE = ("README.md", "docs/tutorials/first_hour.md")
+"""The pages that are tried at every change; the others by `make soak`."""
+BLOCKS = {str(page.relative_to(ROOT)): blocks_of(page) for page in PAGES}
+RUN = {page: [block for block in blocks if block.why_not is None] for page, blocks in BLOCKS.items()}
+LATER = sorted(page for page, blocks in RUN.items() if blocks and page not in OF_EVERY_CHANGE)
+FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^ {4,}(?:bot|curl|docker|export|git|make|pip) .*$", re.MULTILINE)
+
+
+def type_all(blocks: list[Block], folder: Path) -> None:
+    with typing_in(folder) as typist:
+        for block in blocks:
+            for command in block.commands:
+                typist.type(command)
+
+
+@pytest.mark.parametrize("page", OF_EVERY_CHANGE)
+def test_the_commands_of_the_first_pages_work_in_order(page: str, tmp_path: Path) -> None:
+    assert [] != RUN[page]
+    type_all(RUN[page], tmp_path)
+
+
+@soak
+@pytest.mark.parametrize("page", LATER)
+def test_the_commands_of_a_page_work_in_order(page: str, tmp_path: Path) -> None:
+    type_all(RUN[page], tmp_path)
+
+
+def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    left = [block for blocks in BLOCKS.values() for block in blocks if block.why_not is not None]
+    with capsys.disabled():
+        print()
+        for page, why in sorted({(block.page, block.why_not) for block in left}):
+            print(f"not run: {page}: {why}")
+    assert [] == [block for block in left if len((block.why_not or "").split()) < 2]
+
+
+def test_commands_stand_in_blocks_that_are_found() -> None:
+    indented = {page.name: COMMAND.findall(FENCED.sub("", page.read_text())) for page in PAGES}
+    assert {} == {name: found for name, found in indented.items() if found}
+    other = {
+        page.name: re.findall(r"^ *```(?:bash|shell|console|zsh)", page.read_text(), re.MULTILINE) for page in PAGES
+    }
+    assert {} == {name: found for name, found in other.items() if found}
+    hidden = {page.name: len(re.findall(r"^ *```sh\b", page.read_text(), re.MULTILINE)) for page in PAGES}
+    assert hidden == {page.name: len(BLOCKS[str(page.relative_to(ROOT))]) for page in PAGES}
+
+
+def test_a_command_that_fails_fails_the_page(tmp_path: Path) -> None:
+    with typing_in(tmp_path) as typist, pytest.raises(AssertionError, match="ended with 2"):
+        typist.type("bot status --config nowhere.yaml")
+    with typing_in(tmp_path) as typist, pytest.raises(AssertionError, match="ended with 1"):
+        typist.type("false | cat")
+    assert Path.cwd() != tmp_path
