@@ -50,12 +50,10 @@ class Proposals:
         return Proposal(entry=False, slot=slot, tick=tick, reason=reason, legs=legs, columns=(long, short))
 
     def likely(self, books: Books, features: Features) -> tuple[Instrument, ...]:
-        """What the next hour's orders are most likely for: the legs that are held, and where a slot is free those of
-        the pairs that are shown."""
-        held = books.instrument[books.quantity != 0.0].tolist()
+        """What the next hour's entries are most likely for: the legs of the pairs that are shown, if a slot is free."""
         shown = features.ranked[-1] if free_slot(books) >= 0 else features.ranked[-1, :0]
         legs = features.legs[shown[shown >= 0]].ravel().tolist()
-        return tuple(self._instruments[column] for column in dict.fromkeys([*held, *legs]))
+        return tuple(self._instruments[column] for column in dict.fromkeys(legs))
 
     def set_aside(self, proposal: Proposal, books: Books) -> Books:
         """The books as if an entry were filled at its references for nothing: its slot and its margin are taken."""

@@ -98,7 +98,7 @@ class Trader:
         """What happened since the last tick."""
         self._panel_now: Panel | None = None
         self._likely: tuple[Instrument, ...] = ()
-        """What the next orders are probably for."""
+        """What the next entries are probably for."""
         self.at_rest: Books | None = None
         """The books as they were when orders began to rest; None while none does."""
         self._busy, self._rests = asyncio.Lock(), asyncio.Event()

@@ -25,7 +25,7 @@ class Executor(Protocol):
         Raises VenueError if a venue cannot be asked."""
 
     async def read_ahead(self, instruments: Iterable[Instrument]) -> None:
-        """A chance to look at what the next orders may be for, before anybody decides. Raises nothing of a venue's."""
+        """A chance to look at what the next entries may be for, before anybody decides. Raises nothing of a venue's."""
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
         """Fill the legs of the order in equal parts, as far as the venues can, or not at all."""

@@ -120,6 +120,7 @@ def _learning(folder: Path, name: str, backend: dict[str, object]) -> Path:
     return path
 
 
+@soak
 def test_what_a_cycle_will_take_is_told_without_leaving_a_trace(tmp_path: Path) -> None:
     config, var = _learning(tmp_path, "tiny", {"kind": "pool"}), tmp_path / "var"
     told = said(bot("train", "--estimate", "--config", config, "--var", var, "--workers", 1, "--json"))

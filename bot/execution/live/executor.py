@@ -85,7 +85,7 @@ class LiveExecutor:
         return await self._settling.settle(books, panel, tick)
 
     async def read_ahead(self, instruments: Iterable[Instrument]) -> None:
-        """Read their order books now, for orders of the next moment."""
+        """Read their order books now, for entries of the next moment."""
         await self._ahead.read(instruments)
 
     async def execute(self, order: ApprovedOrder) -> Outcome:
@@ -118,9 +118,9 @@ class LiveExecutor:
         return Pair(self._desk, work, sides_of(proposal, sizes), self._rules)
 
     async def _sized(self, proposal: Proposal) -> tuple[int, Sized | Unfilled]:
-        """Market time, and what the order books take: those that were read ahead, or else as they are now. Raises
+        """Market time, and what the order books take as they are now; of an entry, as they were read ahead. Raises
         VenueError where the time is not known."""
-        if ahead := self._ahead.take(proposal.legs):
+        if proposal.entry and (ahead := self._ahead.take(proposal.legs)):
             now_ms, books = ahead
             return now_ms, sized(proposal, books, self._rules)
         sizing = (size if proposal.entry else size_exit)(proposal, self._places.venues, self._rules)

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 
+import gymnasium.spaces
 import gymnasium.utils.env_checker
 import numpy as np
 import pytest
 import stable_baselines3.common.env_checker
 
 import backtest
-from backtest.environment import FundingArbitrageEnv
+from backtest.environment import FundingArbitrageEnv, spaces_of
 from backtest.policies import CarryRule
 from backtest.settings import EnvironmentSettings
 from data.types import HOUR_MS
@@ -78,9 +79,10 @@ def test_the_sizes_of_the_spaces_are_the_references_by_default() -> None:
 
 @pytest.mark.parametrize(("slots", "ranks"), [(1, 1), (4, 2)])
 def test_the_sizes_of_the_spaces_follow_the_settings(slots: int, ranks: int) -> None:
-    env = environment(EnvironmentSettings(max_positions=slots, max_opportunities=ranks))
-    assert (5 + 3 * slots + 22 * ranks,) == env.observation_space.shape
-    assert 1 + ranks + slots == env.action_space.n
+    settings = EnvironmentSettings(max_positions=slots, max_opportunities=ranks)
+    seen, answered = spaces_of(play_tape(pair_market(FIRST + HOURS), settings, HOURS))
+    assert (5 + 3 * slots + 22 * ranks,) == seen.shape
+    assert gymnasium.spaces.Discrete(1 + ranks + slots) == answered
 
 
 # The reward

@@ -95,3 +95,11 @@ def test_a_book_that_was_old_already_when_it_was_read_is_not_entered_on(
         table.venues[leg.venue] = ShownBooks({leg.symbol: old})
     asyncio.run(table.executor.read_ahead(LEGS))
     assert "too old to enter on" in str(table.enter())
+
+
+def test_an_exit_looks_at_the_books_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot.execution.live.ahead, "FRESH_S", 600.0)
+    table = Table(tmp_path)
+    asyncio.run(table.executor.read_ahead(LEGS))
+    table.venues[LEGS[LONG].venue] = Down({})
+    assert "it does not answer" in str(table.leave())
