@@ -84,7 +84,7 @@ class BotApiServer:
         """Texts that a chat got, oldest first."""
         return [one.text for one in self.sent if one.chat == chat]
 
-    def heard(self, chat: int, words: str, timeout_s: float = 30, after: int = 0) -> Sent:
+    def heard(self, chat: int, words: str, timeout_s: float = 60, after: int = 0) -> Sent:
         """The first message to a chat with these words, after so many messages; waits for it."""
 
         def found() -> list[Sent]:
