@@ -180,7 +180,7 @@ def timed() -> Iterator[Stopwatch]:
             wrap(owner, name, _at_end(getattr(owner, name), watch, stage))
 
         at_end(bot.trader, "make_features", FEATURES)
-        at_end(bot.trader, "observe", SEEN)
+        at_end(bot.trader, "shown", SEEN)
         at_end(InTurn, "decide", DECIDED)
         at_end(LiveExecutor, "_sized", BOOKS)
         at_end(LiveAccount, "place", ANSWERED)
