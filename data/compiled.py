@@ -4,6 +4,7 @@ numba is loaded by the first call that needs it, not by the import of a module t
 and what it knows of numpy takes a second. Kernels need it only where their machine code is not kept yet.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
 from types import FunctionType
@@ -101,7 +102,10 @@ class Kernel(_Compiled):
 
     def __call__(self, *arguments: Any) -> None:
         """Run it once. Raises TypeError for arguments that no kernel takes, or a function that is none."""
-        self.bound(*arguments)()
+        if "numba" in sys.modules:  # whose own way in is quicker than making a call ready for once
+            self.dispatcher(*arguments)
+        else:
+            self.bound(*arguments)()
 
     def bound(self, *arguments: Any) -> "Bound":
         """A call that is made ready once: array by array, that costs more than many a step does."""
@@ -125,9 +129,9 @@ class Bound:
     def __init__(self, machine: Machine, arguments: tuple[Any, ...]) -> None:
         self._arguments = arguments  # kept alive
         self._cells = cells_of(arguments, machine.cells)
-        self._enter, self._at = machine.enter, self._cells.ctypes.data
+        self._enter = machine.enter
 
     def __call__(self) -> None:
         """Run it once more."""
-        if self._enter(self._at):
+        if self._enter(self._cells):
             raise RuntimeError("compiled code raised an exception: call the kernel's py_func to see which")

@@ -28,7 +28,6 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from data.kernel_cache import BESIDE_THE_SOURCE, kernel_cache
 
@@ -41,8 +40,8 @@ _LOCK = threading.Lock()
 class Machine:
     """A kernel for arguments of certain types, ready to run."""
 
-    enter: Callable[[int], int]
-    """Called with the address of its cells; not zero where the code raised."""
+    enter: Callable[[bytes], int]
+    """Called with its cells; not zero where the code raised."""
     cells: int
     """How many it reads."""
 
@@ -77,24 +76,25 @@ def _told(dtype: np.dtype[Any]) -> str:
     return repr(dtype)
 
 
-def cells_of(arguments: tuple[Any, ...], count: int) -> NDArray[np.int64]:
-    """The arguments as [count] cells, which point into their arrays."""
+def cells_of(arguments: tuple[Any, ...], count: int) -> bytes:
+    """The arguments as `count` cells, which point into their arrays."""
     parts = _flat(arguments)
     if len(parts) != count:
         raise RuntimeError(f"compiled code takes {count} values where its arguments have {len(parts)}: report this")
-    packed = b"".join(struct.pack("=d" if isinstance(part, float) else "=q", part) for part in parts)
-    return np.frombuffer(packed, np.int64)
+    return struct.pack("=" + "".join(["d" if isinstance(part, float) else "q" for part in parts]), *parts)
 
 
-def _flat(value: Any) -> list[int | float]:
-    match value:
-        case np.ndarray():
-            return [0, 0, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides]
-        case tuple():
-            return [part for one in value for part in _flat(one)]
-        case None:
-            return [0]
-    return [value]
+def _flat(arguments: tuple[Any, ...]) -> list[int | float]:
+    parts: list[int | float] = []
+    for value in arguments:
+        if isinstance(value, np.ndarray):
+            address = value.__array_interface__["data"][0]
+            parts += (0, 0, value.size, value.itemsize, address, *value.shape, *value.strides)
+        elif isinstance(value, tuple):
+            parts += _flat(value)
+        else:
+            parts.append(0 if value is None else value)
+    return parts
 
 
 def kept_name(function: FunctionType, shape: str) -> Path | None:

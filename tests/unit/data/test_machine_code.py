@@ -130,7 +130,7 @@ def test_a_bound_call_sees_arrays_as_they_are_and_numbers_as_they_were() -> None
 
 def test_kernels_take_no_lists() -> None:
     with pytest.raises(TypeError, match="not list: hand over its arrays"):
-        _adds([1.0], 10)
+        _adds.bound([1.0], 10)
 
 
 class _One(NamedTuple):
