@@ -10,7 +10,7 @@ from bot.alerts import LOG, start_logging
 from bot.child_process import begin, end_on_signals, end_with_parent, exit_with, read_job
 from bot.pulse import Pulse, beating
 from bot.settings import Settings
-from bot.web.service import serve
+from bot.web.service import run, serve
 
 NICENESS = 5
 """Trading comes first."""
@@ -36,7 +36,7 @@ def main() -> int:
     os.nice(NICENESS)
     settings = Settings.model_validate(job["settings"])
     start_logging(settings.var / "logs", "web")
-    return asyncio.run(_until_asked(settings, job["pipe"]))
+    return run(_until_asked(settings, job["pipe"]))
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ import typer
 from bot.alerts import start_logging
 from bot.child_process import end_on_signals
 from bot.settings import Settings
-from bot.web.service import serve
+from bot.web.service import run, serve
 
 
 def serve_web(settings: Settings) -> None:
     """Until Ctrl-C or SIGTERM. Raises ConfigurationError for a missing token, StateError for a port that is taken."""
     start_logging(settings.var / "logs", "web")
-    asyncio.run(_until_signal(settings))
+    run(_until_signal(settings))
 
 
 async def _until_signal(settings: Settings) -> None:
