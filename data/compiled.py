@@ -4,7 +4,6 @@ numba is loaded by the first call that needs it, not by the import of a module t
 and what it knows of numpy takes a second. Kernels need it only where their machine code is not kept yet.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
 from types import FunctionType
@@ -102,10 +101,7 @@ class Kernel(_Compiled):
 
     def __call__(self, *arguments: Any) -> None:
         """Run it once. Raises TypeError for arguments that no kernel takes, or a function that is none."""
-        if "numba" in sys.modules:  # whose own way in is quicker than making a call ready for once
-            self.dispatcher(*arguments)
-        else:
-            self.bound(*arguments)()
+        self.bound(*arguments)()
 
     def bound(self, *arguments: Any) -> "Bound":
         """A call that is made ready once: array by array, that costs more than many a step does."""
