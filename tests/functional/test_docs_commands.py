@@ -9,7 +9,7 @@ from tests.functional.commands import soak
 from tests.functional.documented import PAGES, ROOT, Block, blocks_of, typing_in
 
 OF_EVERY_CHANGE = ("README.md",)
-"""The pages that are tried at every change; the others take long, and are by `make soak`."""
+"""The pages that are tried at every change; the others take long: `make soak` runs them."""
 BLOCKS = {str(page.relative_to(ROOT)): blocks_of(page) for page in PAGES}
 RUN = {page: [block for block in blocks if block.why_not is None] for page, blocks in BLOCKS.items()}
 LATER = sorted(page for page, blocks in RUN.items() if blocks and page not in OF_EVERY_CHANGE)
