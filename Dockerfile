@@ -1,7 +1,7 @@
 # The bot for a user without rights: paper trading on real venues, unless another configuration is mounted.
 FROM python:3.11-slim-bookworm AS build
-# torch for processors alone; another index gives other builds of the pinned version.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# PyTorch's own builds for processors alone; pip reads this variable.
+ARG PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY data data
@@ -10,8 +10,7 @@ COPY pbt_online pbt_online
 COPY bot bot
 COPY config config
 RUN python -m venv /opt/funding-bot \
-    && /opt/funding-bot/bin/pip install --no-cache-dir --constraint constraints.txt \
-        --extra-index-url "$TORCH_INDEX" '.[postgres]'
+    && /opt/funding-bot/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgres]'
 
 FROM python:3.11-slim-bookworm
 COPY --from=build /opt/funding-bot /opt/funding-bot

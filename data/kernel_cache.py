@@ -1,4 +1,4 @@
-"""Where machine code is kept between two starts; used by `compiled`.
+"""Where machine code is kept between two starts; used by `compiled` and `machine_code`.
 
 In a checkout it lies beside the source, in `__pycache__`, as numba has it. Where the program is installed, nothing is
 written among the packages: they may be another user's, and an update would leave it there.

@@ -39,7 +39,9 @@ class Ahead:
     async def read(self, instruments: Iterable[Instrument]) -> None:
         """Read their order books, as far as venues show them in time. Raises nothing of theirs."""
         self._view = View(0)
-        wanted = list(dict.fromkeys(instruments))
+        wanted, asked_s = list(dict.fromkeys(instruments)), time.monotonic()
+        if not wanted:
+            return
         reads = [asyncio.ensure_future(self._venues[one.venue].book(one.symbol)) for one in wanted]
         now = asyncio.ensure_future(self._clock.now_ms())
         try:
@@ -47,7 +49,7 @@ class Ahead:
             if not _answered(now):
                 return
             books = {one.key: read.result() for one, read in zip(wanted, reads, strict=True) if _answered(read)}
-            self._view = View(now.result(), books)
+            self._view = View(now.result(), books, asked_s)
         finally:
             for pending in (now, *reads):
                 pending.cancel()
