@@ -1,7 +1,8 @@
-"""How long an entry takes, from a complete panel in memory to both orders sent: `python -m benchmarks execution`.
+"""How long an entry takes, from a complete snapshot in memory to both orders sent: `python -m benchmarks execution`.
 
-Over HTTP to a served sandbox, every order on the disk before it is sent, while a population trains beside it at a lower
-priority. Wall time by stage, and the bot's own processor time.
+The snapshot is the panel and the order books of likely entries; features are made of the panel while venues are asked
+for those books, and how long that takes stands apart. Over HTTP to a served sandbox, every order on the disk before it
+is sent, while a population trains beside it at a lower priority. Wall time by stage, and the bot's own processor time.
 """
 
 import asyncio
@@ -54,12 +55,10 @@ TOLD: dict[str, Any] = {
     "guard": {"enabled": False},
     "learning": {"schedule": {"enabled": False}},
 }
-FEATURES, SEEN, DECIDED, REVIEWED, BOOKS = (
-    "features", "observation", "ensemble of 3", "proposal and risk", "order books",
-)  # fmt: skip
+SEEN, DECIDED, REVIEWED, BOOKS = "observation", "ensemble of 3", "proposal and risk", "order books"
 WRITTEN, SENT, ANSWERED = "order {} on the disk", "order {} signed and sent", "order {} answered"
 STAGES = (
-    FEATURES, SEEN, DECIDED, REVIEWED, BOOKS,
+    SEEN, DECIDED, REVIEWED, BOOKS,
     WRITTEN.format(1), SENT.format(1), ANSWERED.format(1), WRITTEN.format(2), SENT.format(2),
 )  # fmt: skip
 """In the order in which they end, each where the next one begins."""
@@ -74,9 +73,16 @@ class Stopwatch:
     def __init__(self) -> None:
         self.entries: list[list[Moment]] = []
         """The beginning, and the end of each stage."""
+        self.read_ahead: list[list[Moment]] = []
+        """Of the same entries: when the panel was in memory, and the beginning."""
+        self._panel: Moment = _now()
         self._ends: dict[str, Moment] = {}
         self._hours = 0
         self._sending = 0
+
+    def panel(self) -> None:
+        """The panel is in memory; order books are asked for."""
+        self._panel = _now()
 
     def begin(self) -> None:
         """A decision has its data."""
@@ -91,6 +97,7 @@ class Stopwatch:
         self._ends.setdefault(stage.format(self._sending), _now())
         if list(self._ends) == ["", *STAGES]:
             self.entries.append(list(self._ends.values()))
+            self.read_ahead.append([self._panel, self._ends[""]])
             self.discard()
 
     def next_order(self) -> None:
@@ -104,6 +111,10 @@ class Stopwatch:
     def taken(self) -> Taken:
         """[entry, stage, 2] wall and processor time of each, ms."""
         return 1000 * np.diff(np.array(self.entries), axis=1)
+
+    def taken_ahead(self) -> Taken:
+        """[entry, 2] likewise, of features and order books before the first stage."""
+        return 1000 * np.diff(np.array(self.read_ahead), axis=1)[:, 0]
 
 
 def _now() -> Moment:
@@ -146,7 +157,8 @@ def show_execution(console: Console) -> None:
     for heading in ("stage", "p50", "p99", "processor p50"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
     stages = [(name, taken[:, number]) for number, name in enumerate(STAGES)]
-    for name, one in [*stages, ("all", taken.sum(axis=1))]:
+    stages += [("all", taken.sum(axis=1)), ("before: features, order books", watch.taken_ahead())]
+    for name, one in stages:
         wall, processor = one.T
         numbers = (*np.percentile(wall, [50, 99]), np.median(processor))
         table.add_row(name, *(f"{number:.1f}" for number in numbers))
@@ -179,12 +191,12 @@ def timed() -> Iterator[Stopwatch]:
         def at_end(owner: Any, name: str, stage: str) -> None:
             wrap(owner, name, _at_end(getattr(owner, name), watch, stage))
 
-        at_end(bot.trader, "make_features", FEATURES)
         at_end(bot.trader, "shown", SEEN)
         at_end(InTurn, "decide", DECIDED)
         at_end(LiveExecutor, "_sized", BOOKS)
         at_end(LiveAccount, "place", ANSWERED)
-        wrap(Trader, "_trade", _begun(Trader._trade, watch))
+        wrap(Trader, "_features", _begun(Trader._features, watch.panel))
+        wrap(Trader, "_trade", _begun(Trader._trade, watch.begin))
         wrap(RiskGate, "review", _reviewed(RiskGate.review, watch))
         wrap(Connection, "_gated", _sent(Connection._gated, watch))
         for name in ("write_first", "write"):
@@ -206,10 +218,10 @@ def _at_end(call: Callable[..., Any], watch: Stopwatch, stage: str) -> Callable[
     return ended_later if asyncio.iscoroutinefunction(call) else ended
 
 
-def _begun(trade: Callable[..., Any], watch: Stopwatch) -> Callable[..., Any]:
+def _begun(call: Callable[..., Any], begin: Callable[[], None]) -> Callable[..., Any]:
     async def begun(*told: Any) -> Any:
-        watch.begin()
-        return await trade(*told)
+        begin()
+        return await call(*told)
 
     return begun
 

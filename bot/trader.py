@@ -42,6 +42,9 @@ from data.lake import Lake
 from data.panel import Panel
 from data.types import HOUR_MS, Instrument
 
+ASKED_S = 0.001
+"""So long it takes until questions have left for the venues."""
+
 
 @dataclass(frozen=True)
 class Account:
@@ -217,8 +220,8 @@ class Trader:
         self._gate.recall(tick)
         # Collecting can take minutes where much is missing: what was decided now would fill in another hour.
         if decide and await self._clock.now_ms() < tick + HOUR_MS:
-            await self._executor.read_ahead(self._likely)
-            books = await self._trade(books, panel, record, done)
+            features, _ = await asyncio.gather(self._features(panel), self._executor.read_ahead(self._likely))
+            books = await self._trade(books, panel, features, record, done)
         record.executions = self._keeper.numbers
         if self._journal is not None:
             self._journal.catch_up()
@@ -263,10 +266,16 @@ class Trader:
             record.events.append(Event(record.tick, Kind.LIQUIDATED, text))
         return books
 
-    async def _trade(self, books: Books, panel: Panel, record: TickRecord, done: set[tuple[int, int]]) -> Books:
+    async def _features(self, panel: Panel) -> Features:
+        """Of the panel's last tick, made while venues answer what has just been asked of them."""
+        await asyncio.sleep(ASKED_S)
+        return make_features(panel, self._settings.data.venues, self._settings.environment, newest=1)
+
+    async def _trade(
+        self, books: Books, panel: Panel, features: Features, record: TickRecord, done: set[tuple[int, int]]
+    ) -> Books:
         """Forced exits, then what the policy wants, but for pairs that are `done`: they were traded at this tick by a
         process that died in it."""
-        features = make_features(panel, self._settings.data.venues, self._settings.environment, newest=1)
         self._likely = self._proposals.likely(books, features)
         plan = np.zeros(len(features.legs), dtype=np.int64)
         if record.tick // HOUR_MS % self._policy.schema.decision_hours == 0:
