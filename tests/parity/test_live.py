@@ -19,7 +19,7 @@ from tests.fakes.live_accounts import keys
 from tests.fakes.scripted_policy import Scripted
 from tests.fakes.venue_truth import ledger_positions, truth, unwritten, venue_positions
 from tests.functional.commands import soak
-from tests.parity.test_environment_and_paper import ASSETS, assert_same, busy_answers, tape_of, trade
+from tests.parity.test_environment_and_paper import ASSETS, RESTS, assert_same, busy_answers, tape_of, trade
 
 THIN = {
     "binance": VenueSettings(half_spread_bps=0.5, level_quote=600.0, levels=3),
@@ -33,8 +33,11 @@ THIN = {
         (40, {}, {}, 5),
         pytest.param(40, {"bybit": VenueSettings(), "okx": VenueSettings()}, {}, 5, marks=soak),
         pytest.param(40, THIN, {"max_position_loss_pct": 0.3, "price_collar_bps": 30.0}, 5, marks=soak),
+        (14, {}, RESTS, 4),
+        pytest.param(60, {}, RESTS, 10, marks=soak),
+        pytest.param(40, {"bybit": VenueSettings(), "okx": VenueSettings()}, RESTS, 5, marks=soak),
     ],
-    ids=["Binance and Hyperliquid", "Bybit and OKX", "thin"],
+    ids=["Binance and Hyperliquid", "Bybit and OKX", "thin", "resting", "long at rest", "resting, Bybit and OKX"],
 )
 def test_a_sequence_of_decisions_gives_the_same_books_live(
     tmp_path: Path,

@@ -14,6 +14,10 @@ from backtest.sandbox.accounts.prices import Settled
 from backtest.sandbox.accounts.records import Kind, Order, Status
 from backtest.sandbox.accounts.trades import fill, settle_rest, size_left
 
+WHOLE = 1 - Decimal("1e-6")
+"""Books are shown in whole ticks, rounded outwards: so much of one further, and the next price is shown
+(`data.market.touch`)."""
+
 
 def advance(account: Account, now_ms: int) -> None:
     """Let everything happen that happens until `now_ms`; time never goes back."""
@@ -80,9 +84,10 @@ def _reached_ms(account: Account, order: Order, begin_ms: int, end_ms: int) -> i
     traded = account.prices.span(ticket.symbol, begin_ms, end_ms)
     if ticket.limit is None or traded is None:
         return None
-    buys = ticket.quantity > 0
-    far = 1 + account.prices.half_spread if buys else 1 - account.prices.half_spread
-    return _crossing_ms((traded[0] * far, traded[1] * far), ticket.limit, (begin_ms, end_ms), above=not buys)
+    towards = 1 if ticket.quantity > 0 else -1
+    far = 1 + towards * account.prices.half_spread
+    beyond = ticket.limit - towards * account.prices.terms(ticket.symbol).tick * WHOLE
+    return _crossing_ms((traded[0] * far, traded[1] * far), beyond, (begin_ms, end_ms), above=towards < 0)
 
 
 def _crossing_ms(span: tuple[Decimal, Decimal], level: Decimal, stretch: tuple[int, int], *, above: bool) -> int | None:

@@ -8,10 +8,13 @@ from data.exchange import OrderBook
 
 
 def entry_limit(leg: LegOrder, book: OrderBook, quantity: float) -> float:
-    """The leg's collar, or the last level that signed `quantity` needs where that lies beyond it: the collar is about
-    the average price, which was found within it."""
+    """The leg's collar, about the last price or the mid of now, whichever is closer: venues refuse limits that are far
+    from their price. Or the last level that signed `quantity` needs where that lies beyond it: the collar is about the
+    average price, which was found within it."""
     towards = 1 if quantity > 0 else -1
-    collar = leg.reference * (1 + towards * leg.collar) if math.isfinite(leg.collar) else 0.0
+    middles = [price for price in (leg.reference, book.mid) if not math.isnan(price)]
+    about = min(middles) if towards > 0 else max(middles)
+    collar = about * (1 + towards * leg.collar) if math.isfinite(leg.collar) else 0.0
     return _wider(collar, _last_level(book, quantity), towards)
 
 

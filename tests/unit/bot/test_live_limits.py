@@ -25,6 +25,20 @@ def test_an_entry_may_trade_up_to_its_collar(quantity: float, limit: float) -> N
     assert pytest.approx(limit) == entry_limit(order(quantity, 0.03), BOOK, quantity)
 
 
+@pytest.mark.parametrize(
+    ("bid", "quantity", "limit"),
+    [(96.0, 3.0, 97.0 * 1.03), (104.0, 3.0, 103.0), (104.0, -3.0, 105.0 * 0.97), (96.0, -3.0, 97.0)],
+)
+def test_a_price_that_moved_since_the_decision_draws_the_limit_along_but_never_past_the_collar(
+    bid: float, quantity: float, limit: float
+) -> None:
+    """Venues refuse limits that are too far from their price now: Binance's -4016, for one."""
+    moved = OrderBook(bids=((bid, 5.0),), asks=((bid + 2.0, 5.0),))
+    worst = bid + 2.0 if quantity > 0 else bid
+    expected = max(limit, worst) if quantity > 0 else min(limit, worst)
+    assert pytest.approx(expected) == entry_limit(order(quantity, 0.03), moved, quantity)
+
+
 @pytest.mark.parametrize(("quantity", "limit"), [(10.0, 102.0), (-10.0, 98.0)])
 def test_a_level_that_the_average_price_allows_is_taken_though_it_lies_beyond_the_collar(
     quantity: float, limit: float

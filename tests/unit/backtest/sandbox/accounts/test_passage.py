@@ -73,6 +73,20 @@ def test_a_resting_order_that_is_only_touched_does_not_fill(tmp_path: Path) -> N
     assert Status.OPEN == order.status
 
 
+@pytest.mark.parametrize(("ticks", "status"), [(0.6, Status.OPEN), (1.4, Status.FILLED)])
+def test_a_resting_order_fills_once_the_book_shows_a_price_beyond_its_own(
+    tmp_path: Path, ticks: float, status: Status
+) -> None:
+    """Asks are shown rounded up to whole ticks: 97 is the best one until the price is a tick lower."""
+    lowest = (97.0 - ticks * 0.01) / 1.001
+    desk = Desk(small_world(tmp_path, {2: lowest}, rate=0.0))
+    order = desk.order("2", "97", Force.POST_ONLY)
+
+    desk.go(5)
+
+    assert status == order.status
+
+
 def test_resting_orders_fill_in_the_order_in_which_the_price_comes_to_them(tmp_path: Path) -> None:
     desk = Desk(small_world(tmp_path, {2: 90.0}))
     low, high = desk.order("1", "93", Force.GTC), desk.order("1", "97", Force.GTC)
