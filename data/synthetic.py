@@ -7,13 +7,14 @@ Funding is the venues' own formula on premiums that share a part. The market pay
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.market import Market, lot_step, tick_size
+from data.market import Market
 from data.settings import SyntheticSettings, utc_ms
+from data.synthetic_episode import EPISODE_ASSET, Episode, stressed_episode
+from data.synthetic_shapes import VenueShape, asset_shape, contract, listed_as, period_hours, symbol_of, venue_shape
 from data.types import HOUR_MS, Asset, Bars, Instrument, InstrumentKey, Settlements
 from data.venues import VenueProfile, venue_profile
 
@@ -61,154 +62,8 @@ OWN_HALF_LIFE_H = 80.0
 OWN_TAIL = 0.9
 BRIEF_HALF_LIFE_H = 1.2
 
-# Lateness of settlement stamps; recorded: Binance late on half of them, Hyperliquid up to 440 ms at p99.
-BINANCE_JITTER_MS = 20
-HYPERLIQUID_JITTER_MS = 440
-
-# The stressed episode, after INJ on Bybit in 2026-02 (8 h -> 1 h -> 8 h in a week, down to -51 bps an hour), milder.
-# Days count from the start; the premium is what the hourly period begins with.
-EPISODE_ASSET = "INJ"
-EPISODE_FIRST_DAY = 16
-EPISODE_HOURLY_DAY = 17
-EPISODE_END_DAY = 24
-EPISODE_PREMIUM_BPS_PER_8H = -130.0
-EPISODE_HALF_LIFE_H = 20.0
-EPISODE_FOLLOW_SHARE = 0.3
-EPISODE_FOLLOW_HALF_LIFE_H = 40.0
-EPISODE_BASIS_BPS = -40.0
-EPISODE_BASIS_PEAK_H = 72.0
-EPISODE_VOLATILITY = 2.0
-
 PAST_SEED = 1_000_003
 """Added to the seed for what lies before the market."""
-
-
-@dataclass(frozen=True)
-class _AssetShape:
-    """How one asset moves: recorded yearly volatility, correlation with BTC and hourly volume; price of 2025-01."""
-
-    price: float
-    vol_annual: float
-    btc_correlation: float
-    volume_quote_per_hour: float
-    bounce: float = 1.0
-    """Bounce of its closes relative to the median asset: recorded, BTC hardly bounces and DOT much."""
-    interval_hours: int = 8
-    """On venues that set one per contract."""
-
-
-_SHAPES = {
-    "BTC": _AssetShape(94_000.0, 0.53, 1.0, 450e6, 0.35),
-    "ETH": _AssetShape(3_350.0, 0.69, 0.80, 230e6, 0.5),
-    "SOL": _AssetShape(190.0, 0.96, 0.74, 75e6, 0.7),
-    "XRP": _AssetShape(2.1, 0.96, 0.60, 76e6, 0.9),
-    "DOGE": _AssetShape(0.32, 1.09, 0.72, 59e6, 0.9),
-    "BNB": _AssetShape(700.0, 0.61, 0.69, 16e6),
-    "ADA": _AssetShape(0.86, 1.05, 0.69, 21e6, 1.1),
-    "AVAX": _AssetShape(36.0, 1.02, 0.72, 9e6),
-    "LTC": _AssetShape(103.0, 0.86, 0.64, 7e6, 1.1),
-    "DOT": _AssetShape(6.7, 0.94, 0.69, 6e6, 1.4),
-    # Recorded, 440 of 711 Binance contracts settle every 4 h, but none of the majors; these two do here, so that a
-    # default market shows both.
-    "TRX": _AssetShape(0.25, 0.56, 0.42, 5e6, 1.2, interval_hours=4),
-    "1000PEPE": _AssetShape(0.0175, 1.59, 0.63, 34e6, interval_hours=4),
-    "INJ": _AssetShape(20.0, 1.21, 0.75, 3e6, 1.3),
-    "ALGO": _AssetShape(0.34, 1.11, 0.65, 4e6, 1.2),
-    "BCH": _AssetShape(440.0, 0.93, 0.66, 4e6, 1.2),
-    "ENA": _AssetShape(0.93, 1.45, 0.64, 10e6, interval_hours=4),
-    "OP": _AssetShape(1.75, 1.10, 0.71, 3e6, 1.2),
-    "RENDER": _AssetShape(6.9, 1.29, 0.78, 3e6, 1.3, interval_hours=4),
-    "SUI": _AssetShape(4.2, 1.32, 0.61, 30e6),
-    "TON": _AssetShape(5.5, 0.92, 0.56, 2e6, 1.5, interval_hours=4),
-}
-
-
-@dataclass(frozen=True)
-class _VenueShape:
-    """How one venue departs from the others."""
-
-    slow_basis_sd_bps: float
-    bounce_sd_bps: float
-    basis_mean_bps: float
-    premium_mean_bps: float
-    heat_bps: float
-    """Premium per unit of market heat: longs crowd into the smaller venue more."""
-    own_sd_bps: float
-    brief_sd_bps: float
-    rate_decimals: int
-    jitter_ms: int
-    jitter_share: float
-    """Share of settlements stamped late, by up to `jitter_ms`."""
-    volume_share: float
-    """Volume relative to Binance's."""
-    dead_band_bps: float | None = None
-    """Where given, the clamp holds the common premium only and the venue's own comes on top, beyond this band."""
-    lists_coins: bool = False
-    """Whether it lists a contract on 1000 coins as one on a coin."""
-
-
-_VENUE_SHAPES = {
-    "binance": _VenueShape(
-        slow_basis_sd_bps=1.0,
-        bounce_sd_bps=0.7,
-        basis_mean_bps=0.0,
-        premium_mean_bps=-2.1,
-        heat_bps=3.8,
-        own_sd_bps=0.25,
-        brief_sd_bps=2.0,
-        rate_decimals=8,
-        jitter_ms=BINANCE_JITTER_MS,
-        jitter_share=0.5,
-        volume_share=1.0,
-    ),
-    # Recorded spread to Binance per 8 h: mean |.| .45 bps, autocorrelation .43 after 8 h, .27 after a day and .08 after
-    # 7 days, 95th percentile of the 7-day mean 11 % a year. Basis: mean 0, sd 2.05 bps, autocorrelation .69 after 1 h.
-    "bybit": _VenueShape(
-        slow_basis_sd_bps=1.4,
-        bounce_sd_bps=0.9,
-        basis_mean_bps=0.0,
-        premium_mean_bps=-2.2,
-        heat_bps=4.0,
-        own_sd_bps=0.55,
-        brief_sd_bps=0.3,
-        rate_decimals=8,
-        jitter_ms=0,
-        jitter_share=0.0,
-        volume_share=0.4,
-    ),
-    "hyperliquid": _VenueShape(
-        slow_basis_sd_bps=4.0,
-        bounce_sd_bps=5.2,
-        basis_mean_bps=2.0,
-        premium_mean_bps=-1.85,
-        heat_bps=5.0,
-        own_sd_bps=1.05,
-        brief_sd_bps=2.2,
-        rate_decimals=10,
-        jitter_ms=HYPERLIQUID_JITTER_MS,
-        jitter_share=1.0,
-        volume_share=0.05,
-    ),
-    # Recorded Binance-OKX: spread per 8 h mean |.| 0.65 bps, sd 0.84, autocorrelation .36 after 8 h and .06 after 7
-    # days; basis sd 4.6 bps, autocorrelation .86 after 1 h, OKX 2 bps above; 9 % default rates; stamps exact.
-    "okx": _VenueShape(
-        slow_basis_sd_bps=4.3,
-        bounce_sd_bps=1.6,
-        basis_mean_bps=2.0,
-        premium_mean_bps=-2.1,
-        heat_bps=3.8,
-        own_sd_bps=0.35,
-        brief_sd_bps=0.6,
-        rate_decimals=10,
-        jitter_ms=0,
-        jitter_share=0.0,
-        volume_share=0.4,
-        dead_band_bps=0.11,
-        lists_coins=True,
-    ),
-}
-_OTHER_VENUE = replace(_VENUE_SHAPES["binance"], slow_basis_sd_bps=1.7, bounce_sd_bps=1.0, volume_share=0.5)
-_SPOT_VENUE = replace(_VENUE_SHAPES["binance"], slow_basis_sd_bps=0.0, bounce_sd_bps=0.0, volume_share=0.3)
 
 
 @dataclass(frozen=True)
@@ -243,43 +98,6 @@ class _AssetPath:
     premium_bps: Floats
 
 
-@dataclass(frozen=True)
-class _Episode:
-    """A short squeeze on `venue`, in hours since the market's start; the other venues follow part of the way."""
-
-    venue: str
-    first: int
-    hourly: int
-    end: int
-
-    def premium_bps(self, venue: str, hours: int) -> Floats:
-        """What it adds to a venue's premium: deep at once, then fading, more slowly where the others follow."""
-        age = np.arange(hours) - self.first
-        ramp = np.clip(age / (self.hourly - self.first), 0.0, 1.0)
-        share, half_life = (
-            (1.0, EPISODE_HALF_LIFE_H) if venue == self.venue else (EPISODE_FOLLOW_SHARE, EPISODE_FOLLOW_HALF_LIFE_H)
-        )
-        fade = 0.5 ** (np.maximum(age - (self.hourly - self.first), 0) / half_life)
-        return np.asarray(EPISODE_PREMIUM_BPS_PER_8H * share * ramp * fade)
-
-    def basis_bps(self, venue: str, hours: int) -> Floats:
-        """What it adds to a venue's price: a discount that opens, then closes again."""
-        age = np.maximum(np.arange(hours) - self.first, 0) / EPISODE_BASIS_PEAK_H
-        depth = EPISODE_BASIS_BPS if venue == self.venue else 0.0
-        return np.asarray(depth * age**2 * np.exp(2.0 * (1.0 - age)))
-
-    def volatility(self, hours: int) -> Floats:
-        """What it multiplies the asset's own volatility by."""
-        hour = np.arange(hours)
-        return np.where((hour >= self.first) & (hour < self.end), EPISODE_VOLATILITY, 1.0)
-
-    def interval_hours(self, usual: int, hours: int) -> Ints:
-        """Length of the funding period that ends at each hour, on `venue`."""
-        hour = np.arange(hours)
-        steps = [hour > self.end, hour > self.hourly, hour > self.first]
-        return np.select(steps, [usual, 1, 4], usual).astype(np.int64)
-
-
 def synthetic_market(settings: SyntheticSettings, venues: Sequence[str] = ("binance", "hyperliquid")) -> Market:
     """The market of `settings` with every asset on every venue; the same settings give the same bytes.
 
@@ -291,7 +109,7 @@ def synthetic_market(settings: SyntheticSettings, venues: Sequence[str] = ("bina
     """
     profiles = [venue_profile(name) for name in dict.fromkeys(venues)]
     span = _Span(settings.seed, utc_ms(settings.start) // HOUR_MS * HOUR_MS, settings.days * 24)
-    return _market(span, settings.assets, profiles, _episode(span, profiles, settings))
+    return _market(span, settings.assets, profiles, stressed_episode(span.start_ms, profiles, settings))
 
 
 def with_past(market: Market, settings: SyntheticSettings, days: int) -> Market:
@@ -328,7 +146,7 @@ def _joined(before: Bars, after: Bars) -> Bars:
     return Bars(*(np.concatenate(pair) for pair in zip(columns, others, strict=True)))
 
 
-def _market(span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile], episode: _Episode | None) -> Market:
+def _market(span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile], episode: Episode | None) -> Market:
     climate = _climate(span)
     instruments: list[Instrument] = []
     bars: dict[InstrumentKey, Bars] = {}
@@ -339,11 +157,11 @@ def _market(span: _Span, assets: Sequence[str], profiles: Sequence[VenueProfile]
         for profile in profiles:
             if profile.spot and Asset.parse(name).multiplier != 1:
                 continue  # a spot market lists coins, not thousands of them
-            key = (profile.name, _symbol(profile, name))
+            key = (profile.name, symbol_of(profile, name))
             bars[key] = _bars(span, path, profile, name, own_episode)
             settlements[key] = _settlements(span, climate, path, profile, name, own_episode)
-            instruments.append(_instrument(profile, name, float(bars[key].open[0])))
-    return Market(tuple(instruments), bars, settlements, _describe(span, episode))
+            instruments.append(contract(profile, name, float(bars[key].open[0])))
+    return Market(tuple(instruments), bars, settlements, episode.told(span.start_ms) if episode else "")
 
 
 def _random(span: _Span, *names: str) -> np.random.Generator:
@@ -391,9 +209,9 @@ def _climate(span: _Span) -> _Climate:
     return _Climate(factor, log_vol, heat)
 
 
-def _asset_path(span: _Span, climate: _Climate, name: str, episode: _Episode | None) -> _AssetPath:
+def _asset_path(span: _Span, climate: _Climate, name: str, episode: Episode | None) -> _AssetPath:
     """One asset's price apart from venues: the market's factor by its correlation, and a part of its own."""
-    shape, generator = _shape(name), _random(span, "asset", name)
+    shape, generator = asset_shape(name), _random(span, "asset", name)
     own_vol = _log_vol(generator, span.hours)
     log_vol = np.sqrt(LOG_VOL_COMMON_SHARE) * climate.log_vol + np.sqrt(1.0 - LOG_VOL_COMMON_SHARE) * own_vol
     own = _scale(log_vol) * _fat(generator, RETURN_DOF, span.hours, RETURN_CAP_SD)
@@ -410,9 +228,9 @@ def _asset_path(span: _Span, climate: _Climate, name: str, episode: _Episode | N
     return _AssetPath(log_price, hourly_sd, wicks, premium)
 
 
-def _bars(span: _Span, path: _AssetPath, profile: VenueProfile, name: str, episode: _Episode | None) -> Bars:
+def _bars(span: _Span, path: _AssetPath, profile: VenueProfile, name: str, episode: Episode | None) -> Bars:
     """One venue's candles: the asset's price, a slow basis, and bounce that is mostly gone by the next open."""
-    shape, venue = _shape(name), _venue_shape(profile)
+    shape, venue = asset_shape(name), venue_shape(profile)
     generator = _random(span, "bars", profile.name, name)
     slow = _slow(generator.standard_normal(span.hours + 1), BASIS_HALF_LIFE_H) * venue.slow_basis_sd_bps
     slow += venue.basis_mean_bps + (episode.basis_bps(profile.name, span.hours + 1) if episode else 0.0)
@@ -420,7 +238,7 @@ def _bars(span: _Span, path: _AssetPath, profile: VenueProfile, name: str, episo
     at_close = _fat(generator, BOUNCE_DOF, span.hours, BOUNCE_CAP_SD) * bounce_sd
     at_open = generator.standard_normal(span.hours) * (OPEN_BOUNCE_SHARE * bounce_sd)
     at_open[1:] += STALE_SHARE * at_close[:-1]
-    quiet = path.log_price - np.log(Asset.parse(name).multiplier / _listed(profile, name).multiplier) + slow * 1e-4
+    quiet = path.log_price - np.log(Asset.parse(name).multiplier / listed_as(profile, name).multiplier) + slow * 1e-4
     first = np.exp(quiet[:-1] + at_open * 1e-4)
     last = np.exp(quiet[1:] + at_close * 1e-4)
     high = np.maximum(first, last) * np.exp(path.wicks[0] * path.sd)
@@ -432,18 +250,18 @@ def _bars(span: _Span, path: _AssetPath, profile: VenueProfile, name: str, episo
 
 
 def _settlements(
-    span: _Span, climate: _Climate, path: _AssetPath, profile: VenueProfile, name: str, episode: _Episode | None
+    span: _Span, climate: _Climate, path: _AssetPath, profile: VenueProfile, name: str, episode: Episode | None
 ) -> Settlements:
     """One venue's funding: the formula on the mean premium of each period, paid at the hour that ends it."""
     if profile.spot:
         return Settlements.none()
-    venue, generator = _venue_shape(profile), _random(span, "funding", profile.name, name)
+    venue, generator = venue_shape(profile), _random(span, "funding", profile.name, name)
     premium, own = _premium(generator, climate, path, venue)
-    interval = np.full(span.hours, _interval_hours(profile, name), dtype=np.int64)
+    interval = np.full(span.hours, period_hours(profile, name), dtype=np.int64)
     if episode:
         premium += episode.premium_bps(profile.name, span.hours)
         if profile.name == episode.venue:
-            interval = episode.interval_hours(_interval_hours(profile, name), span.hours)
+            interval = episode.interval_hours(period_hours(profile, name), span.hours)
     hour = np.arange(span.hours, dtype=np.int64)
     ends = hour[(interval <= hour) & ((span.start_ms // HOUR_MS + hour) % interval == 0)]
     length = interval[ends]
@@ -459,7 +277,7 @@ def _settlements(
 
 
 def _premium(
-    generator: np.random.Generator, climate: _Climate, path: _AssetPath, venue: _VenueShape
+    generator: np.random.Generator, climate: _Climate, path: _AssetPath, venue: VenueShape
 ) -> tuple[Floats, Floats]:
     """Hourly premium of a contract on a venue, bps per 8 h, and the part of it that no clamp holds: market heat, the
     asset's part, the venue's own, and one that is gone within hours."""
@@ -476,72 +294,6 @@ def _period_mean(hourly: Floats, ends: Ints, length: Ints) -> Floats:
     """Mean of the `length` hours before each of `ends`."""
     total = np.concatenate(([0.0], np.cumsum(hourly)))
     return np.asarray((total[ends] - total[ends - length]) / length)
-
-
-def _episode(span: _Span, profiles: Sequence[VenueProfile], settings: SyntheticSettings) -> _Episode | None:
-    """The stressed episode, where asked for, listed, and a venue can change an interval; its days begin at 00:00."""
-    # By name, so that it stays where it is whichever venues are added and in whichever order they come.
-    adaptable = [profile.name for profile in profiles if not profile.fixed_interval]
-    listed = EPISODE_ASSET in {str(Asset.parse(code)) for code in settings.assets}
-    if not (settings.episode and listed and adaptable):
-        return None
-    into_day = span.start_ms // HOUR_MS % 24
-    days = (EPISODE_FIRST_DAY, EPISODE_HOURLY_DAY, EPISODE_END_DAY)
-    return _Episode(min(adaptable), *(day * 24 - into_day for day in days))
-
-
-def _describe(span: _Span, episode: _Episode | None) -> str:
-    if episode is None:
-        return ""
-    first, last = (
-        datetime.fromtimestamp((span.start_ms + hour * HOUR_MS) / 1000, UTC).date()
-        for hour in (episode.first, episode.end)
-    )
-    return (
-        f"{EPISODE_ASSET} on {episode.venue}, {first} to {last}: a short squeeze; funding deeply negative and settled "
-        "every 4 h, then every hour, at a discount to the other venues that opens and closes again"
-    )
-
-
-def _instrument(profile: VenueProfile, name: str, price: float) -> Instrument:
-    return Instrument(
-        venue=profile.name,
-        symbol=_symbol(profile, name),
-        asset=_listed(profile, name),
-        quote=profile.quote,
-        lot_step=lot_step(price, profile.max_lot_decimals),
-        tick_size=tick_size(price),
-        min_notional=profile.min_notional,
-        interval_hours=_interval_hours(profile, name),
-        spot=profile.spot,
-    )
-
-
-def _interval_hours(profile: VenueProfile, name: str) -> int:
-    return profile.default_interval_hours if profile.fixed_interval else _shape(name).interval_hours
-
-
-def _symbol(profile: VenueProfile, name: str) -> str:
-    """The ccxt unified symbol; Hyperliquid writes a 1000-fold contract with a K."""
-    listed = _listed(profile, name)
-    kilo = f"K{listed.base}"
-    code = kilo if profile.name == "hyperliquid" and Asset.parse(kilo) == listed else listed
-    return f"{code}{profile.symbol_suffix}"
-
-
-def _listed(profile: VenueProfile, name: str) -> Asset:
-    """What the venue's contract on an asset is on: 1000PEPE is PEPE where coins are listed."""
-    asset = Asset.parse(name)
-    return Asset(asset.base) if _venue_shape(profile).lists_coins else asset
-
-
-def _shape(name: str) -> _AssetShape:
-    """The asset's figures; an asset that is not in the table is an altcoin at 1 unit of quote."""
-    return _SHAPES.get(name, _AssetShape(1.0, 1.1, 0.65, 3e6))
-
-
-def _venue_shape(profile: VenueProfile) -> _VenueShape:
-    return _SPOT_VENUE if profile.spot else _VENUE_SHAPES.get(profile.name, _OTHER_VENUE)
 
 
 def _significant(values: Floats) -> Floats:
