@@ -10,6 +10,7 @@ import pytest
 
 from backtest.settlement import STOP_LOSS
 from bot.run_folder import latch_file
+from tests.faults.controls import control
 from tests.faults.harness import PATIENCE_S, SEND, Stage, staged
 from tests.faults.lives import Life
 from tests.faults.oracle import assert_written_before_sent, check
@@ -114,6 +115,7 @@ class Rested:
         return {"kind": "price", "factor": factor}
 
 
+@control(4, soak=("bybit", "okx"))
 def test_each_part_of_a_fill_is_hedged_and_the_trade_tells_what_resting_saved(stage: Stage, lives: list[Life]) -> None:
     rested = Rested(stage, lives[-1])
     for percent in (40, 100):
@@ -142,6 +144,7 @@ def test_an_order_is_moved_to_the_touch_by_an_order_of_its_own(stage: Stage, liv
     assert 2 == len(rested.gained())
 
 
+@control(4, 5, soak=("bybit", "okx"))
 def test_a_fill_between_a_cancel_and_its_answer_is_hedged(stage: Stage, lives: list[Life]) -> None:
     rested = Rested(stage, lives[-1])
     stage.faults(CANCEL[rested.venue] | {"kind": "delay", "ms": 1_000, "times": 1})
@@ -154,6 +157,7 @@ def test_a_fill_between_a_cancel_and_its_answer_is_hedged(stage: Stage, lives: l
     assert 2 == len(rested.gained())
 
 
+@control(2, 3, soak=("bybit", "okx"))
 @pytest.mark.parametrize("after", [True, pytest.param(False, marks=soak)], ids=["taken", "never received"])
 def test_a_cancel_whose_answer_is_lost_leaves_one_order_at_rest_at_most(
     stage: Stage, lives: list[Life], after: bool
@@ -169,6 +173,7 @@ def test_a_cancel_whose_answer_is_lost_leaves_one_order_at_rest_at_most(
     assert 2 == len(rested.gained())
 
 
+@control(2, 3, soak=("bybit", "okx"))
 def test_a_hedge_whose_answer_is_lost_is_found_and_never_sent_again(stage: Stage, lives: list[Life]) -> None:
     rested = Rested(stage, lives[-1])
     orders = stage.orders(rested.other)
@@ -195,6 +200,7 @@ def test_an_order_that_is_refused_as_it_would_take_is_tried_again_when_it_is_rep
     assert ["rejected", "ended"] == states[2:]
 
 
+@control(1, 2, soak=("bybit", "okx"))
 @pytest.mark.parametrize("percent", [0, 40, 100])
 def test_a_kill_with_an_order_at_rest_ends_hedged_or_flat_with_nothing_at_rest(
     stage: Stage, lives: list[Life], percent: int
@@ -240,6 +246,7 @@ def close_all(stage: Stage, life: Life) -> None:
     check(stage)
 
 
+@control(15, soak=("bybit", "okx"))
 def test_a_stop_loss_does_not_wait_for_what_rests(stage: Stage, lives: list[Life]) -> None:
     if not stage.held():
         Rested(stage, lives[-1]).fills()
