@@ -1,5 +1,6 @@
 """The folder of everything written at run time: what lies where, but for the ledger, which may lie elsewhere."""
 
+from backtest.schema import schema_of
 from bot.identity import market_name
 from bot.latch import HALT, LATCH, Latches, LatchFile
 from bot.settings import Settings
@@ -24,6 +25,14 @@ def latches(settings: Settings) -> Latches:
 def registry_of(settings: Settings) -> Registry:
     """The policies of this market: what was learnt in one is never traded in another."""
     return Registry(settings.var / "registry" / market_name(settings))
+
+
+def opened_registry(settings: Settings) -> Registry:
+    """The same, with a champion."""
+    registry = registry_of(settings)
+    if not registry.history():
+        registry.champion(schema_of(settings.environment))
+    return registry
 
 
 def lake_place(settings: Settings) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -18,6 +17,9 @@ from data.market import Market, lot_step, tick_size
 from data.quality import check_bars, check_settlements, reject
 from data.types import Asset, Bars, Instrument, InstrumentKey, Settlements
 from data.venues import VenueProfile, venue_profile
+
+NEVER = np.iinfo(np.int64).min
+"""The count that numpy takes for no time."""
 
 FUNDING_FILE = "funding.parquet"
 BARS_FILE = "ohlcv_1h.parquet"
@@ -123,15 +125,25 @@ def _numpy(array: pa.Array) -> NDArray[Any]:
 def _values(path: Path, table: pa.Table, name: str) -> NDArray[np.float64]:
     """A column as doubles, absent values as NaN; times become milliseconds, which doubles hold exactly."""
     column = table[name]
+    if name == "timestamp":
+        return _milliseconds(path, column)
     try:
-        if name == "timestamp":
-            if not pa.types.is_timestamp(column.type):
-                raise CorruptData(f"{path}: column timestamp is {column.type}; write it as a UTC timestamp")
-            column = pc.cast(column, pa.timestamp("ms", column.type.tz)).cast(pa.int64())
-        values: NDArray[np.float64] = _numpy(column.cast(pa.float64()).combine_chunks())
+        numbers = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+        column = column if numbers else column.cast(pa.float64())  # which loads more of pyarrow
     except pa.ArrowException as error:
         raise CorruptData(f"{path}: column {name} cannot be read as numbers ({error}); write it again") from error
-    return values
+    return _numpy(column.combine_chunks()).astype(np.float64, copy=False)
+
+
+def _milliseconds(path: Path, column: pa.ChunkedArray) -> NDArray[np.float64]:
+    if not pa.types.is_timestamp(column.type):
+        raise CorruptData(f"{path}: column timestamp is {column.type}; write it as a UTC timestamp")
+    counts = column.combine_chunks().view(pa.int64())
+    times = _numpy(counts.fill_null(NEVER) if column.null_count else counts).view(f"M8[{column.type.unit}]")
+    whole, absent = times.astype("M8[ms]"), np.isnat(times)
+    if np.any((whole.astype(times.dtype) != times) & ~absent):
+        raise CorruptData(f"{path}: column timestamp has parts of milliseconds; write it in whole ones")
+    return np.where(absent, np.nan, whole.view(np.int64))
 
 
 def _shared(

@@ -10,7 +10,7 @@ import typer
 
 from backtest.schema import schema_of
 from bot.cli.tables import champions_table, manifest_table, print_json, show, versions_table
-from bot.run_folder import registry_of
+from bot.run_folder import opened_registry
 from bot.settings import Settings
 from data.clock import WallClock
 from data.errors import ConfigurationError, FundingBotError
@@ -19,14 +19,6 @@ from pbt_online.registry import Registry
 
 PLAIN = ("rule", "flat")
 """Policies that need no training, and can be let trade by these names."""
-
-
-def opened_registry(settings: Settings) -> Registry:
-    """The registry of the settings' market, with a champion."""
-    registry = registry_of(settings)
-    if not registry.history():
-        registry.champion(schema_of(settings.environment))
-    return registry
 
 
 def list_versions(settings: Settings, *, as_json: bool) -> None:

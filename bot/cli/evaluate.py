@@ -14,11 +14,11 @@ from backtest.replay import Result
 from backtest.tape import Fills, Tape
 from backtest.trades import Trade
 from bot.cli.backtest import simulated_tape
-from bot.cli.champion import opened_registry
 from bot.cli.policies import learned_here, played, policy_named
 from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
 from bot.histories import past
 from bot.identity import Bounds, describe
+from bot.run_folder import opened_registry
 from bot.settings import Settings
 from bot.status import iso, key_figures, kpi_as_json, trade_as_json
 from data.errors import FundingBotError, MissingData, StateError

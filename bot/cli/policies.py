@@ -7,8 +7,7 @@ from backtest.replay import Result, replay
 from backtest.schema import schema_of, settings_for
 from backtest.tape import Tape
 from backtest.yardsticks import PLAIN
-from bot.cli.champion import opened_registry
-from bot.run_folder import registry_of
+from bot.run_folder import opened_registry, registry_of
 from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 from pbt_online.manifest import Json, Version

@@ -16,6 +16,7 @@ VENUE_NAMES = ("binance", "hyperliquid")
 BTC_BINANCE = ("binance", "BTC/USDT:USDT")
 BTC_HYPERLIQUID = ("hyperliquid", "BTC/USDC:USDC")
 START = pd.Timestamp("2025-01-01", tz="UTC")
+SHORT = pd.Timedelta(microseconds=1)
 
 Frame = pd.DataFrame
 Change = Callable[[Frame], Frame]
@@ -241,6 +242,28 @@ def test_venues_that_share_nothing_are_an_error(tmp_path: Path) -> None:
 def test_text_instead_of_a_time_is_corrupt(tmp_path: Path) -> None:
     with pytest.raises(CorruptData, match="column timestamp is .*string"):
         read(write(tmp_path, lambda frame: frame.assign(timestamp=frame.timestamp.astype(str))))
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_times_may_be_written_in_any_unit(tmp_path: Path, unit: str) -> None:
+    usual = read(write(tmp_path))
+
+    def written(frame: Frame) -> Frame:
+        return frame.assign(timestamp=frame.timestamp.dt.as_unit(unit))
+
+    other = read(write(tmp_path, written, written))
+    np.testing.assert_array_equal(usual.bars[BTC_BINANCE].open_time, other.bars[BTC_BINANCE].open_time)
+    np.testing.assert_array_equal(usual.settlements[BTC_BINANCE].time, other.settlements[BTC_BINANCE].time)
+
+
+def test_a_time_that_is_finer_than_milliseconds_is_corrupt(tmp_path: Path) -> None:
+    with pytest.raises(CorruptData, match="parts of milliseconds"):
+        read(write(tmp_path, lambda frame: frame.assign(timestamp=frame.timestamp.dt.as_unit("us") + SHORT)))
+
+
+def test_numbers_may_be_written_as_text(tmp_path: Path) -> None:
+    told = read(write(tmp_path, lambda frame: frame.assign(close=frame.close.astype(str))))
+    np.testing.assert_array_equal(read(write(tmp_path)).bars[BTC_BINANCE].close, told.bars[BTC_BINANCE].close)
 
 
 def test_text_instead_of_a_number_is_corrupt(tmp_path: Path) -> None:
