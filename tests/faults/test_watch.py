@@ -31,6 +31,11 @@ def hedged(folder: Path, hours: int = 1, **changes: Any) -> Iterator[tuple[Stage
         life.kill()
 
 
+EXPLAINED = ("a leg is smaller than in the books", "a trade that the ledger does not have")
+"""What the guard says of a leg that was reduced: by its position, or by the trade alone where that happened between its
+first look at positions and that at trades."""
+
+
 def halted(stage: Stage) -> str:
     latch = halt_file(stage.settings).read()
     return latch.reason if latch.state is LatchState.PAUSED else ""
@@ -54,7 +59,7 @@ def test_what_a_venue_takes_of_a_leg_the_other_one_follows_and_the_pair_is_banne
         life.until(lambda: abs(stage.held()[SHORT]) < abs(before[SHORT]), PATIENCE_S)
         left = stage.held()
         assert 0.55 < left[LONG] / before[LONG] < 0.65
-        assert "a leg is smaller than in the books" in halted(stage)
+        assert any(words in halted(stage) for words in EXPLAINED)
         stage.happen("hyperliquid", "liquidate")
         stage.minutes(1.1)
         life.until(lambda: stage.held() == {}, PATIENCE_S)
