@@ -19,6 +19,7 @@ class History:
     """A market between two ticks, both included; every window inside it can be played."""
 
     market: Market
+    """Of the assets that are to be traded, and no others."""
     data: DataSettings
     last: int
     """The newest tick that may be used, ms: nothing after it is ever looked at."""
@@ -44,13 +45,17 @@ class History:
         return min(seconds)
 
     def tape(self, environment: EnvironmentSettings, window: Window, *, cost_factor: float = 1.0) -> Tape:
-        """The tape of a window; venues charge `cost_factor` times the fees and spreads that policies are told of.
+        """The tape of a window; venues charge `cost_factor` times the fees and spreads that policies are told of. What
+        was listed amid the window joins then: a young coin keeps nobody from learning on the months before it.
 
         Raises MissingData where the market has no such window, ValueError for one that reaches beyond `last`."""
         if window.last_tick > self.last:
             raise ValueError(f"a window to {window.last_tick} looks beyond {self.last}")
         charged = {name: dearer(name, venue, cost_factor) for name, venue in self.data.venues.items()}
-        return tape_of_market(self.market, self.data, environment, window.first_tick, window.last_tick, charged=charged)
+        whoever = self.data.model_copy(update={"assets": ()})
+        return tape_of_market(
+            self.market, whoever, environment, window.first_tick, window.last_tick, late_listings=True, charged=charged
+        )
 
 
 def dearer(name: str, venue: VenueSettings, factor: float) -> VenueSettings:

@@ -10,7 +10,7 @@ from backtest.windows import Window
 from data.errors import MissingData
 from data.market import Market
 from data.types import Bars
-from tests.unit.backtest.markets import DATA, HISTORY_H, flat_bars, hour, pair_market
+from tests.unit.backtest.markets import DATA, HISTORY_H, coin, flat_bars, hour, pair_market, steady_funding
 
 LATE_H = 48
 
@@ -27,6 +27,26 @@ def test_the_past_of_one_venue_alone_teaches_nothing() -> None:
     assert hour(LATE_H + HISTORY_H) == history.first
     window = Window(history.first, history.first + 24 * 3_600_000)
     assert 2 == len(history.tape(EnvironmentSettings(), window).panel.instruments)
+
+
+def test_a_coin_that_is_listed_later_joins_then_though_it_was_asked_for_by_name() -> None:
+    """A coin listed within the past year must not keep the bot from learning on that year."""
+    old, hours = pair_market(HISTORY_H + 400), HISTORY_H + 400
+    late = Bars(*(column[HISTORY_H + LATE_H :] for column in vars(flat_bars(hours)).values()))
+    legs = coin("binance", "BBB"), coin("hyperliquid", "BBB")
+    market = Market(
+        old.instruments + legs,
+        old.bars | {leg.key: late for leg in legs},
+        old.settlements | {leg.key: steady_funding(hours, 0.001) for leg in legs},
+    )
+    named = DATA.model_copy(update={"assets": ("AAA", "BBB")})
+    history = History(market, named, hour(hours))
+    window = Window(history.first, history.last)
+
+    features = history.tape(EnvironmentSettings(), window).features
+
+    assert features.known[HISTORY_H].tolist() == [True, False]
+    assert features.known[-1].tolist() == [True, True]
 
 
 def test_a_market_without_a_pair_has_no_beginning() -> None:
