@@ -157,8 +157,8 @@ def time_ticks(time: Scale) -> tuple[Tick, ...]:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A number for people, always with its sign."""
-    return f"{value + 0.0:+,.{digits}f}".replace("-", "−")
+    """A number for people, always with its sign, which is never a minus before what is rounded to zero."""
+    return f"{value:+z,.{digits}f}".replace("-", "−")
 
 
 def _every(time: Scale, step: int, shape: str) -> tuple[Tick, ...]:

@@ -55,7 +55,7 @@ def play(
         *([f"it has seen this window before: {', '.join(seen)}"] if seen else []),
         f"[bold]{escape(result.policy)}[/bold] on {describe(settings)}, {iso(int(result.ticks[0]))} to "
         f"{iso(int(result.ticks[-1]))}: equity [bold]{result.equity[-1]:,.2f}[/bold] "
-        f"({result.metrics.pnl_pct:+.3f} %)",
+        f"({result.metrics.pnl_pct:+z.3f} %)",
     )
 
 

@@ -136,8 +136,8 @@ def _show(done: Evaluation, settings: Settings, path: Path) -> None:
     show(
         f"[bold]{escape(done.name)}[/bold] on {describe(settings)}, {iso(int(result.ticks[0]))} to "
         f"{iso(int(result.ticks[-1]))}{escape(seen)}",
-        f"\nEvaluation summary\n  Total reward    {result.reward:+,.2f}\n  Total P&L       "
-        f"{result.metrics.pnl_pct:+.3f} %\n  Episode length  {result.steps} steps, {done.hours} h\n",
+        f"\nEvaluation summary\n  Total reward    {result.reward:+z,.2f}\n  Total P&L       "
+        f"{result.metrics.pnl_pct:+z.3f} %\n  Episode length  {result.steps} steps, {done.hours} h\n",
         kpis_table(key_figures(result.metrics)),
         *([] if done.row is None or fitness is None else [score_table(done.row.as_dict(), fitness)]),
         trades_table(done.best, f"Top {len(done.best)} most profitable trades"),

@@ -37,8 +37,8 @@ def headline(status: Status, state: str) -> str:
     return (
         f"[bold]run {status.run}[/bold] ({state}) on {status.world}\n"
         f"champion {status.champion}, market time {status.market_time}\n"
-        f"equity [bold]{status.equity:,.2f}[/bold] ({status.pnl_pct:+.3f} %), drawdown {status.drawdown_pct:.3f} %, "
-        f"funding earned {status.funding_earned:+.2f}{episode}"
+        f"equity [bold]{status.equity:,.2f}[/bold] ({status.pnl_pct:+z.3f} %), drawdown {status.drawdown_pct:.3f} %, "
+        f"funding earned {status.funding_earned:+z.2f}{episode}"
     )
 
 

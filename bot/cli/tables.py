@@ -35,7 +35,7 @@ def money_table(title: str, split: dict[str, float], capital: float) -> Table:
     table.add_column("% of capital", justify="right")
     for cause in MONEY_CAUSES:
         table.add_row(
-            cause, f"{split[cause]:+.2f}", f"{100 * split[cause] / capital:+.3f}", end_section=cause == "transfers"
+            cause, f"{split[cause]:+z.2f}", f"{100 * split[cause] / capital:+z.3f}", end_section=cause == "transfers"
         )
     return table
 
@@ -60,8 +60,8 @@ def positions_table(positions: Sequence[Position]) -> Table:
     )
     for p in positions:
         for side, leg in (("long", p.long), ("short", p.short)):
-            figures = (f"{leg.quantity:g}", f"{leg.entry_price:.6g}", f"{leg.mark:.6g}", f"{leg.unrealised:+.2f}")
-            head, total = (p.asset, f"{p.pnl:+.2f}") if side == "long" else (f"{p.hours:g} h", f"{p.pnl_pct:+.2f} %")
+            figures = (f"{leg.quantity:g}", f"{leg.entry_price:.6g}", f"{leg.mark:.6g}", f"{leg.unrealised:+z.2f}")
+            head, total = (p.asset, f"{p.pnl:+z.2f}") if side == "long" else (f"{p.hours:g} h", f"{p.pnl_pct:+z.2f} %")
             table.add_row(head, f"{side} {leg.venue}", *figures, total, end_section=side == "short")
     return table
 
@@ -74,9 +74,9 @@ def trades_table(trades: Sequence[Trade], title: str | None = None) -> Table:
         ("funding", "basis", "costs", "P&L"),
     )
     for t in trades:
-        money = (f"{amount:+.2f}" for amount in (t.funding, t.basis, t.fees + t.slippage, t.pnl))
+        money = (f"{amount:+z.2f}" for amount in (t.funding, t.basis, t.fees + t.slippage, t.pnl))
         table.add_row(t.asset, t.long_venue, _short_time(t.opened_ms), *money)
-        reason = ("", t.reason if t.reason != "policy" else "", f"{t.cost_bps:.1f} bps", f"{t.pnl_pct:+.2f} %")
+        reason = ("", t.reason if t.reason != "policy" else "", f"{t.cost_bps:.1f} bps", f"{t.pnl_pct:+z.2f} %")
         table.add_row(f"{t.hours:g} h", t.short_venue, _short_time(t.closed_ms), *reason, end_section=True)
     return table
 
@@ -85,7 +85,7 @@ def yardsticks_table(comparison: Comparison, capital: float) -> Table:
     """A column per policy, and what hindsight could have earned."""
     table = _table("", ("",), [line.name for line in comparison.lines])
     for cause in (*MONEY_CAUSES[:-1], "total"):
-        amounts = (f"{line.pnl[cause]:+,.2f}" for line in comparison.lines)
+        amounts = (f"{line.pnl[cause]:+z,.2f}" for line in comparison.lines)
         table.add_row(cause, *amounts, end_section=cause == "transfers")
     shares = [100 * line.pnl["total"] / capital for line in comparison.lines]
     for name, figures in (
@@ -110,7 +110,7 @@ def timing_table(comparison: Comparison) -> Table:
     table = _table("P&L by when decisions fill", ("policy",), ("same close", "next open", "hour later", "the trap"))
     for one in comparison.timings:
         pnl = (one.same_close, one.next_open, one.hour_later, one.owed_to_the_trap)
-        table.add_row(one.name, *(f"{amount:+,.2f}" for amount in pnl))
+        table.add_row(one.name, *(f"{amount:+z,.2f}" for amount in pnl))
     table.caption = "The trap: same close less next open, what filling at the observed close would invent."
     table.caption_justify = "left"
     return table
@@ -192,8 +192,8 @@ def score_figures(score: Mapping[str, Any]) -> tuple[str, ...]:
     """A score under SCORE_HEADINGS."""
     rate = score["win_rate_pct"]
     return (
-        f"{score['reward']:+,.2f}",
-        f"{score['pnl_pct']:+.3f}",
+        f"{score['reward']:+z,.2f}",
+        f"{score['pnl_pct']:+z.3f}",
         "-" if rate is None else f"{rate:.1f} %",
         str(score["trades"]),
         f"{score['value']:+.4f}",

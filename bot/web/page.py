@@ -101,7 +101,7 @@ def _leaders(population: Population) -> list[MemberRound]:
 
 
 def _money(amount: float) -> str:
-    return f"{amount + 0.0:,.2f}".replace("-", MINUS)
+    return f"{amount:z,.2f}".replace("-", MINUS)
 
 
 def _price(amount: float) -> str:

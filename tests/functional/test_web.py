@@ -44,6 +44,13 @@ SERIOUS = """axe.run(document, {resultTypes: ['violations']}).then(told => told.
     .filter(one => ['serious', 'critical'].includes(one.impact))
     .map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`))"""
 
+OVERLAID = """[...document.querySelectorAll('.plot')].flatMap(plot => {
+    const end = Math.max(...[...plot.querySelectorAll('line')].map(line => line.getBoundingClientRect().right));
+    const labels = [...plot.lastElementChild.querySelectorAll('text')];
+    return labels.filter(label => label.getBoundingClientRect().left < end + 3).map(label => label.textContent);
+})"""
+"""Labels of the vertical axis that lie on what is drawn."""
+
 
 @dataclass(frozen=True)
 class Desk:
@@ -160,6 +167,7 @@ async def _whole(desk: Desk, profile: Path) -> None:
             assert ("rgb(13, 17, 23)" if dark else "rgb(246, 247, 249)") == seen.background
             await page.value(AXE.read_text())
             assert [] == await page.value(SERIOUS)
+            assert [] == await page.value(OVERLAID)
             await _opened_by_keyboard(page)
             assert [] == await page.value(SERIOUS), "with the dialog open"
         assert [] == page.seen.complaints

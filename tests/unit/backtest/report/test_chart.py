@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from backtest.report.chart import MOST_POINTS, SIDE, Scale, lines, polyline, spanning, thinned, time_ticks, value_ticks
+from backtest.report.chart import (
+    MOST_POINTS,
+    SIDE,
+    Scale,
+    lines,
+    polyline,
+    signed,
+    spanning,
+    thinned,
+    time_ticks,
+    value_ticks,
+)
 from data.types import HOUR_MS
 
 
@@ -57,3 +68,10 @@ def test_times_are_told_in_steps_that_fit_the_window(days: int, labels: list[str
 def test_a_picture_says_in_words_where_its_lines_end() -> None:
     drawn = lines("equity", "P&L", "", "%", 0, [("product", np.array([0.0, -1.5])), ("rule", np.array([0.0, 2.0]))])
     assert "P&L: product ends at −1.50 %, rule ends at +2.00 %" == drawn.summary
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-0.004, "+0.00"), (0.0, "+0.00"), (-0.006, "−0.01"), (1234.5, "+1,234.50")]
+)
+def test_what_is_rounded_to_zero_is_no_loss(value: float, text: str) -> None:
+    assert text == signed(value)
