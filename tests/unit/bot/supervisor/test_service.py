@@ -1,5 +1,6 @@
 """When trading is supervised, what the collector is told, and what the supervisor loads."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,17 @@ def test_the_example_of_a_unit_asks_for_what_the_supervisor_tells() -> None:
     )
     assert ("notify", True) == (told["Type"], 0 < int(told["WatchdogSec"]))
     assert float(told["TimeoutStopSec"]) > Settings().service.stop_s
+
+
+def test_systemd_understands_the_unit_and_finds_it_shut(tmp_path: Path) -> None:
+    """With a program that is there in place of the one to be installed."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze: the unit was not verified (apt install systemd)")
+    unit = tmp_path / "funding-bot.service"
+    text = (ROOT / "packaging/funding-bot.service").read_text()
+    unit.write_text(text.replace("/opt/funding-bot/bin/bot", sys.executable))
+    verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (0, "") == (verified.returncode, verified.stderr)
+    security = ["systemd-analyze", "security", "--offline=true", "--threshold=40", unit]
+    judged = subprocess.run(security, capture_output=True, text=True, check=False)
+    assert 0 == judged.returncode, judged.stdout
