@@ -1,8 +1,8 @@
 """Training beside trading: cycles begin on schedule in a process of their own, and their verdicts reach the trader.
 
-A cycle that begins at tick t takes effect `promotion_lead_hours` later. Simulated time waits there for a verdict that
-is not there yet, so that runs repeat exactly; on real venues trading goes on, and the verdict takes effect when it
-comes.
+A cycle that is due at tick t begins once the market up to t is collected, as what it learns from must not hang on how
+fast venues answer. It takes effect `promotion_lead_hours` after t. Simulated time waits there for a verdict that is not
+there yet, so that runs repeat exactly; on real venues trading goes on, and the verdict takes effect when it comes.
 Whatever happens to the process, trading does not notice: a cycle that dies is begun again where it was.
 """
 
@@ -63,20 +63,29 @@ class Retraining:
         )
         self._idle = asyncio.Event()
         self._idle.set()
+        self._wanted: tuple[int, str] | None = None
+        """When the newest cycle was due that was to begin, and who traded then."""
         self._process: asyncio.subprocess.Process | None = None
         self._failures: Counter[int] = Counter()
         self._kills: Counter[int] = Counter()
 
-    async def at(self, tick: int, champion: str) -> Cycle | None:
-        """The newest cycle whose verdict takes effect at `tick`, if there is one. While `champion` trades, begins a
-        cycle that is due; gives up one that has failed often."""
-        due, lead = self._due(tick), self._settings.learning.schedule.promotion_lead_hours * HOUR_MS
-        if due is not None and not self._judged(due):
-            self._begin(due, champion)
-            while self._plan.waits and tick >= due + lead and not self._idle.is_set():
+    async def at(self, tick: int) -> Cycle | None:
+        """The newest cycle whose verdict takes effect at `tick`, if there is one."""
+        lead = self._settings.learning.schedule.promotion_lead_hours * HOUR_MS
+        if self._plan.waits and self._wanted is not None:
+            due, champion = self._wanted
+            while tick >= due + lead and not self._idle.is_set():
                 await self._idle.wait()
                 self._begin(due, champion)
         return effective_at(self._plan.folder, tick, lead)
+
+    def begin(self, tick: int, champion: str) -> None:
+        """Begin a cycle that is due while `champion` trades, all of the market up to `tick` being collected; one that
+        has failed often is given up."""
+        due = self._due(tick)
+        if due is not None and not self._judged(due):
+            self._wanted = due, champion
+            self._begin(due, champion)
 
     async def close(self) -> None:
         """End a cycle in progress; the next start goes on with it."""

@@ -194,6 +194,8 @@ async def _drive(
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
     if (latch := latches(settings).read()).state is not LatchState.NONE:
         trader.tell(Kind.TROUBLE, f"entries are held back ({latch.state}): {latch.reason}; `bot resume` lifts it")
+    if succession is not None and saved is not None:
+        succession.collected(saved[0])
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
@@ -207,6 +209,8 @@ async def _drive(
             LOG.warning("%s; asking again in %g s", error, RETRY_S)
             await _stopped(stop, asyncio.sleep(RETRY_S))
             continue
+        if succession is not None and tick != account.to_ms:
+            succession.collected(tick)
         pulse.tick, pulse.up = tick, True
         watch(Progress(account, last, record, trader))
         tick += HOUR_MS

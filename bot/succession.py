@@ -33,8 +33,11 @@ class Trading(Protocol):
 class Verdicts(Protocol):
     """Where judged cycles come from: training beside trading, or in the midst of a walk forward."""
 
-    async def at(self, tick: int, champion: str) -> Cycle | None:
-        """The cycle whose verdict takes effect at `tick`; begins one that is due while `champion` trades."""
+    async def at(self, tick: int) -> Cycle | None:
+        """The cycle whose verdict takes effect at `tick`."""
+
+    def begin(self, tick: int, champion: str) -> None:
+        """Begin the cycle that is due while `champion` trades, where all of the market up to `tick` is known."""
 
 
 class Succession:
@@ -54,12 +57,17 @@ class Succession:
         """Everything that takes effect at `tick`, ms."""
         champion = self._trader.champion
         self._watch_drawdown(tick)
-        cycle = None if self._retraining is None else await self._retraining.at(tick, champion)
+        cycle = None if self._retraining is None else await self._retraining.at(tick)
         if cycle is not None:
             self._act(cycle, tick)
         follow_champion(self._registry, self._trader, self._settings, tick)
         if self._trader.champion != champion:
             self._peak = float(equity(self._trader.books))
+
+    def collected(self, tick: int) -> None:
+        """All of the market up to `tick` is known: who learns may begin."""
+        if self._retraining is not None:
+            self._retraining.begin(tick, self._trader.champion)
 
     def _act(self, cycle: Cycle, tick: int) -> None:
         verdict = cycle.verdict

@@ -88,6 +88,7 @@ async def walk_forward(settings: Settings, market: Market, window: Window, folde
         succession = Succession(settings, lessons, registry, account, float(equity(account.books)))
         while not walk.over:
             await succession.at(walk.tick)
+            succession.collected(walk.tick)
             walk.hour()
             watch.walked(walk.tick, walk.worth)
     return Walked(
@@ -175,11 +176,13 @@ class _Lessons:
             spares=spares,
         )
 
-    async def at(self, tick: int, champion: str) -> Cycle | None:
+    async def at(self, tick: int) -> Cycle | None:
+        return effective_at(self._folder, tick, self._schedule.promotion_lead_hours * HOUR_MS)
+
+    def begin(self, tick: int, champion: str) -> None:
         begun, apart = self._window.first_tick, self._schedule.cycle_hours * HOUR_MS
         if (tick - begun) % apart == 0 and self._schedule.enabled:
             self._learn(tick, champion)
-        return effective_at(self._folder, tick, self._schedule.promotion_lead_hours * HOUR_MS)
 
     def _learn(self, due: int, champion: str) -> None:
         """Train the cycle of `due` unless it is there; one that fails is left out, as beside trading."""

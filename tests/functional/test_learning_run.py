@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.functional.commands import bot, eventually, said, soak, started
 
@@ -64,6 +65,17 @@ def test_a_cycle_ends_with_a_verdict_that_takes_effect_six_hours_after_it_began(
     assert begun + 6 * 3_600_000 == cycle["effective_ms"]
     assert all(line.startswith(str(cycle["effective_ms"])) for line in told(done))
     assert any(cycle["challenger"] in line for line in told(done))
+
+
+def test_a_cycle_waits_for_the_market_that_it_learns_from(done: Path, config: Path, tmp_path: Path) -> None:
+    """Venues that are slow at first change nothing: it begins once all is collected."""
+    slow = yaml.safe_load(config.read_text())
+    slow["sandbox"]["faults"] = [{"kind": "delay", "ms": 9000, "request": "candleSnapshot", "times": 4}]
+    path = tmp_path / "slow.yaml"
+    path.write_text(yaml.safe_dump(slow))
+    said(run(path, tmp_path / "var"))
+    assert "ended with code" not in (tmp_path / "var/logs/bot.jsonl").read_text()
+    assert verdicts(done) == verdicts(tmp_path / "var")
 
 
 @pytest.fixture(scope="module")
