@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.functional.commands import soak
+from tests.functional.commands import bot, soak
 from tests.functional.documented import PAGES, ROOT, Block, blocks_of, typing_in
 
 OF_EVERY_CHANGE = ("README.md",)
@@ -28,6 +28,14 @@ def type_all(blocks: list[Block], folder: Path) -> None:
 def test_the_commands_of_the_first_pages_work_in_order(page: str, tmp_path: Path) -> None:
     assert [] != RUN[page]
     type_all(RUN[page], tmp_path)
+
+
+def test_the_summary_that_the_readme_shows_is_the_one_that_is_printed(tmp_path: Path) -> None:
+    """By the backtest, which takes seconds and ends as the run does."""
+    (table,) = re.findall(r"^```text\n(.*?P&L by.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    printed = bot("backtest", "--policy", "rule", "--hours", 240, cwd=tmp_path).stdout
+    there = [line.split() for line in printed.splitlines()]
+    assert [] == [line for line in table.splitlines() if line.split() not in there]
 
 
 @soak
