@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import select
 
 from bot.backup import back_up
@@ -139,8 +140,11 @@ def test_an_old_ledger_is_migrated_and_backed_up_by_command(tmp_path: Path, comm
 
 @soak
 def test_a_run_that_learns_is_brought_back_with_all_that_it_has_learnt(tmp_path: Path) -> None:
+    told = yaml.safe_load(LEARNING)
+    # Its last hours are slow: the second backup is made while it trades, however long that takes to begin.
+    told["sandbox"]["faults"] = [{"kind": "delay", "ms": 5000, "begin": "2025-01-17T21:00:00Z", "times": 4}]
     config = tmp_path / "tiny.yaml"
-    config.write_text(LEARNING)
+    config.write_text(yaml.safe_dump(told))
     arguments = ("run", "--paper", "--config", config, "--from", "2025-01-17T12:00", "--hours", 12, "--json", "--var")
     expected = said(bot(*arguments, tmp_path / "undisturbed"))
     process = started(*arguments, tmp_path / "half")
