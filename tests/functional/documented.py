@@ -17,6 +17,8 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"<!-- not run: ([^>]+?) -->\n\n?\Z")
 NONE_RUN = re.compile(r"^<!-- none is run: ([^>]+?) -->$", re.MULTILINE)
 """The same for a whole page."""
+SERVED = re.compile(r"<!-- until it is ended -->\n\n?\Z")
+"""Before a block whose commands run until somebody ends them."""
 SHELL = re.compile(r"[|<>;$`(]|&&")
 """What only a shell understands."""
 PATIENCE_S = 600
@@ -30,11 +32,14 @@ class Block:
     text: str
     why_not: str | None
     """Why no test runs it; None where one does."""
+    served: bool = False
+    """Whether its commands run until they are ended."""
 
     @property
     def commands(self) -> list[str]:
         """One a line, those that go on over several lines put together."""
-        return [line.strip() for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
+        lines = [line.strip() for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
+        return [f"{line} &" for line in lines] if self.served else lines
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -45,7 +50,8 @@ def blocks_of(page: Path) -> list[Block]:
     for block in BLOCK.finditer(text):
         single = NOT_RUN.search(text, 0, block.start())
         why = single or whole
-        found.append(Block(name, block.group(1), why.group(1) if why else None))
+        served = SERVED.search(text, 0, block.start()) is not None
+        found.append(Block(name, block.group(1), why.group(1) if why else None, served))
     return found
 
 

@@ -2,9 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
+from bot.cli.main import app
 from tests.functional.commands import bot, soak
 from tests.functional.documented import PAGES, ROOT, Block, blocks_of, typing_in
 
@@ -12,6 +15,8 @@ OF_EVERY_CHANGE = ("README.md",)
 """The pages that are tried at every change; the others take long: `make soak` runs them."""
 BLOCKS = {str(page.relative_to(ROOT)): blocks_of(page) for page in PAGES}
 RUN = {page: [block for block in blocks if block.why_not is None] for page, blocks in BLOCKS.items()}
+LEFT = [block for blocks in BLOCKS.values() for block in blocks if block.why_not is not None]
+BOTS = re.compile(r"(?:\S+/)?bot\b")
 LATER = sorted(page for page, blocks in RUN.items() if blocks and page not in OF_EVERY_CHANGE)
 FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^ {4,}(?:bot|curl|docker|export|git|make|pip) .*$", re.MULTILINE)
@@ -45,12 +50,24 @@ def test_the_commands_of_a_page_work_in_order(page: str, tmp_path: Path) -> None
 
 
 def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
-    left = [block for blocks in BLOCKS.values() for block in blocks if block.why_not is not None]
     with capsys.disabled():
         print()
-        for page, why in sorted({(block.page, block.why_not) for block in left}):
+        for page, why in sorted({(block.page, block.why_not) for block in LEFT}):
             print(f"not run: {page}: {why}")
-    assert [] == [block for block in left if len((block.why_not or "").split()) < 2]
+    assert [] == [block for block in LEFT if len((block.why_not or "").split()) < 2]
+
+
+@pytest.mark.parametrize("command", sorted({one for block in LEFT for one in block.commands if BOTS.search(one)}))
+def test_what_is_not_run_is_understood(command: str) -> None:
+    for typed in re.split(r"[&|]", command.partition(" #")[0]):
+        words = typed.split()
+        if words and BOTS.match(words[0]):
+            told: Any = typer.main.get_command(app)
+            rest = words[1:]
+            while hasattr(told, "commands") and not rest[0].startswith("-"):
+                told = told.commands[rest.pop(0)]
+            if not hasattr(told, "commands"):
+                told.make_context("bot", rest)  # raises what is wrong with it
 
 
 def test_commands_stand_in_blocks_that_are_found() -> None:
