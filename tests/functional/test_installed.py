@@ -85,7 +85,9 @@ def test_the_installed_page_has_all_of_its_files(environment: Path, tmp_path: Pa
 
 
 @soak
-def test_two_days_on_paper_leave_what_they_write_in_the_working_folder_and_are_shown(environment: Path, tmp_path: Path) -> None:
+def test_two_days_on_paper_leave_what_they_write_in_the_working_folder_and_are_shown(
+    environment: Path, tmp_path: Path
+) -> None:
     before = contents(packages_of(environment))
     run = said(installed_bot(environment, tmp_path, "run", "--paper", "--hours", 48, "--json"))
     status = said(installed_bot(environment, tmp_path, "status", "--json"))
