@@ -19,6 +19,8 @@ NONE_RUN = re.compile(r"^<!-- none is run: ([^>]+?) -->$", re.MULTILINE)
 """The same for a whole page."""
 SERVED = re.compile(r"<!-- until it is ended -->\n\n?\Z")
 """Before a block whose commands run until somebody ends them."""
+WITH = re.compile(r"<!-- with ([A-Z_]+) -->\n\n?\Z")
+"""Before a block that needs what the environment may name."""
 SHELL = re.compile(r"[|<>;$`(]|&&")
 """What only a shell understands."""
 PATIENCE_S = 600
@@ -51,7 +53,9 @@ def blocks_of(page: Path) -> list[Block]:
         single = NOT_RUN.search(text, 0, block.start())
         why = single or whole
         served = SERVED.search(text, 0, block.start()) is not None
-        found.append(Block(name, block.group(1), why.group(1) if why else None, served))
+        wanted = WITH.search(text, 0, block.start())
+        absent = f"{wanted.group(1)} is not set" if wanted and wanted.group(1) not in os.environ else None
+        found.append(Block(name, block.group(1), why.group(1) if why else absent, served))
     return found
 
 
