@@ -14,7 +14,7 @@ from backtest.resting import patience_of
 from backtest.rules import Rules
 from backtest.schema import schema_of
 from backtest.tape import make_rules
-from bot.alerts import log_event
+from bot.alerts import LOG, Kind, log_event
 from bot.bans import BANS, BanList
 from bot.execution.live.maker_first import LiveMaker
 from bot.execution.paper import PaperExecutor
@@ -30,10 +30,11 @@ from bot.risk import RiskGate
 from bot.run_folder import halt_file, latch_file, latches
 from bot.settings import Settings
 from bot.status import iso
+from bot.succession import STAND_IN, stand_in
 from bot.trader import Account, Trader
 from bot.watching import Watched
 from bot.worlds import World, make_collector, open_streams
-from data.errors import ConfigurationError, StateError
+from data.errors import ConfigurationError, FundingBotError, StateError
 from data.lake import Lake
 from data.panel import tradable
 from data.types import HOUR_MS, Asset, Instrument
@@ -55,6 +56,16 @@ class Assembled:
     """Who has real orders rest; None where none does."""
 
 
+@dataclass(frozen=True)
+class Champion:
+    """Who decides."""
+
+    name: str
+    policy: Policy
+    trouble: str = ""
+    """Why it only stands in."""
+
+
 async def assemble(
     settings: Settings,
     bounds: Bounds,
@@ -70,7 +81,7 @@ async def assemble(
     for, and completed or unwound. Raises FundingBotError. Venues of a known live run may be `late`: what is not known
     of their orders is left as it is until they answer, and a leg elsewhere is taken back only where the ledger has it
     that its other leg was never sent, or refused."""
-    champion = await _champion(settings, known, world, registry)
+    champion = await _champion(settings, known, world, ledger, registry)
     accounts = await open_accounts(settings, world, late=late) if settings.profile == "live" else {}
     run = known or await _begun(settings, bounds, world, ledger, accounts, champion.name)
     instruments = _instruments_of(run, settings)
@@ -79,9 +90,12 @@ async def assemble(
     live = go_live(settings, world, accounts, run, instruments, rules, ledger, stamp) if accounts else None
     if live is None:
         ledger.expire_pending(run.id)
-    decides = policy or registry.policy(champion, settings.environment, settings.seed)
     bans = BanList(settings.var / BANS)
-    trader = await _trader(settings, world, ledger, run, instruments, rules, decides, live, bans)
+    trader = await _trader(settings, world, ledger, run, instruments, rules, policy or champion.policy, live, bans)
+    if policy is None and champion.trouble:
+        told = "%s; until a sound champion is there, %s closes what no longer pays and enters nothing"
+        LOG.error(told, champion.trouble, champion.name, extra={"kind": Kind.TROUBLE.value})
+        trader.set_policy(champion.policy, champion.name, champion.trouble)
     if live is None:
         return Assembled(run, trader, None)
     ours = live.journal.client_ids() + KillJournal(settings.var / JOURNAL).client_ids()
@@ -155,8 +169,22 @@ def _guard(
     return Guard(watched, settings.guard, latch_file(settings), halt_file(settings), bans)
 
 
-async def _champion(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
-    """Who trades at the start. A simulated run goes on with whom it had, and begins with whom that time knew: what came
+async def _champion(
+    settings: Settings, known: Run | None, world: World, ledger: Ledger, registry: Registry
+) -> Champion:
+    """Who trades at the start. Where that is nobody who can, FundingBotError is raised; but what is held on real venues
+    is not left alone for it: somebody stands in."""
+    try:
+        version = await _named(settings, known, world, registry)
+        return Champion(version.name, registry.policy(version, settings.environment, settings.seed))
+    except FundingBotError as error:
+        if known is None or world.end_ms is not None or not ledger.holds(known.id):
+            raise
+        return Champion(STAND_IN, stand_in(schema_of(settings.environment)), str(error))
+
+
+async def _named(settings: Settings, known: Run | None, world: World, registry: Registry) -> Version:
+    """Whom the registry names. A simulated run goes on with whom it had, and begins with whom that time knew: what came
     later is forgotten."""
     schema = schema_of(settings.environment)
     if world.end_ms is None:

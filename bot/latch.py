@@ -161,9 +161,17 @@ def latch_line(latch: Latch) -> str:
         case LatchState.UNREADABLE:
             return f"entries are stopped, as the latch file cannot be understood: {latch.reason}"
         case LatchState.PAUSED:
-            return f"entries are paused since {latch.since}: {latch.reason}"
+            return f"entries are paused since {_minute(latch.since)}: {latch.reason}"
         case LatchState.KILLED:
-            return f"killed since {latch.since}, positions are only reduced: {latch.reason}"
+            return f"killed since {_minute(latch.since)}, positions are only reduced: {latch.reason}"
+
+
+def _minute(since: str) -> str:
+    """A file that somebody wrote by hand may have any words there."""
+    try:
+        return datetime.fromisoformat(since).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except ValueError:
+        return since or "an unknown time"
 
 
 def _understood(content: bytes) -> Latch:

@@ -24,13 +24,15 @@ from bot.run_folder import latches
 from bot.settings import Settings
 from bot.worlds import World
 from data.credentials import credentials
-from data.errors import ConfigurationError, OutcomeUnknown, StateError, VenueError, VenueUnreachable
+from data.errors import ConfigurationError, FundingBotError, OutcomeUnknown, StateError, VenueError, VenueUnreachable
 from data.secrets import Secrets
 from data.types import Instrument
 from pbt_online.manifest import code_version
 from pbt_online.registry import Registry
 
 Accounts = Mapping[str, VenueAccount]
+UNREAD = "unread"
+"""The hash of a version that is damaged, and of who is none."""
 PREPARING, PAUSE_S = 5, 0.5
 """How often an account is set up before that fails, and the pause between."""
 
@@ -135,12 +137,17 @@ async def check_new_account(settings: Settings, accounts: Accounts, instruments:
 
 
 def stamps(settings: Settings, registry: Registry, champion: Callable[[], str]) -> Callable[[], Stamp]:
-    """What every order is marked with, for whoever decides at that moment."""
+    """What every order is marked with, for whoever decides at that moment. An exit does not wait for a version that
+    cannot be read."""
     configuration = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:12]
     code = code_version()
 
     @cache
     def of(name: str) -> Stamp:
-        return Stamp(name, registry.version(name).fingerprint[:12], configuration, code)
+        try:
+            model = registry.version(name).fingerprint[:12]
+        except FundingBotError:
+            model = UNREAD
+        return Stamp(name, model, configuration, code)
 
     return lambda: of(champion())

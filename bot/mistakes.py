@@ -54,7 +54,7 @@ def _text(detail: ErrorDetails, steps: Sequence[str | int], holders: Sequence[Mo
         return f"unknown key: {_suggestion(str(steps[-1]), steps[:-1], holders, model)}"
     if kind == "value_error":
         return detail["msg"].removeprefix("Value error, ")
-    text = _WORDS.get(kind) or detail["msg"].replace("Input should", "must", 1)
+    text = _WORDS.get(kind) or detail["msg"].partition(", unable to parse")[0].replace("Input should", "must", 1)
     secret = isinstance(given, str) and (kind.startswith("string_") or len(given) > SHOWN_CHARACTERS)
     if secret or text == _KEYS or not isinstance(given, _SHOWN):
         return text

@@ -26,7 +26,7 @@ from bot.settings import Settings
 from bot.succession import Succession, peak_since_takeover
 from bot.trader import Trader
 from bot.worlds import World, open_world
-from data.errors import StateError, VenueError
+from data.errors import FundingBotError, StateError, VenueError
 from data.types import HOUR_MS
 from pbt_online.registry import Registry
 
@@ -200,7 +200,7 @@ async def _drive(
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
         if succession is not None and tick != account.to_ms:
-            await succession.at(tick)
+            await _succeed(succession, tick, trader, simulated=world.end_ms is not None)
         try:
             record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:
@@ -217,6 +217,17 @@ async def _drive(
     if world.end_ms is not None:
         ledger.finish(account.id)
         log_event(Event(tick - HOUR_MS, Kind.FINISHED, f"run {account.id} reached its bound"))
+
+
+async def _succeed(succession: Succession, tick: int, trader: Trader, *, simulated: bool) -> None:
+    """Who trades from `tick` on. What is damaged in the registry, or in what was learnt, ends a simulation, which would
+    be another one; on real venues whoever trades goes on."""
+    try:
+        await succession.at(tick)
+    except FundingBotError as error:
+        if simulated:
+            raise
+        LOG.warning("%s; %s goes on trading", error, trader.champion)
 
 
 async def _stopped(stop: asyncio.Event, wait: Coroutine[Any, Any, None]) -> bool:

@@ -1,15 +1,25 @@
 """Who trades next: verdicts that take effect, champions that lose too much. Used by the runtime before every tick."""
 
+import math
 from typing import Protocol
 
 from backtest.accounting import Books, equity
-from backtest.policies import Policy
+from backtest.policies import CarryRule, Policy
+from backtest.schema import Schema, schema_of
 from bot.alerts import LOG, Kind
 from bot.ledger.store import Ledger
 from bot.settings import Settings
 from data.errors import FundingBotError
 from pbt_online.cycles import Cycle
 from pbt_online.registry import Registry
+
+STAND_IN = "rule-exits-only"
+"""Who decides while nobody whom the registry names can: no version of it, so that no file is needed."""
+
+
+def stand_in(schema: Schema) -> Policy:
+    """The carry rule that enters nothing: it closes what no longer pays."""
+    return CarryRule(schema, enter_above=math.inf)
 
 
 class Trading(Protocol):
@@ -54,15 +64,22 @@ class Succession:
         self._peak = peak
 
     async def at(self, tick: int) -> None:
-        """Everything that takes effect at `tick`, ms."""
+        """Everything that takes effect at `tick`, ms. Where it raises FundingBotError, the registry's champion was
+        followed all the same."""
         champion = self._trader.champion
+        try:
+            if champion != STAND_IN:  # what is due waits for somebody to be compared with
+                await self._judge(champion, tick)
+        finally:
+            follow_champion(self._registry, self._trader, self._settings, tick)
+            if self._trader.champion != champion:
+                self._peak = float(equity(self._trader.books))
+
+    async def _judge(self, champion: str, tick: int) -> None:
         self._watch_drawdown(tick)
         cycle = None if self._retraining is None else await self._retraining.at(tick)
         if cycle is not None:
             self._act(cycle, tick)
-        follow_champion(self._registry, self._trader, self._settings, tick)
-        if self._trader.champion != champion:
-            self._peak = float(equity(self._trader.books))
 
     def collected(self, tick: int) -> None:
         """All of the market up to `tick` is known: who learns may begin."""
@@ -91,7 +108,10 @@ class Succession:
 
 
 def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str) -> float:
-    """The account's highest equity since `champion` took over, quote currency; 0 before its first hour."""
+    """The account's highest equity since `champion` took over, quote currency; 0 before its first hour, and of who
+    only stands in."""
+    if champion == STAND_IN:
+        return 0.0
     since = max((t.since_ms or 0 for t in registry.history() if t.name == champion), default=0)
     ticks, worth = ledger.equity(run_id)
     return float(worth[ticks >= since].max(initial=0.0))
@@ -99,8 +119,11 @@ def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champio
 
 def follow_champion(registry: Registry, trader: Trading, settings: Settings, tick: int) -> None:
     """Let the champion of market time `tick` trade from then on, whoever promoted it. Where it cannot, who trades now
-    goes on, and the log says why: a running account is better off with yesterday's policy than with none."""
+    goes on, and the log says why: a running account is better off with yesterday's policy than with none. Where the
+    registry has lost whom it named, it is the rule again."""
     try:
+        if not registry.history():
+            registry.champion(schema_of(settings.environment))
         now = registry.tenure_at(tick)
         if now.name != trader.champion:
             policy = registry.policy(registry.version(now.name), settings.environment, settings.seed)

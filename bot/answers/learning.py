@@ -23,8 +23,11 @@ def champion(settings: Settings) -> str:
     if not history:
         raise StateError("there is no champion yet: the first start crowns the rule")
     version = registry.version(history[-1].name)
+    with closing(looked_at_ledger(settings)) as ledger:
+        trading = newest_run(ledger).champion
     lines = [
         f"champion <code>{escape(version.name)}</code>",
+        *([] if trading == version.name else [f"for now <code>{escape(trading)}</code> trades"]),
         f"{version.kind}, {version.schema.formulation}, every {version.schema.decision_hours} h",
         _gate(version),
         f"why: {escape(history[-1].why)}",

@@ -84,18 +84,19 @@ def _kill_paper(killer: "Killer", settings: Settings, reason: str, deadline_s: f
     while (left := _paper_positions(settings)) and is_running(settings.var) and time.monotonic() < until:
         time.sleep(LOOK_S)
     complete = latched and not left
+    when = "at the bot's next hour" if is_running(settings.var) else "at the next start of the bot"
+    rest = f"positions on paper that are closed {when}: {left}" if left else "no position on paper is open"
     if as_json:
-        print_json({"complete": complete, "latched": latched, "positions": left, "troubles": list(killer.troubles)})
+        told = {"complete": complete, "latched": latched, "positions": left, "text": rest}
+        print_json(told | {"troubles": list(killer.troubles)})
     else:
-        when = "at the bot's next hour" if is_running(settings.var) else "at the next start of the bot"
-        rest = f"{left} positions on paper are closed {when}" if left else "no position on paper is open"
         show(f"{'latched' if latched else killer.troubles[-1]}; {rest}; nothing is entered until `bot resume`")
     if not complete:
         raise typer.Exit(NOT_FLAT)
 
 
 def _paper_positions(settings: Settings) -> int:
-    """How many positions the newest run holds, as its last hour left them."""
+    """How many positions the newest run holds, as its last hour left them; none where it is over."""
     from bot.opened_ledger import existing_ledger
 
     ledger = existing_ledger(settings)
@@ -103,5 +104,5 @@ def _paper_positions(settings: Settings) -> int:
         return 0
     with closing(ledger):
         run = ledger.latest()
-        saved = None if run is None else ledger.snapshot(run.id)
+        saved = None if run is None or run.state != "running" else ledger.snapshot(run.id)
         return 0 if saved is None else int((saved[1].opened_at != 0).sum())

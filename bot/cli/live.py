@@ -53,9 +53,6 @@ def _examined(settings: Settings) -> None:
 def _holds(settings: Settings) -> bool:
     """Whether the account that would be gone on with holds a position, or has orders whose outcome is not known."""
     # Only a start that the doctor has not passed needs the ledger: a supervisor is to stay light.
-    from sqlalchemy import func, select
-
-    from bot.ledger.live_models import ExecutionRow
     from bot.opened_ledger import existing_ledger
 
     ledger = existing_ledger(settings)
@@ -63,10 +60,4 @@ def _holds(settings: Settings) -> bool:
         return False
     with closing(ledger):
         run = ledger.unfinished(identity(settings, Bounds()))
-        saved = None if run is None else ledger.snapshot(run.id)
-        if run is None:
-            return False
-        with ledger.connection() as connection:
-            mine = (ExecutionRow.run_id == run.id, ExecutionRow.booked.is_(None))
-            left = connection.scalar(select(func.count()).select_from(ExecutionRow).where(*mine)) or 0
-        return bool(left) or (saved is not None and bool((saved[1].opened_at != 0).any()))
+        return run is not None and ledger.holds(run.id)

@@ -31,7 +31,7 @@ async def _until_signal(settings: Settings) -> None:
         for line in await _mistakes(api, settings):
             typer.secho(line, err=True)
     async with telegram(settings):
-        typer.secho(f"answering {len(settings.telegram.chats)} chats; Ctrl-C ends it", err=True)
+        typer.secho(f"answering chats {', '.join(map(str, settings.telegram.chats))}; Ctrl-C ends it", err=True)
         await stop.wait()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import false, text, update
 from backtest.schema import schema_of
 from bot.doctor.finding import Finding, Verdict, judged
 from bot.instance import is_running
-from bot.latch import LatchFile, LatchState
+from bot.latch import LatchFile, LatchState, latch_line
 from bot.ledger.models import Run
 from bot.opened_ledger import existing_ledger, ledger_path, ledger_place
 from bot.run_folder import registry_of
@@ -122,9 +122,7 @@ def nobody_trades(settings: Settings) -> Finding:
 def latch(file: LatchFile) -> Finding:
     """Whether entries are held back."""
     held = file.read()
-    text = "nothing holds entries back"
-    if held.state is not LatchState.NONE:
-        text = f"{held.state.value} since {held.since or 'an unknown time'}: {held.reason}"
+    text = latch_line(held)
     remedy = "find the cause, then `bot resume`"
     return judged("latch", held.state is LatchState.NONE, text, remedy, grave=held.state is not LatchState.PAUSED)
 

@@ -195,6 +195,14 @@ class Ledger:
             row = session.get(Snapshot, run_id)
             return None if row is None else (row.tick, _books_from_json(row.books))
 
+    def holds(self, run_id: int) -> bool:
+        """Whether the account holds a position, or has orders whose outcome no complete hour has yet."""
+        waiting = select(func.count()).where(ExecutionRow.run_id == run_id, ExecutionRow.booked.is_(None))
+        with self._reading() as session:
+            left = session.scalar(waiting)
+        saved = self.snapshot(run_id)
+        return bool(left) or (saved is not None and bool((saved[1].opened_at != 0).any()))
+
     def trades(self, run_id: int) -> list[Trade]:
         """Closed positions of a run, oldest first."""
         with self._reading() as session:

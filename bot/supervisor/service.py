@@ -96,6 +96,7 @@ class Service:
         wanted = [one for one in SERVICES if one.wanted(self._settings)]
         beside = [asyncio.create_task(kept(one, self._settings, self._condition)) for one in wanted]
         tasks = {name: asyncio.create_task(self._keep(keeper)) for name, keeper in self._keepers.items()}
+        code = 0
         LOG.info("the service has begun; `bot logs --follow` shows what it does")
         try:
             code = await self._until_over(tasks)
@@ -105,7 +106,8 @@ class Service:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-            LOG.info("the service has ended; `bot status` shows how the account stands, the next start goes on")
+            goes_on = "; `bot status` shows how the account stands, the next start goes on"
+            LOG.info("the service has ended%s", "" if code else goes_on)
         return ExitCode.INTERRUPTED if self._now.is_set() else code
 
     async def _keep(self, keeper: Keeper) -> int:

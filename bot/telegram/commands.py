@@ -41,6 +41,10 @@ MEANINGS: Mapping[Command, str] = {
 """In the words of the menu."""
 
 
+START = "start"
+"""What Telegram's own button sends."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A command as somebody in a listed chat sent it."""

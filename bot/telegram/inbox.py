@@ -12,7 +12,7 @@ from html import escape
 
 from bot.alerts import TELEGRAM
 from bot.telegram.api import BotApi, Refused, Said, SlowDown, TelegramError
-from bot.telegram.commands import MEANINGS, Command, Request, parsed
+from bot.telegram.commands import MEANINGS, START, Command, Request, parsed
 
 LOG = logging.getLogger(TELEGRAM)
 POLL_S = 25.0
@@ -81,6 +81,7 @@ class Inbox:
         if (told := parsed(said.text)) is None:
             return
         name, words = told
+        name = Command.HELP if name == START else name
         if name == Command.KILL:
             self._take(Request(Command.KILL, words, said.chat, said.who))
         elif (refusal := self._floods[said.chat].refusal(time.monotonic())) is not None:

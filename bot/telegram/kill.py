@@ -47,18 +47,16 @@ def outcome(out: bytes, err: bytes) -> str:
         return f"🔴 <b>the kill switch failed: look at the venues, then /kill again</b>\n<pre>{escape(words)}</pre>"
     if told["complete"]:
         head = "🟢 <b>killed: everything is flat</b>"
+    elif told.get("latched") and not told["troubles"]:
+        head = "🟡 <b>killed; open on paper</b>"
     else:
         head = "🔴 <b>not everything is flat and stopped: look at the venues, then /kill again</b>"
     lines = [head, *(f"⚠️ {escape(trouble)}" for trouble in told["troubles"])]
     if "venues" in told:
         lines += [escape(told["bot"]), *map(_venue, told["venues"])]
     else:
-        lines.append(_on_paper(told["positions"]))
+        lines.append(escape(told["text"]))
     return "\n".join([*lines, "nothing is entered until <code>/resume yes</code>"])
-
-
-def _on_paper(left: int) -> str:
-    return f"{left} positions on paper are closed at the trader's next hour" if left else "no position on paper is open"
 
 
 def _venue(one: dict[str, Any]) -> str:

@@ -97,8 +97,8 @@ def outcome(said: Said | None) -> KillView:
     lines = [head, *told["troubles"]]
     if "venues" in told:
         lines += [told["bot"], *map(_venue, told["venues"])]
-    elif told["positions"]:
-        lines.append(f"{told['positions']} positions on paper are closed at the trader's next hour")
+    else:
+        lines.append(told["text"])
     return KillView(state="done", complete=told["complete"], lines=(*lines, "nothing is entered until resume"))
 
 

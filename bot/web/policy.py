@@ -14,6 +14,7 @@ from backtest.schema import Schema
 from bot.decision import decide, shown
 from bot.run_folder import registry_of
 from bot.settings import Settings
+from bot.succession import STAND_IN
 from bot.web.account import Seen
 from bot.web.predict_models import PolicyView, Prediction, PredictRequest, Snapshot
 from bot.web.probabilities import probabilities
@@ -51,23 +52,30 @@ class Champion:
         self._settings = settings
         self._registry = registry_of(settings)
         self._loaded: Loaded | None = None
+        self._stands_in = False
 
     @property
     def loaded(self) -> Loaded:
         """Who decides now. Raises StateError before there is anybody."""
+        if self._stands_in:
+            raise StateError(f"{STAND_IN} trades until a champion is sound: `bot champion show` says what is wrong")
         if self._loaded is None:
             raise StateError("there is no champion yet: the first start of the bot crowns the rule")
         return self._loaded
 
     def follow(self, seen: Seen) -> None:
         """Load whoever trades, unless it is loaded. Raises FundingBotError, and who was loaded stays."""
-        history = self._registry.history()
-        name = seen.run.champion if seen.run is not None else history[-1].name if history else None
-        if name is None or (self._loaded is not None and self._loaded.version.name == name):
+        name = self._named() if seen.run is None else seen.run.champion
+        self._stands_in = name == STAND_IN
+        if name is None or self._stands_in or (self._loaded is not None and self._loaded.version.name == name):
             return
         version = self._registry.version(name)
         policy = self._registry.policy(version, self._settings.environment, self._settings.seed)
         self._loaded = Loaded(version, policy, policy.schema.hash, policy.schema.size)
+
+    def _named(self) -> str | None:
+        history = self._registry.history()
+        return history[-1].name if history else None
 
     def view(self) -> PolicyView:
         """Who decides. Raises StateError."""

@@ -151,6 +151,18 @@ def test_a_crowd_of_strangers_is_told_of_in_measure_and_commands_nothing(server:
     assert ["/nonsense&lt;b&gt; is no command; /help lists them"] == heard.replies
 
 
+def test_whoever_presses_start_is_helped(server: BotApiServer) -> None:
+    heard = Heard()
+
+    async def act() -> None:
+        server.say(ANN, "/start")
+        async with inbox(server, heard):
+            await until(lambda: heard.commands or heard.replies)
+
+    play(act)
+    assert (["help"], []) == (heard.commands, heard.replies)
+
+
 def test_so_many_commands_pass_in_any_minute() -> None:
     flood = Flood(3)
     passed = [second for second in range(180) if flood.refusal(float(second)) is None]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bot.succession import STAND_IN
 from tests.faults.champions import alias, damaged, greedy, overflowing, promoted
 from tests.faults.controls import control
 from tests.faults.harness import PATIENCE_S, staged
@@ -10,6 +11,9 @@ from tests.faults.test_limits import sends
 
 DAMAGED_STATE, DAMAGED_DATA = 5, 4
 """Exit codes of the command."""
+FALLEN = {"kind": "price", "venue": "binance", "symbol": "BTC/USDT:USDT", "factor": 0.96}
+INTOLERANT = {"enabled": False, "max_live_drawdown_pct": 0.001}
+"""Fees alone lose more."""
 
 
 @control(7)
@@ -45,21 +49,79 @@ def test_a_champion_that_is_damaged_never_begins_and_whoever_trades_goes_on(tmp_
         told = alias(stage).read_text()
         alias(stage).write_text(told[:40])
         stage.hour(life, 2)
-        held, sent = stage.held(), sends(stage)
-        assert 6 == len(held)
+        assert 6 == len(stage.held())
         assert stage.log().count("goes on trading") == 2
         assert all(name != row["champion"] for row in stage.rows("select champion from orders"))
+        check(stage)
         life.kill()
+
+
+@control(22)
+def test_without_a_sound_champion_only_an_account_that_holds_something_is_gone_on_with(tmp_path: Path) -> None:
+    """It is watched and closed, and nothing is entered; then the champion is restored beneath it."""
+    with staged(tmp_path, by_hand=True) as stage:
+        stage.begin().kill()
+        told = alias(stage).read_text()
+        alias(stage).write_text(told[:40])
         refused = stage.start()
         assert (DAMAGED_STATE, True) == (refused.end(PATIENCE_S), "names no champion" in refused.output)
         alias(stage).write_text(told)
+        name = greedy(stage)
+        promoted(stage, name)
+        damaged(stage, name)
+        spoilt = alias(stage).read_text()
         refused = stage.start()
         assert (DAMAGED_DATA, True) == (refused.end(PATIENCE_S), "differs from its manifest" in refused.output)
-        assert (held, sent) == (stage.held(), sends(stage))
-        back = stage.command("champion rollback")
-        assert 0 == back.end(PATIENCE_S), back.output
-        again = stage.begin()
-        stage.hour(again, 3)
-        assert 8 == len(stage.held())
+        alias(stage).write_text(told)
+        life = stage.begin()
+        stage.hour(life, 0)
+        stage.hour(life, 1)
+        assert 4 == len(stage.held())
+        life.kill()
+        alias(stage).write_text(spoilt)
+        life = stage.begin()
+        stage.hour(life, 2)
+        assert 4 == len(stage.held())
+        stage.distort(FALLEN)
+        stage.minutes(1.1)
+        life.until(lambda: {"ETH"} == {symbol.split("/")[0] for _, symbol in stage.held()}, PATIENCE_S)
+        stage.distort()
+        stage.hour(life, 3)
+        assert 2 == len(stage.held())
+        assert ["stop_loss"] == [row["reason"] for row in stage.rows("select reason from trades")]
+        assert f"champion {STAND_IN} takes over" in stage.events()
+        assert "differs from its manifest" in stage.events()
+        life.kill()
+        alias(stage).write_text(told[:40])
+        life = stage.begin()
+        stage.hour(life, 4)
+        assert 2 == len(stage.held())
+        assert "names no champion" in stage.log()
+        alias(stage).write_text(told)
+        stage.hour(life, 5)
+        assert 4 == len(stage.held())
+        assert f"takes over from {STAND_IN}" in stage.events()
+        assert {STAND_IN} < {row["champion"] for row in stage.rows("select champion from orders")}
         check(stage)
-        again.kill()
+        life.kill()
+
+
+@control(22)
+def test_a_champion_that_is_lost_or_damaged_amid_the_run_ends_nothing(tmp_path: Path) -> None:
+    """The one that loses too much can then not be deposed, and whose file is gone the rule follows."""
+    with staged(tmp_path, by_hand=True, learning={"schedule": INTOLERANT}) as stage:
+        name = greedy(stage)
+        promoted(stage, name)
+        life = stage.begin()
+        stage.hour(life, 0)
+        assert 2 == len(stage.held())
+        told = alias(stage).read_text()
+        alias(stage).write_text(told[:40])
+        stage.hour(life, 1)
+        assert "goes on trading" in stage.log()
+        alias(stage).unlink()
+        stage.hour(life, 2)
+        assert f"takes over from {name}" in stage.events()
+        assert life.alive
+        check(stage)
+        life.kill()

@@ -22,9 +22,11 @@ from backtest.sandbox.fault_client import script_faults
 from backtest.schema import schema_of
 from bot.kill_journal import KillJournal
 from bot.latch import HALT, LATCH, LatchFile, LatchState
+from bot.ledger.store import Ledger
 from bot.opened_ledger import ledger_path
 from bot.run_folder import registry_of
 from bot.venue_orders import Style, VenueOrder
+from tests.fakes.account_ledger import begun, happen
 from tests.fakes.rehearsal import LONG, SHORT, Rehearsal, rehearsed
 from tests.fakes.venue_truth import rows
 from tests.functional.commands import BOT, bot, eventually, soak
@@ -163,6 +165,17 @@ def test_on_paper_the_latch_is_set_and_nothing_else_is_done(tmp_path: Path) -> N
     done = bot("kill", "--var", tmp_path, timeout_s=60)
     assert (0, LatchState.KILLED) == (done.returncode, LatchFile(tmp_path / LATCH).read().state)
     assert "no position on paper is open" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "says"),
+    [("running", 3, "are closed at the next start of the bot: 1"), ("finished", 0, "no position on paper is open")],
+)
+def test_what_is_open_on_paper_waits_for_a_run_that_goes_on(tmp_path: Path, state: str, code: int, says: str) -> None:
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        happen(ledger, begun(ledger, state=state), 0, [])
+    done = bot("kill", "--var", tmp_path, timeout_s=60)
+    assert (code, True) == (done.returncode, says in done.stdout), done.stdout
 
 
 @soak

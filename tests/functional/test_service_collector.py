@@ -39,7 +39,7 @@ async def collected(stage: Stage, settings: Settings, *hours: int) -> None:
 
 def times(lake: Lake, table: str, venue: str) -> dict[str, list[int]]:
     """Hours after the beginning of which there are rows, by symbol."""
-    rows: dict[str, Any] = lake.rows(table, venue, BEGIN_MS - 48 * HOUR_MS, BEGIN_MS + 48 * HOUR_MS)
+    rows: dict[str, Any] = lake.rows(table, venue, BEGIN_MS - 48 * HOUR_MS, BEGIN_MS + 1000 * HOUR_MS)
     return {symbol: [(ms - BEGIN_MS) // HOUR_MS for ms in columns[0].tolist()] for symbol, columns in rows.items()}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.latch import Latch, LatchFile, LatchState
+from bot.latch import Latch, LatchFile, LatchState, latch_line
 from data.errors import StateError
 
 
@@ -128,3 +128,11 @@ def test_the_file_is_for_people_too(latch: LatchFile) -> None:
     assert {"state", "since", "reason"} == set(told)
     assert told["since"].endswith("+00:00")
     assert latch.path.stat().st_size < 4096
+
+
+def test_a_time_is_told_to_the_minute_and_one_that_is_none_as_it_stands() -> None:
+    since = "2026-11-22T07:05:04.877+00:00"
+    assert "entries are paused since 2026-11-22 07:05 UTC: lunch" == latch_line(
+        Latch(LatchState.PAUSED, since, "lunch")
+    )
+    assert "killed since noon, positions are only reduced: x" == latch_line(Latch(LatchState.KILLED, "noon", "x"))

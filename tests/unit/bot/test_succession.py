@@ -1,14 +1,17 @@
 """Who trades next: the runtime asks the registry, and keeps whom it has where the new champion cannot be used."""
 
+import asyncio
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from backtest.policies import Policy
+from backtest.policies import CarryRule, Policy
 from backtest.schema import Schema
+from backtest.simulated_venue import FLAT, KEEP
 from bot.settings import Settings
-from bot.succession import follow_champion
+from bot.succession import STAND_IN, Succession, follow_champion, stand_in
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
 from pbt_online.registry import Registry
@@ -85,3 +88,50 @@ def test_a_champion_that_cannot_be_used_is_logged_and_the_old_one_goes_on(
     assert (before, rule) == (decides(desk), desk.trader.champion)
     assert f"{rule} goes on trading" in caplog.text
     assert [] == desk.tick().events
+
+
+def test_a_registry_that_has_lost_whom_it_named_is_led_by_the_rule_again(
+    registry: Registry, desk: Desk, tmp_path: Path
+) -> None:
+    registry.promote(network(registry), 0, "it won")
+    follow_champion(registry, desk.trader, SETTINGS, tick=1)
+    (tmp_path / "registry" / "champion.json").unlink()
+    follow_champion(registry, desk.trader, SETTINGS, tick=2)
+    assert (registry.champion(Schema(3, 5)).name, "rule") == (desk.trader.champion, decides(desk).name)
+
+
+@pytest.mark.parametrize("schema", [Schema(3, 5), PAIRS], ids=["ranked", "pairs"])
+def test_who_stands_in_leaves_as_the_rule_does_and_enters_nothing(schema: Schema) -> None:
+    shape = (200, 10, schema.size) if schema.formulation == "pairs" else (200, schema.size)
+    seen = np.random.default_rng(1).normal(0, 1, shape).astype(np.float32)
+    rule, instead = CarryRule(schema).decide(seen), stand_in(schema).decide(seen)
+    if schema.formulation == "pairs":
+        assert {KEEP, FLAT} == set(instead.ravel().tolist())
+        assert ((rule == FLAT) == (instead == FLAT)).all()
+    else:
+        exits = rule > schema.opportunities
+        assert exits.any()
+        assert (np.where(exits, rule, 0) == instead).all()
+
+
+def test_while_somebody_stands_in_nothing_that_is_due_begins(registry: Registry, desk: Desk, tmp_path: Path) -> None:
+    """A challenger would be compared with who enters nothing, and be promoted for little."""
+    asked: list[int] = []
+
+    class Cycles:
+        async def at(self, tick: int, champion: str) -> None:
+            asked.append(tick)
+
+    name = registry.champion(Schema(3, 5)).name
+    alias = tmp_path / "registry" / "champion.json"
+    told = alias.read_text()
+    alias.write_text("{")
+    desk.trader.set_policy(stand_in(Schema(3, 5)), STAND_IN, "a test")
+    succession = Succession(SETTINGS, Cycles(), registry, desk.trader, peak=0.0)
+    asyncio.run(succession.at(1))
+    assert ([], STAND_IN) == (asked, desk.trader.champion)
+    alias.write_text(told)
+    asyncio.run(succession.at(2))
+    assert ([], name) == (asked, desk.trader.champion)
+    asyncio.run(succession.at(3))
+    assert [3] == asked

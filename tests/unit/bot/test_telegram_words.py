@@ -62,8 +62,11 @@ def test_the_outcome_of_a_kill_is_what_the_venues_show() -> None:
 
 
 def test_on_paper_and_where_the_kill_switch_itself_fails_that_is_said() -> None:
-    paper = {"complete": False, "latched": True, "positions": 2, "troubles": []}
-    assert "2 positions on paper are closed at the trader's next hour" in outcome(json.dumps(paper).encode(), b"")
+    paper = {"complete": False, "latched": True, "positions": 2, "text": "2 are closed later", "troubles": []}
+    said = read_html(outcome(json.dumps(paper).encode(), b""))
+    assert said.startswith("🟡 killed; open on paper\n2 are closed later\n")
+    refused = outcome(json.dumps(paper | {"latched": False, "troubles": ["no room"]}).encode(), b"")
+    assert read_html(refused).startswith("🔴 not everything is flat and stopped: look at the venues, then /kill again")
     failed = read_html(outcome(b"", b"bot: keys <missing>\n"))
     assert "the kill switch failed: look at the venues, then /kill again\nbot: keys <missing>" in failed
 

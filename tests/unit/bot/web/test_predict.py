@@ -2,7 +2,10 @@
 
 import json
 import math
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -12,12 +15,16 @@ from hypothesis import strategies as st
 
 from backtest.policies import CarryRule, RandomLegal
 from backtest.schema import Schema, schema_of
+from bot.ledger.store import Ledger
+from bot.opened_ledger import ledger_path
 from bot.run_folder import registry_of
 from bot.settings import Settings
+from bot.succession import STAND_IN
 from bot.web.probabilities import probabilities
 from pbt_online.ensemble import Ensemble
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
+from tests.fakes.account_ledger import begun, happen
 from tests.fakes.web_served import web_served, web_settings
 from tests.functional.commands import eventually
 
@@ -120,3 +127,15 @@ def test_chances_add_up_and_the_likeliest_is_what_is_done(seed: int) -> None:
     assert votes[decided] == votes.max() or decided == 0
     for one in (chances, votes, probabilities(RandomLegal(SCHEMA, 0), observation)):
         assert 1.0 == pytest.approx(one.sum())
+
+
+def test_nobody_predicts_for_a_champion_while_somebody_stands_in(tmp_path: Path) -> None:
+    settings = web_settings(tmp_path)
+    registry_of(settings).champion(SCHEMA)
+    with closing(Ledger(ledger_path(settings))) as ledger:
+        happen(ledger, begun(ledger), 0, [])
+    with closing(sqlite3.connect(ledger_path(settings))) as ledger, ledger:
+        ledger.execute("UPDATE runs SET champion = ?", (STAND_IN,))
+    with web_served(settings) as client:
+        eventually(lambda: f"{STAND_IN} trades until a champion is sound" in client.get("/api/policy").text, 30)
+        assert 200 != client.post("/predict", json=question(seen(1))).status_code
