@@ -3,8 +3,8 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,36 +194,41 @@ async def _drive(
     log_event(Event(tick, kind, f"run {account.id} on {account.description}, champion {account.champion}"))
     if (latch := latches(settings).read()).state is not LatchState.NONE:
         trader.tell(Kind.TROUBLE, f"entries are held back ({latch.state}): {latch.reason}; `bot resume` lifts it")
+    simulated = world.end_ms is not None
     if succession is not None and saved is not None:
-        succession.collected(saved[0])
+        with _whoever_trades_goes_on(trader, simulated=simulated):
+            succession.collected(saved[0])
     while last is None or tick <= last:
         if await _stopped(stop, world.clock.sleep_until(tick + settings.data.decision_delay_s * 1000)):
             return
         if succession is not None and tick != account.to_ms:
-            await _succeed(succession, tick, trader, simulated=world.end_ms is not None)
+            with _whoever_trades_goes_on(trader, simulated=simulated):
+                await succession.at(tick)
         try:
             record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:
-            if world.end_ms is not None:  # a simulated venue that fails is a defect, not weather
+            if simulated:  # a simulated venue that fails is a defect, not weather
                 raise
             LOG.warning("%s; asking again in %g s", error, RETRY_S)
             await _stopped(stop, asyncio.sleep(RETRY_S))
             continue
         if succession is not None and tick != account.to_ms:
-            succession.collected(tick)
+            with _whoever_trades_goes_on(trader, simulated=simulated):
+                succession.collected(tick)
         pulse.tick, pulse.up = tick, True
         watch(Progress(account, last, record, trader))
         tick += HOUR_MS
-    if world.end_ms is not None:
+    if simulated:
         ledger.finish(account.id)
         log_event(Event(tick - HOUR_MS, Kind.FINISHED, f"run {account.id} reached its bound"))
 
 
-async def _succeed(succession: Succession, tick: int, trader: Trader, *, simulated: bool) -> None:
-    """Who trades from `tick` on. What is damaged in the registry, or in what was learnt, ends a simulation, which would
-    be another one; on real venues whoever trades goes on."""
+@contextmanager
+def _whoever_trades_goes_on(trader: Trader, *, simulated: bool) -> Iterator[None]:
+    """What is damaged in the registry, or in what was learnt, ends a simulation, which would be another one; on real
+    venues whoever trades goes on."""
     try:
-        await succession.at(tick)
+        yield
     except FundingBotError as error:
         if simulated:
             raise

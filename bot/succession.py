@@ -83,8 +83,9 @@ class Succession:
 
     def collected(self, tick: int) -> None:
         """All of the market up to `tick` is known: who learns may begin."""
-        if self._retraining is not None:
-            self._retraining.begin(tick, self._trader.champion)
+        champion = self._trader.champion
+        if self._retraining is not None and champion != STAND_IN:
+            self._retraining.begin(tick, champion)
 
     def _act(self, cycle: Cycle, tick: int) -> None:
         verdict = cycle.verdict

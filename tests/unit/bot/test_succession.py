@@ -116,11 +116,14 @@ def test_who_stands_in_leaves_as_the_rule_does_and_enters_nothing(schema: Schema
 
 def test_while_somebody_stands_in_nothing_that_is_due_begins(registry: Registry, desk: Desk, tmp_path: Path) -> None:
     """A challenger would be compared with who enters nothing, and be promoted for little."""
-    asked: list[int] = []
+    asked, begun = list[int](), list[tuple[int, str]]()
 
     class Cycles:
-        async def at(self, tick: int, champion: str) -> None:
+        async def at(self, tick: int) -> None:
             asked.append(tick)
+
+        def begin(self, tick: int, champion: str) -> None:
+            begun.append((tick, champion))
 
     name = registry.champion(Schema(3, 5)).name
     alias = tmp_path / "registry" / "champion.json"
@@ -129,9 +132,11 @@ def test_while_somebody_stands_in_nothing_that_is_due_begins(registry: Registry,
     desk.trader.set_policy(stand_in(Schema(3, 5)), STAND_IN, "a test")
     succession = Succession(SETTINGS, Cycles(), registry, desk.trader, peak=0.0)
     asyncio.run(succession.at(1))
-    assert ([], STAND_IN) == (asked, desk.trader.champion)
+    succession.collected(1)
+    assert ([], [], STAND_IN) == (asked, begun, desk.trader.champion)
     alias.write_text(told)
     asyncio.run(succession.at(2))
-    assert ([], name) == (asked, desk.trader.champion)
+    succession.collected(2)
+    assert ([], [(2, name)], name) == (asked, begun, desk.trader.champion)
     asyncio.run(succession.at(3))
     assert [3] == asked
