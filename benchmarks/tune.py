@@ -1,0 +1,232 @@
+"""Which settings make the learner earn more than the rule? `python -m benchmarks tune`: trials on recorded stretches.
+
+A trial learns in the cycles of a stretch, and every challenger plays the month after its cycle, beside the rule. What
+is finished lies in a file of its own, so the whole may be killed at any time, and several may run side by side.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+import yaml
+
+from backtest.history import History
+from backtest.policies import CarryRule, Policy
+from backtest.settings import EnvironmentSettings
+from backtest.tape import Tape
+from backtest.windows import Window
+from backtest.worker_process import one_thread
+from bot.settings import Settings
+from data.durable import write_whole
+from data.errors import ConfigurationError, StateError
+from data.recorded import recorded_market
+from data.settings import VenueSettings
+from data.types import HOUR_MS
+from pbt_online.cycle import Learning, Watch, run_cycle
+from pbt_online.cycles import Cycle
+from pbt_online.fitness import Floats, examination, examine
+from pbt_online.forecast_rule import ForecastRule
+from pbt_online.registry import Registry
+from pbt_online.settings import BackendSettings, FitnessSettings
+from pbt_online.tuned_rule import tune_rule
+
+TRIALS = Path(__file__).with_name("trials.yaml")
+AFTER_DAYS = 30
+PLAYS = FitnessSettings(universes=24, episode_days=AFTER_DAYS)
+"""How a month is played, whatever a trial ranks its members by."""
+TWELVE = ("ADA", "AVAX", "BNB", "BTC", "DOGE", "DOT", "ETH", "LTC", "SOL", "TON", "TRX", "XRP")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of history and the cycles on it."""
+
+    venues: tuple[str, ...]
+    assets: tuple[str, ...]
+    ends: tuple[str, ...]
+    """Days on which cycles end."""
+
+
+def _every_eight_weeks(first: str, count: int) -> tuple[str, ...]:
+    begin = datetime.fromisoformat(first)
+    return tuple((begin + timedelta(weeks=8 * number)).date().isoformat() for number in range(count))
+
+
+STRETCHES = {
+    "early": Stretch(
+        ("binance", "hyperliquid"), TWELVE, ("2024-11-21", "2024-12-05", "2024-12-19", "2025-01-02")
+    ),
+    "later": Stretch(
+        ("binance", "hyperliquid"), TWELVE, ("2025-02-01", "2025-02-15", "2025-03-01", "2025-03-15")
+    ),
+    "bybit": Stretch(
+        ("binance", "bybit"), ("BNB", "BTC", "ETH", "SOL"), _every_eight_weeks("2024-04-01", 7)
+    ),
+    "okx": Stretch(("binance", "okx"), ("BTC", "ETH"), _every_eight_weeks("2023-07-01", 7)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings under a name."""
+
+    name: str
+    changes: Mapping[str, Any]
+    """What differs from the defaults, as in a configuration file."""
+    plain: "Plain | None" = None
+    """What decides instead of members that are trained."""
+
+    @property
+    def settings(self) -> Settings:
+        """The whole of them."""
+        told = Settings.model_validate(self.changes)
+        return told.model_copy(
+            update={"learning": told.learning.model_copy(update={"backend": BackendSettings(kind="process")})}
+        )
+
+
+Plain = Callable[[Tape], Policy]
+"""An arm that needs no population, fitted to the tape of all of the past, if at all."""
+WEEK = {"environment": {"horizon_hours": 168}}
+HOURLY = {"learning": {"learner": {"decision_hours": 1}}}
+PLAIN = (
+    Trial("rule, by pair", {}, lambda past: CarryRule(past.schema)),
+    Trial("rule, by pair, hourly", HOURLY, lambda past: CarryRule(past.schema)),
+    Trial("rule, week ahead", WEEK, lambda past: CarryRule(past.schema)),
+    Trial("rule, week ahead, hourly", {**WEEK, **HOURLY}, lambda past: CarryRule(past.schema)),
+    Trial("tuned rule", {}, tune_rule),
+    Trial("forecast, 72 h", {}, lambda past: ForecastRule.fitted(past, 72)),
+    Trial("forecast, 168 h", {}, lambda past: ForecastRule.fitted(past, 168)),
+    Trial("forecast, 168 h, hourly", HOURLY, lambda past: ForecastRule.fitted(past, 168)),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one cycle; P&L net, means over plays, % of capital per 30 days."""
+
+    end: str
+    pnl: float
+    """Of the month after."""
+    rule: float
+    """Of the rule in the same plays."""
+    plays: tuple[float, ...]
+    """What each play earned more than the rule."""
+    trades: int
+    """Closed in all plays."""
+    gate: float | None
+    """Advantage over the rule on the gate window, one path; None of a plain arm."""
+    promoted: bool
+
+    @property
+    def advantage(self) -> float:
+        """The figure that chooses."""
+        return sum(self.plays) / len(self.plays)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One trial on one stretch with one seed."""
+
+    stretch: str
+    trial: Trial
+    seed: int
+    outcomes: tuple[Outcome, ...]
+    cpu_s: float
+
+
+def trials_of(path: Path = TRIALS) -> list[Trial]:
+    """The trials of a file, and the plain arms; raises ConfigurationError for settings that are none."""
+    told = yaml.safe_load(path.read_text())
+    trials = [Trial(name, changes or {}) for name, changes in told.items()]
+    for trial in trials:
+        try:
+            _ = trial.settings
+        except ValueError as error:
+            raise ConfigurationError(f"{path}: {trial.name}: {error}") from error
+    return [*trials, *PLAIN]
+
+
+def run(trial: Trial, stretch: str, seed: int, replay: Path, folder: Path) -> Run:
+    """Do one run, or read it where it is done. Raises StateError for one that was done with other settings."""
+    path = folder / stretch / f"{trial.name}-{seed}.json"
+    if not path.exists():
+        work = path.with_suffix(".unfinished")
+        rmtree(work, ignore_errors=True)
+        begun = time.process_time()
+        outcomes = [asdict(outcome) for outcome in _outcomes(trial, STRETCHES[stretch], seed, replay, work)]
+        told = {"changes": trial.changes, "outcomes": outcomes, "cpu_s": time.process_time() - begun}
+        write_whole(path, json.dumps(told, indent=1).encode())
+        rmtree(work, ignore_errors=True)
+    return _read(path, trial, stretch, seed)
+
+
+def done(trials: Sequence[Trial], folder: Path) -> list[Run]:
+    """Every finished run of `trials`."""
+    return [
+        _read(path, trial, stretch, int(path.stem.removeprefix(f"{trial.name}-")))
+        for stretch in STRETCHES
+        for trial in trials
+        for path in sorted((folder / stretch).glob(f"{trial.name}-[0-9].json"))
+    ]
+
+
+def _read(path: Path, trial: Trial, stretch: str, seed: int) -> Run:
+    told = json.loads(path.read_text())
+    if told["changes"] != trial.changes:
+        raise StateError(f"{path} was run with other settings: rename the trial, or delete the file")
+    outcomes = tuple(Outcome(**each | {"plays": tuple(each["plays"])}) for each in told["outcomes"])
+    return Run(stretch, trial, seed, outcomes, told["cpu_s"])
+
+
+def _outcomes(trial: Trial, stretch: Stretch, seed: int, replay: Path, folder: Path) -> Iterator[Outcome]:
+    settings = trial.settings
+    venues = {name: settings.data.venues.get(name, VenueSettings()) for name in stretch.venues}
+    data = settings.data.model_copy(update={"venues": venues, "assets": stretch.assets})
+    market = recorded_market(replay, stretch.venues, stretch.assets)
+    whole = History(market, data, _window_after(stretch.ends[-1]).last_tick)
+    learning = Learning(
+        settings.learning.scheduled, settings.environment, seed, folder / "population", Registry(folder / "registry")
+    )
+    for end in stretch.ends:
+        known = replace(whole, last=_window_after(end).first_tick)
+        if trial.plain is not None:
+            with one_thread():
+                fitted = trial.plain(known.tape(learning.learner, Window(known.first, known.last)))
+            yield _after(learning, whole, end, fitted, None)
+            continue
+        cycle = run_cycle(learning, known, Watch())
+        version = learning.registry.version(str(cycle.challenger))
+        policy = learning.registry.policy(version, settings.environment, seed)
+        yield _after(learning, whole, end, policy, cycle)
+
+
+def _after(learning: Learning, whole: History, end: str, policy: Policy, cycle: Cycle | None) -> Outcome:
+    """The month after `end`: `policy` at its own hours, the rule as it trades, by the default horizon."""
+    window, horizon = _window_after(end), EnvironmentSettings().horizon_hours
+    trading = learning.environment.model_copy(update={"horizon_hours": horizon})
+    plays = examination(whole.tape(learning.learner, window), PLAYS, seed=0)
+    rule: Floats = examination(whole.tape(trading, window), PLAYS, seed=0).rule
+    with one_thread():
+        score = examine(plays, policy)
+    pnl = score.scores + plays.rule
+    verdict = None if cycle is None else cycle.verdict
+    return Outcome(
+        end=end,
+        pnl=float(pnl.mean()),
+        rule=float(rule.mean()),
+        plays=tuple((pnl - rule).tolist()),
+        trades=score.trades,
+        gate=None if verdict is None else next(c.advantage for c in verdict.comparisons if c.incumbent == "rule"),
+        promoted=verdict is not None and verdict.promoted,
+    )
+
+
+def _window_after(end: str) -> Window:
+    first = round(datetime.fromisoformat(f"{end}T00:00+00:00").timestamp()) * 1000
+    return Window(first, first + 24 * AFTER_DAYS * HOUR_MS)
