@@ -159,8 +159,8 @@ def run(trial: Trial, stretch: str, seed: int, replay: Path, folder: Path) -> Ru
         work = path.with_suffix(".unfinished")
         rmtree(work, ignore_errors=True)
         begun = time.process_time()
-        outcomes = [asdict(outcome) for outcome in _outcomes(trial, STRETCHES[stretch], seed, replay, work)]
-        told = {"changes": trial.changes, "outcomes": outcomes, "cpu_s": time.process_time() - begun}
+        came = [asdict(outcome) for outcome in outcomes(trial, STRETCHES[stretch], seed, replay, work)]
+        told = {"changes": trial.changes, "outcomes": came, "cpu_s": time.process_time() - begun}
         write_whole(path, json.dumps(told, indent=1).encode())
         rmtree(work, ignore_errors=True)
     return _read(path, trial, stretch, seed)
@@ -180,11 +180,12 @@ def _read(path: Path, trial: Trial, stretch: str, seed: int) -> Run:
     told = json.loads(path.read_text())
     if told["changes"] != trial.changes:
         raise StateError(f"{path} was run with other settings: rename the trial, or delete the file")
-    outcomes = tuple(Outcome(**each | {"plays": tuple(each["plays"])}) for each in told["outcomes"])
-    return Run(stretch, trial, seed, outcomes, told["cpu_s"])
+    came = tuple(Outcome(**each | {"plays": tuple(each["plays"])}) for each in told["outcomes"])
+    return Run(stretch, trial, seed, came, told["cpu_s"])
 
 
-def _outcomes(trial: Trial, stretch: Stretch, seed: int, replay: Path, folder: Path) -> Iterator[Outcome]:
+def outcomes(trial: Trial, stretch: Stretch, seed: int, replay: Path, folder: Path) -> Iterator[Outcome]:
+    """What comes of the cycles of a stretch, one by one; the population and its registry are kept in `folder`."""
     settings = trial.settings
     venues = {name: settings.data.venues.get(name, VenueSettings()) for name in stretch.venues}
     data = settings.data.model_copy(update={"venues": venues, "assets": stretch.assets})
