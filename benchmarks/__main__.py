@@ -33,6 +33,7 @@ from benchmarks.population import show_population
 from benchmarks.training import show_training
 from benchmarks.tune import STRETCHES
 from benchmarks.tune_report import show_tune
+from benchmarks.tune_walk import show_walks
 from bot.settings import Settings
 from data.market import Market
 from data.synthetic import synthetic_market
@@ -233,7 +234,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="journal and results of pbt_pays, tune (default var/ and its name)")
     parser.add_argument("--replay", type=Path, help="recorded market of pbt_pays (none: planted ones), and of tune")
     parser.add_argument("--stretch", choices=STRETCHES, default="early", help="of history, for tune")
-    parser.add_argument("--trial", action="append", help="of tune, by name, as often as wanted; none: all")
+    parser.add_argument("--walk", action="store_true", help="of tune: the plain arms on one account, all stretches")
+    parser.add_argument("--trial", action="append", default=[], help="of tune, by name, as often as wanted; none: all")
     told = parser.parse_args()
     console = Console()
     shows: dict[str, Callable[[], None]] = {
@@ -251,8 +253,12 @@ def main() -> None:
         "pbt_pays": lambda: show_pbt_pays(
             console, told.folder or Path("var/pbt_pays"), told.replay, told.planted_steps, told.seeds or 5, told.workers
         ),
-        "tune": lambda: show_tune(
-            console, told.folder or Path("var/tune"), told.replay, told.stretch, told.trial or (), told.seeds or 1
+        "tune": lambda: (
+            show_walks(console, told.replay, told.trial)
+            if told.walk
+            else show_tune(
+                console, told.folder or Path("var/tune"), told.replay, told.stretch, told.trial, told.seeds or 1
+            )
         ),
     }
     for name, show in shows.items():

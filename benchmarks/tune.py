@@ -1,7 +1,7 @@
 """Which settings make the learner earn more than the rule? `python -m benchmarks tune`: trials on recorded stretches.
 
 A trial learns in the cycles of a stretch, and every challenger plays the month after its cycle, beside the rule. What
-is finished lies in a file of its own, so the whole may be killed at any time, and several may run side by side.
+is finished lies in a file of its own, so the whole may be killed at any time, and trials may run side by side.
 """
 
 import json
@@ -21,6 +21,7 @@ from backtest.settings import EnvironmentSettings
 from backtest.tape import Tape
 from backtest.windows import Window
 from backtest.worker_process import one_thread
+from bot.instance import single_instance
 from bot.settings import Settings
 from data.durable import write_whole
 from data.errors import ConfigurationError, StateError
@@ -36,6 +37,7 @@ from pbt_online.settings import BackendSettings, FitnessSettings
 from pbt_online.tuned_rule import tune_rule
 
 TRIALS = Path(__file__).with_name("trials.yaml")
+NO_MARKET = "trials are run on a recorded market: name its folder with --replay"
 AFTER_DAYS = 30
 PLAYS = FitnessSettings(universes=24, episode_days=AFTER_DAYS)
 """How a month is played, whatever a trial ranks its members by."""
@@ -50,6 +52,8 @@ class Stretch:
     assets: tuple[str, ...]
     ends: tuple[str, ...]
     """Days on which cycles end."""
+    since: str | None = None
+    """The day from which on all assets are known on both venues, where the first one is known earlier."""
 
 
 def _every_eight_weeks(first: str, count: int) -> tuple[str, ...]:
@@ -65,7 +69,7 @@ STRETCHES = {
         ("binance", "hyperliquid"), TWELVE, ("2025-02-01", "2025-02-15", "2025-03-01", "2025-03-15")
     ),
     "bybit": Stretch(
-        ("binance", "bybit"), ("BNB", "BTC", "ETH", "SOL"), _every_eight_weeks("2024-04-01", 7)
+        ("binance", "bybit"), ("BNB", "BTC", "ETH", "SOL"), _every_eight_weeks("2024-04-01", 7), "2024-01-01"
     ),
     "okx": Stretch(("binance", "okx"), ("BTC", "ETH"), _every_eight_weeks("2023-07-01", 7)),
 }  # fmt: skip
@@ -152,17 +156,28 @@ def trials_of(path: Path = TRIALS) -> list[Trial]:
     return [*trials, *PLAIN]
 
 
+def named(names: Sequence[str]) -> list[Trial]:
+    """The trials of those names, or all; raises ConfigurationError for a name that is none."""
+    trials = {trial.name: trial for trial in trials_of()}
+    if unknown := set(names) - set(trials):
+        raise ConfigurationError(f"no trials: {', '.join(sorted(unknown))}; there are {', '.join(trials)}")
+    return [trials[name] for name in names or trials]
+
+
 def run(trial: Trial, stretch: str, seed: int, replay: Path, folder: Path) -> Run:
-    """Do one run, or read it where it is done. Raises StateError for one that was done with other settings."""
+    """Do one run, or read it where it is done. Raises StateError for one that was done with other settings, or that
+    another process is at."""
     path = folder / stretch / f"{trial.name}-{seed}.json"
     if not path.exists():
         work = path.with_suffix(".unfinished")
-        rmtree(work, ignore_errors=True)
-        begun = time.process_time()
-        came = [asdict(outcome) for outcome in outcomes(trial, STRETCHES[stretch], seed, replay, work)]
-        told = {"changes": trial.changes, "outcomes": came, "cpu_s": time.process_time() - begun}
-        write_whole(path, json.dumps(told, indent=1).encode())
-        rmtree(work, ignore_errors=True)
+        with single_instance(work):
+            for learnt in ("population", "registry"):
+                rmtree(work / learnt, ignore_errors=True)
+            begun = time.process_time()
+            came = [asdict(outcome) for outcome in outcomes(trial, STRETCHES[stretch], seed, replay, work)]
+            told = {"changes": trial.changes, "outcomes": came, "cpu_s": time.process_time() - begun}
+            write_whole(path, json.dumps(told, indent=1).encode())
+        rmtree(work)
     return _read(path, trial, stretch, seed)
 
 
@@ -186,16 +201,12 @@ def _read(path: Path, trial: Trial, stretch: str, seed: int) -> Run:
 
 def outcomes(trial: Trial, stretch: Stretch, seed: int, replay: Path, folder: Path) -> Iterator[Outcome]:
     """What comes of the cycles of a stretch, one by one; the population and its registry are kept in `folder`."""
-    settings = trial.settings
-    venues = {name: settings.data.venues.get(name, VenueSettings()) for name in stretch.venues}
-    data = settings.data.model_copy(update={"venues": venues, "assets": stretch.assets})
-    market = recorded_market(replay, stretch.venues, stretch.assets)
-    whole = History(market, data, _window_after(stretch.ends[-1]).last_tick)
+    settings, whole = trial.settings, history_of(trial, stretch, replay)
     learning = Learning(
         settings.learning.scheduled, settings.environment, seed, folder / "population", Registry(folder / "registry")
     )
     for end in stretch.ends:
-        known = replace(whole, last=_window_after(end).first_tick)
+        known = replace(whole, last=window_after(end).first_tick)
         if trial.plain is not None:
             with one_thread():
                 fitted = trial.plain(known.tape(learning.learner, Window(known.first, known.last)))
@@ -207,10 +218,19 @@ def outcomes(trial: Trial, stretch: Stretch, seed: int, replay: Path, folder: Pa
         yield _after(learning, whole, end, policy, cycle)
 
 
+def history_of(trial: Trial, stretch: Stretch, replay: Path) -> History:
+    """The market of a stretch as a trial meets it, up to a month after its last cycle."""
+    told = trial.settings.data
+    venues = {name: told.venues.get(name, VenueSettings()) for name in stretch.venues}
+    market = recorded_market(replay, stretch.venues, stretch.assets)
+    since = None if stretch.since is None else _midnight_ms(stretch.since)
+    data = told.model_copy(update={"venues": venues, "assets": stretch.assets})
+    return History(market, data, window_after(stretch.ends[-1]).last_tick, since)
+
+
 def _after(learning: Learning, whole: History, end: str, policy: Policy, cycle: Cycle | None) -> Outcome:
     """The month after `end`: `policy` at its own hours, the rule as it trades, by the default horizon."""
-    window, horizon = _window_after(end), EnvironmentSettings().horizon_hours
-    trading = learning.environment.model_copy(update={"horizon_hours": horizon})
+    window, trading = window_after(end), as_the_rule_trades(learning.environment)
     plays = examination(whole.tape(learning.learner, window), PLAYS, seed=0)
     rule: Floats = examination(whole.tape(trading, window), PLAYS, seed=0).rule
     with one_thread():
@@ -228,6 +248,23 @@ def _after(learning: Learning, whole: History, end: str, policy: Policy, cycle: 
     )
 
 
-def _window_after(end: str) -> Window:
-    first = round(datetime.fromisoformat(f"{end}T00:00+00:00").timestamp()) * 1000
+def learner_of(settings: Settings) -> EnvironmentSettings:
+    """The environment as members, and plain arms in their place, meet it."""
+    told = settings.learning.learner
+    changes = {"formulation": told.formulation, "decision_hours": told.decision_hours}
+    return settings.environment.model_copy(update=changes)
+
+
+def as_the_rule_trades(account: EnvironmentSettings) -> EnvironmentSettings:
+    """The same account with the default horizon."""
+    return account.model_copy(update={"horizon_hours": EnvironmentSettings().horizon_hours})
+
+
+def window_after(end: str) -> Window:
+    """The month after a cycle's end."""
+    first = _midnight_ms(end)
     return Window(first, first + 24 * AFTER_DAYS * HOUR_MS)
+
+
+def _midnight_ms(day: str) -> int:
+    return round(datetime.fromisoformat(f"{day}T00:00+00:00").timestamp()) * 1000

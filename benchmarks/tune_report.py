@@ -10,7 +10,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.tune import Run, done, run, trials_of
+from benchmarks.tune import NO_MARKET, Run, done, named, run, trials_of
 from data.durable import write_whole
 from data.errors import ConfigurationError
 
@@ -49,15 +49,12 @@ def show_tune(
     write it into `folder` as `tune.md`. Raises ConfigurationError without a recorded market, or for a trial that is
     none."""
     if replay is None:
-        raise ConfigurationError("trials are run on a recorded market: name its folder with --replay")
-    trials = {trial.name: trial for trial in trials_of()}
-    if unknown := set(names) - set(trials):
-        raise ConfigurationError(f"no trials: {', '.join(sorted(unknown))}; there are {', '.join(trials)}")
-    for name, seed in product(names or trials, range(seeds)):
-        if trials[name].plain is None or seed == 0:
-            console.print(f"{stretch}: {name}, seed {seed}", highlight=False)
-            run(trials[name], stretch, seed, replay, folder)
-    told = lines(done(list(trials.values()), folder))
+        raise ConfigurationError(NO_MARKET)
+    for trial, seed in product(named(names), range(seeds)):
+        if trial.plain is None or seed == 0:
+            console.print(f"{stretch}: {trial.name}, seed {seed}", highlight=False)
+            run(trial, stretch, seed, replay, folder)
+    told = lines(done(trials_of(), folder))
     for each, known in told.items():
         console.print(table(each, known))
     text = "\n\n".join(f"## {each}\n\n{markdown(known)}" for each, known in told.items())

@@ -1,13 +1,13 @@
 """Trials of settings: each against the rule as it trades, on a month that it was not learnt on."""
 
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-from benchmarks.tune import PLAIN, Outcome, Run, Stretch, Trial, outcomes, run, trials_of
+from benchmarks.tune import PLAIN, Outcome, Run, Stretch, Trial, named, outcomes, run, trials_of
 from benchmarks.tune_report import HEADINGS, cells, lines, markdown
+from benchmarks.tune_walk import walked
 from data.errors import ConfigurationError, StateError
 from tests.faults.market import write_market
 
@@ -27,11 +27,6 @@ OUTCOME = Outcome("2025-01-27", 1.0, 0.5, (0.25, 0.75), 4, -0.125, False)
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_market(tmp_path_factory.mktemp("market"), hours=24 * DAYS)
-
-
-@cache
-def named(name: str) -> Trial:
-    return next(trial for trial in trials_of() if trial.name == name)
 
 
 def test_every_trial_has_settings_and_a_name_of_its_own() -> None:
@@ -59,9 +54,26 @@ def test_a_cycle_learns_and_its_challenger_plays_the_month_after(recorded: Path,
 
 def test_the_rule_at_its_own_hours_is_about_itself(recorded: Path, tmp_path: Path) -> None:
     """By pair it enters three positions at once, ranked one an hour."""
-    for each in outcomes(named("rule, by pair, hourly"), STRETCH, 0, recorded, tmp_path):
+    for each in outcomes(*named(["rule, by pair, hourly"]), STRETCH, 0, recorded, tmp_path):
         assert each.advantage == pytest.approx(0, abs=0.05)
         assert (None, False) == (each.gate, each.promoted)
+
+
+def test_an_arm_is_walked_with_on_one_account(recorded: Path) -> None:
+    told = walked(*named(["rule, by pair, hourly"]), STRETCH, recorded)
+    assert len(told.arm.ticks) == len(told.rule.ticks) == (3 + 30) * 24 + 1
+    assert told.rule.equity[-1] > told.rule.equity[0]
+    assert told.advantage == pytest.approx(0, abs=0.05)
+
+
+def test_who_must_be_trained_is_not_walked_with(recorded: Path) -> None:
+    with pytest.raises(ConfigurationError, match="walk-forward"):
+        walked(*named(["default"]), STRETCH, recorded)
+
+
+def test_a_trial_that_is_none_is_told_those_that_are() -> None:
+    with pytest.raises(ConfigurationError, match="small network"):
+        named(["smal network"])
 
 
 def test_a_finished_run_is_read_and_another_under_its_name_is_refused(tmp_path: Path) -> None:
