@@ -53,7 +53,8 @@ class Stretch:
     ends: tuple[str, ...]
     """Days on which cycles end."""
     since: str | None = None
-    """The day from which on all assets are known on both venues, where the first one is known earlier."""
+    """The day from which on prices and funding of all assets are known on both venues, where the first ones are known
+    earlier."""
 
 
 def _every_eight_weeks(first: str, count: int) -> tuple[str, ...]:
@@ -71,7 +72,9 @@ STRETCHES = {
     "bybit": Stretch(
         ("binance", "bybit"), ("BNB", "BTC", "ETH", "SOL"), _every_eight_weeks("2024-04-01", 7), "2024-01-01"
     ),
-    "okx": Stretch(("binance", "okx"), ("BTC", "ETH"), _every_eight_weeks("2023-07-01", 7)),
+    "okx": Stretch(
+        ("binance", "okx"), ("BTC", "ETH"), _every_eight_weeks("2023-07-01", 7), "2023-01-15"
+    ),
 }  # fmt: skip
 
 
@@ -97,10 +100,11 @@ class Trial:
 Plain = Callable[[Tape], Policy]
 """An arm that needs no population, fitted to the tape of all of the past, if at all."""
 WEEK = {"environment": {"horizon_hours": 168}}
-HOURLY = {"learning": {"learner": {"decision_hours": 1}}}
+HOURLY, DAILY = ({"learning": {"learner": {"decision_hours": hours}}} for hours in (1, 24))
 PLAIN = (
     Trial("rule, by pair", {}, lambda past: CarryRule(past.schema)),
     Trial("rule, by pair, hourly", HOURLY, lambda past: CarryRule(past.schema)),
+    Trial("rule, by pair, daily", DAILY, lambda past: CarryRule(past.schema)),
     Trial("rule, week ahead", WEEK, lambda past: CarryRule(past.schema)),
     Trial("rule, week ahead, hourly", {**WEEK, **HOURLY}, lambda past: CarryRule(past.schema)),
     Trial("tuned rule", {}, tune_rule),
