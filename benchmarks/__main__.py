@@ -31,6 +31,9 @@ from benchmarks.pbt_pays_run import show_pbt_pays
 from benchmarks.planted import show_planted
 from benchmarks.population import show_population
 from benchmarks.training import show_training
+from benchmarks.tune import STRETCHES
+from benchmarks.tune_report import show_tune
+from benchmarks.tune_walk import show_walks
 from bot.settings import Settings
 from data.market import Market
 from data.synthetic import synthetic_market
@@ -217,7 +220,8 @@ def main() -> None:
         f"{', '.join(DEFAULT)} (all by default); gate: its size and power, planted: what is learned, "
         "panel: years of the lake, backfill: of four venues, execution: live orders in a rehearsal, "
         "estimate: what cycles take beside what was expected; "
-        "freqtrade: a year beside its backtesting; minutes; pbt_pays: the same steps spent in other ways; hours"
+        "freqtrade: a year beside its backtesting; minutes; pbt_pays: the same steps spent in other ways, "
+        "tune: settings on recorded stretches; hours"
     )
     parser.add_argument("what", nargs="*", default=DEFAULT, help=choices)
     parser.add_argument("--symbols", type=int, default=30, help="contracts of the backfill")
@@ -227,8 +231,11 @@ def main() -> None:
     parser.add_argument("--timesteps", type=int, default=500_000, help="steps of each member of the population")
     parser.add_argument("--planted-steps", type=int, default=100_000, help="steps of each member of planted, pbt_pays")
     parser.add_argument("--seeds", type=int, help="markets of each kind (default 3), or seeds of pbt_pays (default 5)")
-    parser.add_argument("--folder", type=Path, default=Path("var/pbt_pays"), help="journal and results of pbt_pays")
-    parser.add_argument("--replay", type=Path, help="recorded market of pbt_pays; none: planted ones")
+    parser.add_argument("--folder", type=Path, help="journal and results of pbt_pays, tune (default var/ and its name)")
+    parser.add_argument("--replay", type=Path, help="recorded market of pbt_pays (none: planted ones), and of tune")
+    parser.add_argument("--stretch", choices=STRETCHES, default="early", help="of history, for tune")
+    parser.add_argument("--walk", action="store_true", help="of tune: the plain arms on one account, all stretches")
+    parser.add_argument("--trial", action="append", default=[], help="of tune, by name, as often as wanted; none: all")
     told = parser.parse_args()
     console = Console()
     shows: dict[str, Callable[[], None]] = {
@@ -244,7 +251,14 @@ def main() -> None:
         "freqtrade": lambda: show_freqtrade(console, market_of(MANY_ASSETS), HOURS),
         "planted": lambda: show_planted(console, told.planted_steps, told.seeds or 3, told.workers),
         "pbt_pays": lambda: show_pbt_pays(
-            console, told.folder, told.replay, told.planted_steps, told.seeds or 5, told.workers
+            console, told.folder or Path("var/pbt_pays"), told.replay, told.planted_steps, told.seeds or 5, told.workers
+        ),
+        "tune": lambda: (
+            show_walks(console, told.replay, told.trial)
+            if told.walk
+            else show_tune(
+                console, told.folder or Path("var/tune"), told.replay, told.stretch, told.trial, told.seeds or 1
+            )
         ),
     }
     for name, show in shows.items():

@@ -52,8 +52,10 @@ class LearnerSettings(Frozen):
         "pairs", description="pairs: one shared network decides for every pair; ranked: the reference's 9 actions."
     )
     decision_hours: int = Field(8, ge=1, le=24, description="Hours between decisions; the reference decides hourly.")
-    start: Literal["rule", "hindsight", "random"] = Field(
-        "rule", description="The first population: cloned from the rule or from hindsight, or random weights."
+    start: Literal["rule", "forecast", "hindsight", "random"] = Field(
+        "rule",
+        description="The first population: cloned from the rule, from a rule that trades a forecast (by pair only) or "
+        "from hindsight, or random weights.",
     )
     hidden: tuple[int, ...] = Field((256, 256, 128), min_length=1, description="Hidden layers of actor and critic.")
     environments: int = Field(

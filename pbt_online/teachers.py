@@ -1,4 +1,4 @@
-"""Teachers whom a first population is cloned from: the carry rule, and what hindsight would have done.
+"""Teachers whom a first population is cloned from: the carry rule, a forecast, and what hindsight would have done.
 
 A teacher says what it would do in any state that a simulation is in, on its own path or off it; used by cloning.
 """
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from backtest.accounting import LONG
 from backtest.hindsight import hindsight_bound
-from backtest.policies import Actions, CarryRule, legal_actions
+from backtest.policies import Actions, CarryRule, Policy, legal_actions
 from backtest.simulated_venue import FLAT, IN, KEEP, pair_held
 from backtest.simulation import Simulation
 from backtest.tape import Tape
+from pbt_online.forecast_rule import ForecastRule
 
-TeacherName = Literal["rule", "hindsight"]
+TeacherName = Literal["rule", "forecast", "hindsight"]
+AHEAD_HOURS = 168
+"""How far the teacher that forecasts looks ahead: a position of the rule lasts 214 h in the median."""
 
 
 class Teacher(Protocol):
@@ -27,18 +30,24 @@ class Teacher(Protocol):
 
 def teacher_of(name: TeacherName, tape: Tape) -> Teacher:
     """The teacher of that name for simulations on `tape`."""
-    return RuleTeacher(tape) if name == "rule" else HindsightTeacher(tape)
+    match name:
+        case "rule":
+            return PolicyTeacher(CarryRule(tape.schema))
+        case "forecast":
+            return PolicyTeacher(ForecastRule.fitted(tape, AHEAD_HOURS))
+        case "hindsight":
+            return HindsightTeacher(tape)
 
 
-class RuleTeacher:
-    """The carry rule."""
+class PolicyTeacher:
+    """One that looks at nothing but what the accounts see."""
 
-    def __init__(self, tape: Tape) -> None:
-        self._rule = CarryRule(tape.schema)
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
 
     def decide(self, simulation: Simulation) -> Actions:
-        """What the rule does on what the accounts see."""
-        return self._rule.decide(simulation.observations)
+        """What the policy does on what the accounts see."""
+        return self._policy.decide(simulation.observations)
 
 
 class HindsightTeacher:

@@ -21,9 +21,10 @@ from data.synthetic import synthetic_market
 from data.types import HOUR_MS
 from pbt_online.cloning import Clone, clone
 from pbt_online.fitness import examination, examine
+from pbt_online.forecast_rule import ForecastRule
 from pbt_online.network import NetworkPolicy, network_of
 from pbt_online.settings import FitnessSettings, LearnerSettings
-from pbt_online.teachers import TeacherName, teacher_of
+from pbt_online.teachers import AHEAD_HOURS, TeacherName, teacher_of
 from pbt_online.vector_environment import FundingArbitrageVecEnv
 
 LEARNER = LearnerSettings(hidden=(64, 64), clone_epochs=8)
@@ -129,3 +130,12 @@ def test_the_rule_teaches_what_it_does() -> None:
     assert np.array_equal(
         CarryRule(tape().schema).decide(simulation.observations), teacher_of("rule", tape()).decide(simulation)
     )
+
+
+def test_the_forecast_teaches_what_it_does_and_its_clone_acts_like_it() -> None:
+    simulation = Simulation(tape(), 3)
+    assert np.array_equal(
+        ForecastRule.fitted(tape(), AHEAD_HOURS).decide(simulation.observations),
+        teacher_of("forecast", tape()).decide(simulation),
+    )
+    assert cloned(teacher="forecast").agreement > 0.9
