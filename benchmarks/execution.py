@@ -152,7 +152,7 @@ def show_execution(console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder, training(), timed() as watch:
         asyncio.run(_rehearse(Path(folder), watch))
     taken = watch.taken()
-    title = f"{len(taken)} entries, from the panel in memory to both orders sent, ms"
+    title = f"{len(taken)} entries, from the snapshot in memory to both orders sent, ms"
     table = Table(title=title, title_justify="left", box=SIMPLE)
     for heading in ("stage", "p50", "p99", "processor p50"):
         table.add_column(heading, justify="left" if heading == "stage" else "right")
