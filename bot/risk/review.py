@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from backtest.accounting import Books
 from backtest.rules import Rules
 from bot.orders import LegOrder, Proposal
@@ -48,5 +50,6 @@ class Entry:
         """(column, venue, notional at its venue's own mark, signed) of every leg that is held."""
         books = self.books
         where = books["instrument"].ravel().tolist(), books["venue"].ravel().tolist()
-        worth = (books["quantity"] * books["mark"]).ravel().tolist()
+        with np.errstate(all="ignore"):  # what is no number denies the entry
+            worth = (books["quantity"] * books["mark"]).ravel().tolist()
         return [leg for leg in zip(*where, worth, strict=True) if leg[2] != 0.0]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from backtest.accounting import Books
 from bot.latch import LatchFile
 from bot.orders import Proposal
 from bot.risk import ApprovedOrder, Denied, RiskGate
+from bot.risk.exposure import too_large
 from bot.risk.history import NoHistory
+from bot.risk.review import Entry
 from bot.risk_settings import RiskSettings
 from data.errors import StateError
 from data.panel import Panel
@@ -124,6 +127,14 @@ def test_an_entry_that_passes_is_made_of_numbers_within_the_limits(
         assert leg.quantity == round(leg.quantity), "lots of one"
         assert leg.collar <= told.max_price_collar_pct / 100
     assert all(0 < quote.bid < quote.ask and quote.time_ms - TICK <= 1000 * told.max_quote_age_s for quote in shown)
+
+
+@pytest.mark.parametrize(("quantity", "mark"), [(0.0, math.inf), (1e300, 1e300), (math.inf, 0.0)])
+def test_a_held_leg_that_is_worth_no_number_denies_an_entry_and_raises_nothing(quantity: float, mark: float) -> None:
+    books = account(1e8, 1e8)
+    books.quantity[0, 0], books.mark[0, 0] = quantity, mark
+    entry = Entry(proposal(1.0), books, MARKET, (), TICK, RULES, RiskSettings())
+    assert too_large(entry) is not None
 
 
 @given(st.floats(1e-3, 1e5))
