@@ -4,6 +4,7 @@ Heavy imports happen inside the commands, after the configuration was read, so t
 The exit codes are in docs/exit_codes.md.
 """
 
+import gc
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -282,6 +283,8 @@ def main() -> None:
         if debug:
             raise
         _fail(f"{error}: make room or mend the permissions, and start again", ExitCode.STATE)
+    finally:
+        gc.freeze()  # else the interpreter looks through everything for cycles, several times, on its way out
 
 
 def _fail(message: str, code: ExitCode) -> NoReturn:
