@@ -172,6 +172,8 @@ def backtest(
     )  # fmt: skip
     if (compare or fresh) and not walk_forward:
         raise ConfigurationError("--compare and --fresh belong to a walk forward: add --walk-forward")
+    if not walk_forward:
+        gc.disable()  # it takes a second, of which 40 ms would go on looking for cycles among what was just loaded
     settings = options.settings()
     if walk_forward:
         from bot.cli.walk_forward import walk
