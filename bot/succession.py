@@ -11,7 +11,7 @@ from bot.ledger.store import Ledger
 from bot.settings import Settings
 from data.errors import FundingBotError
 from pbt_online.cycles import Cycle
-from pbt_online.registry import Registry
+from pbt_online.registry import Registry, Tenure
 
 STAND_IN = "rule-exits-only"
 """Who decides while nobody whom the registry names can: no version of it, so that no file is needed."""
@@ -92,11 +92,20 @@ class Succession:
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
         if cycle.heir is not None:
-            how = "passed the gate" if verdict.promoted else "has proven better than the champion"
-            self._registry.promote(cycle.heir, tick, f"{how} in cycle {cycle.number}")
+            self._enthrone(cycle.heir, cycle, promoted=verdict.promoted, tick=tick)
         if not verdict.promoted:
             more = f" (and {len(verdict.reasons) - 1} more reasons)" if len(verdict.reasons) > 1 else ""
             told = f"cycle {cycle.number}: {cycle.challenger} refused: {verdict.reasons[0]}{more}"
+            self._trader.tell(Kind.REFUSED, told)
+
+    def _enthrone(self, heir: str, cycle: Cycle, *, promoted: bool, tick: int) -> None:
+        """Make `heir` the champion, unless another one trades by now than it was compared with."""
+        now = _named(self._registry, self._settings, tick).name
+        if now in (cycle.champion, heir):
+            how = "passed the gate" if promoted else "has proven better than the champion"
+            self._registry.promote(heir, tick, f"{how} in cycle {cycle.number}")
+        else:
+            told = f"cycle {cycle.number}: {heir} was compared with {cycle.champion}, and {now} trades now: it stays"
             self._trader.tell(Kind.REFUSED, told)
 
     def _watch_drawdown(self, tick: int) -> None:
@@ -123,11 +132,16 @@ def follow_champion(registry: Registry, trader: Trading, settings: Settings, tic
     goes on, and the log says why: a running account is better off with yesterday's policy than with none. Where the
     registry has lost whom it named, it is the rule again."""
     try:
-        if not registry.history():
-            registry.champion(schema_of(settings.environment))
-        now = registry.tenure_at(tick)
+        now = _named(registry, settings, tick)
         if now.name != trader.champion:
             policy = registry.policy(registry.version(now.name), settings.environment, settings.seed)
             trader.set_policy(policy, now.name, now.why)
     except FundingBotError as error:
         LOG.warning("%s; %s goes on trading", error, trader.champion)
+
+
+def _named(registry: Registry, settings: Settings, tick: int) -> Tenure:
+    """The champion of market time `tick`; the rule where the registry has lost whom it named."""
+    if not registry.history():
+        registry.champion(schema_of(settings.environment))
+    return registry.tenure_at(tick)
