@@ -24,7 +24,7 @@ from bot.pulse import Pulse
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
-from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.cycles import Cycle, cycles, effective_at, take_effect
 
 ATTEMPTS, KILLS = 2, 10
 """A cycle that has failed so often is left out, or that was killed so often, which says less about it; the next one
@@ -78,6 +78,10 @@ class Retraining:
                 await self._idle.wait()
                 self._begin(due, champion)
         return effective_at(self._plan.folder, tick, lead)
+
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        """The verdict of `cycle` was acted upon at `tick`. Raises StateError."""
+        take_effect(self._plan.folder, cycle, tick)
 
     def begin(self, tick: int, champion: str) -> None:
         """Begin a cycle that is due while `champion` trades, all of the market up to `tick` being collected; one that

@@ -46,6 +46,9 @@ class Verdicts(Protocol):
     async def at(self, tick: int) -> Cycle | None:
         """The cycle whose verdict takes effect at `tick`."""
 
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        """The verdict of `cycle` was acted upon at `tick`: it takes effect at no other one. Raises StateError."""
+
     def begin(self, tick: int, champion: str) -> None:
         """Begin the cycle that is due while `champion` trades, where all of the market up to `tick` is known."""
 
@@ -62,6 +65,8 @@ class Succession:
         self._registry = registry
         self._trader = trader
         self._peak = peak
+        self._acted_upon: int | None = None
+        """The newest cycle whose verdict this process has acted upon: an hour may be repeated."""
 
     async def at(self, tick: int) -> None:
         """Everything that takes effect at `tick`, ms. Where it raises FundingBotError, the registry's champion was
@@ -77,9 +82,12 @@ class Succession:
 
     async def _judge(self, champion: str, tick: int) -> None:
         self._watch_drawdown(tick)
-        cycle = None if self._retraining is None else await self._retraining.at(tick)
-        if cycle is not None:
+        if self._retraining is None or (cycle := await self._retraining.at(tick)) is None:
+            return
+        if cycle.number != self._acted_upon:
             self._act(cycle, tick)
+            self._acted_upon = cycle.number
+        self._retraining.acted(cycle, tick)  # last: what the disk refuses before is done in the next hour
 
     def collected(self, tick: int) -> None:
         """All of the market up to `tick` is known: who learns may begin."""

@@ -29,7 +29,7 @@ from data.panel import tradable
 from data.types import HOUR_MS
 from pbt_online.contest import Contest, contests, hold_contest
 from pbt_online.cycle import Learning, Watch, run_cycle
-from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.cycles import Cycle, cycles, effective_at, take_effect
 from pbt_online.memory import Entry, Memory
 from pbt_online.registry import Registry
 
@@ -178,6 +178,9 @@ class _Lessons:
 
     async def at(self, tick: int) -> Cycle | None:
         return effective_at(self._folder, tick, self._schedule.promotion_lead_hours * HOUR_MS)
+
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        take_effect(self._folder, cycle, tick)
 
     def begin(self, tick: int, champion: str) -> None:
         begun, apart = self._window.first_tick, self._schedule.cycle_hours * HOUR_MS

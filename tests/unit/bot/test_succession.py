@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from errno import ENOSPC
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from backtest.windows import Window, Windows
 from bot.alerts import Kind
 from bot.settings import Settings
 from bot.succession import STAND_IN, Succession, follow_champion, stand_in
+from data.errors import StateError
 from data.types import HOUR_MS
-from pbt_online.cycles import Cycle, effective_at, write_cycle
+from pbt_online.cycles import Cycle, cycles, effective_at, take_effect, write_cycle
 from pbt_online.gate import Verdict
 from pbt_online.manifest import Origin
 from pbt_online.network import NetworkPolicy
@@ -56,6 +58,9 @@ class Judged:
     async def at(self, tick: int) -> Cycle | None:
         return effective_at(self.folder, tick, LEAD * HOUR_MS)
 
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        take_effect(self.folder, cycle, tick)
+
     def begin(self, tick: int, champion: str) -> None:
         raise AssertionError("nobody collects here")
 
@@ -71,6 +76,11 @@ def judged(folder: Path, champion: str, heir: str | None) -> Judged:
     verdict = Verdict("ppo-x", False, 1, 0.01, 96, (), (), 8, None, ("it earns less",))
     write_cycle(folder, Cycle(1, "f", windows, champion, "ppo-x", verdict, heir))
     return Judged(folder)
+
+
+def full(*_: object) -> None:
+    """A disk that takes nothing."""
+    raise OSError(ENOSPC, "No space left on device")
 
 
 def told(desk: Desk) -> list[tuple[Kind, str]]:
@@ -208,3 +218,54 @@ def test_a_verdict_changes_nothing_where_another_champion_trades_than_it_compare
     now = net if how == "promoted by hand" else rule
     assert now == desk.trader.champion
     assert (Kind.REFUSED, f"cycle 1: {flat} was compared with {compared}, and {now} trades now: it stays") in told(desk)
+
+
+def test_a_promotion_that_the_disk_refuses_is_made_an_hour_later(
+    registry: Registry, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, flat = desk.trader.champion, registry.register_plain("flat", Schema(3, 5)).name
+    verdicts = judged(tmp_path / "pop", rule, flat)
+    succession = Succession(SETTINGS, verdicts, registry, desk.trader, peak=0.0)
+    with monkeypatch.context() as disk:
+        disk.setattr(Registry, "_crown", full)
+        with pytest.raises(StateError, match="No space left"):
+            asyncio.run(succession.at((DUE + LEAD) * HOUR_MS))
+    assert ([], rule, None) == (told(desk), desk.trader.champion, cycles(verdicts.folder)[0].effective_ms)
+    later = (DUE + LEAD + 1) * HOUR_MS
+    asyncio.run(succession.at(later))
+    assert (flat, later) == (desk.trader.champion, cycles(verdicts.folder)[0].effective_ms)
+
+
+def test_a_verdict_is_told_once_however_often_its_hour_is_repeated(
+    registry: Registry, desk: Desk, tmp_path: Path
+) -> None:
+    """As it is while venues fail; the next process, which knows nothing of what this one meant to tell, tells it."""
+    verdicts = judged(tmp_path / "pop", desk.trader.champion, None)
+    succession = Succession(SETTINGS, verdicts, registry, desk.trader, peak=0.0)
+    for _ in range(3):
+        asyncio.run(succession.at((DUE + LEAD) * HOUR_MS))
+    refused = (Kind.REFUSED, "cycle 1: ppo-x refused: it earns less")
+    assert [refused] == told(desk)
+    asyncio.run(Succession(SETTINGS, verdicts, registry, desk.trader, peak=0.0).at((DUE + LEAD) * HOUR_MS))
+    assert [refused] * 2 == told(desk)
+    asyncio.run(Succession(SETTINGS, verdicts, registry, desk.trader, peak=0.0).at((DUE + LEAD + 1) * HOUR_MS))
+    assert [refused] * 2 == told(desk)
+
+
+def test_a_promotion_that_could_not_be_noted_is_neither_repeated_nor_told_again(
+    registry: Registry, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, flat = desk.trader.champion, registry.register_plain("flat", Schema(3, 5)).name
+    verdicts = judged(tmp_path / "pop", rule, flat)
+    succession = Succession(SETTINGS, verdicts, registry, desk.trader, peak=0.0)
+    with monkeypatch.context() as disk:
+        disk.setattr("pbt_online.cycles.write_whole", full)
+        with pytest.raises(StateError, match="cannot be written"):
+            asyncio.run(succession.at((DUE + LEAD) * HOUR_MS))
+    assert flat == desk.trader.champion
+    before = told(desk)[:]
+    registry.rollback((DUE + LEAD) * HOUR_MS, "rolled back by hand")
+    asyncio.run(succession.at((DUE + LEAD + 1) * HOUR_MS))
+    assert rule == desk.trader.champion
+    assert [kind for kind, _ in before] + [Kind.PROMOTED] == [kind for kind, _ in told(desk)]
+    assert (DUE + LEAD + 1) * HOUR_MS == cycles(verdicts.folder)[0].effective_ms
