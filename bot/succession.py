@@ -9,7 +9,7 @@ from backtest.schema import Schema, schema_of
 from bot.alerts import LOG, Kind
 from bot.ledger.store import Ledger
 from bot.settings import Settings
-from data.errors import FundingBotError
+from data.errors import CorruptData, FundingBotError, StateError
 from pbt_online.cycles import Cycle
 from pbt_online.registry import Registry, Tenure
 
@@ -121,8 +121,15 @@ class Succession:
         limit, worth = self._settings.learning.schedule.max_live_drawdown_pct, float(equity(self._trader.books))
         self._peak = max(self._peak, worth)
         drawdown = 100 * (1 - worth / self._peak)
-        if drawdown > limit and self._registry.version(self._trader.champion).policy != "flat":
+        if drawdown > limit and not self._is_flat(self._trader.champion):
             self._registry.demote(tick, f"drawdown {drawdown:.2f} % beyond {limit:g} %")
+
+    def _is_flat(self, champion: str) -> bool:
+        """Whether it enters nothing; of one whose manifest is lost or damaged that is not assumed."""
+        try:
+            return self._registry.version(champion).policy == "flat"
+        except (StateError, CorruptData):
+            return False
 
 
 def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str) -> float:

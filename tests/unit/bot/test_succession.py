@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backtest.accounting import equity
 from backtest.policies import CarryRule, Policy
 from backtest.schema import Schema
 from backtest.simulated_venue import FLAT, KEEP
@@ -269,3 +270,26 @@ def test_a_promotion_that_could_not_be_noted_is_neither_repeated_nor_told_again(
     assert rule == desk.trader.champion
     assert [kind for kind, _ in before] + [Kind.PROMOTED] == [kind for kind, _ in told(desk)]
     assert (DUE + LEAD + 1) * HOUR_MS == cycles(verdicts.folder)[0].effective_ms
+
+
+@pytest.mark.parametrize("damage", ["damaged", "lost"])
+def test_a_champion_with_a_damaged_manifest_is_demoted_for_drawdown_all_the_same(
+    registry: Registry, desk: Desk, tmp_path: Path, damage: str
+) -> None:
+    rule, net = desk.trader.champion, network(registry)
+    registry.promote(net, 0, "it won")
+    follow_champion(registry, desk.trader, SETTINGS, tick=0)
+    manifest = tmp_path / "registry" / "versions" / net / "manifest.json"
+    manifest.write_bytes(b"{") if damage == "damaged" else manifest.unlink()
+    worth = float(equity(desk.trader.books))
+    asyncio.run(Succession(SETTINGS, None, registry, desk.trader, peak=2 * worth).at(HOUR_MS))
+    assert rule == desk.trader.champion == registry.champion(Schema(3, 5)).name
+
+
+def test_flat_is_not_demoted_for_drawdown(registry: Registry, desk: Desk) -> None:
+    flat = registry.register_plain("flat", Schema(3, 5)).name
+    registry.promote(flat, 0, "it won")
+    follow_champion(registry, desk.trader, SETTINGS, tick=0)
+    worth = float(equity(desk.trader.books))
+    asyncio.run(Succession(SETTINGS, None, registry, desk.trader, peak=2 * worth).at(HOUR_MS))
+    assert flat == desk.trader.champion
