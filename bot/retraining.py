@@ -24,7 +24,7 @@ from bot.pulse import Pulse
 from bot.settings import Settings
 from data.durable import write_whole
 from data.types import HOUR_MS
-from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.cycles import Cycle, cycles, effective_at, take_effect
 
 ATTEMPTS, KILLS = 2, 10
 """A cycle that has failed so often is left out, or that was killed so often, which says less about it; the next one
@@ -79,6 +79,10 @@ class Retraining:
                 self._begin(due, champion)
         return effective_at(self._plan.folder, tick, lead)
 
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        """The verdict of `cycle` was acted upon at `tick`. Raises StateError."""
+        take_effect(self._plan.folder, cycle, tick)
+
     def begin(self, tick: int, champion: str) -> None:
         """Begin a cycle that is due while `champion` trades, all of the market up to `tick` being collected; one that
         has failed often is given up."""
@@ -114,6 +118,19 @@ class Retraining:
             self._scheduler.add_job(self._train, args=[due, champion], misfire_grace_time=None, coalesce=True)
 
     async def _train(self, due: int, champion: str) -> None:
+        """One attempt at the cycle of `due`; whatever becomes of it, the next one may begin."""
+        self._pulse.training, code = due, 1
+        try:
+            code = await self._run(due, champion)
+        except OSError as error:
+            LOG.warning("no training cycle could be started: %s", error)
+        finally:
+            (self._kills if code < 0 else self._failures)[due] += 1
+            self._process, self._pulse.training = None, None
+            self._idle.set()
+
+    async def _run(self, due: int, champion: str) -> int:
+        """The cycle of `due` in its process, whose exit code this is. Raises OSError where it cannot be started."""
         job = self._plan.folder / "job.json"
         told = {
             "settings": self._settings.model_dump(mode="json"),
@@ -127,17 +144,12 @@ class Retraining:
         write_whole(job, json.dumps(told).encode())
         command = [sys.executable, "-m", "bot.cycle_process", str(job)]
         with appended_log(self._settings.var / "logs" / "training.log") as log:
-            self._pulse.training, code = due, 1
-            try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-                )
-                if code := await self._process.wait():
-                    LOG.warning("a training cycle ended with code %d: %s says why", code, log.name)
-            finally:
-                (self._kills if code < 0 else self._failures)[due] += 1
-                self._process, self._pulse.training = None, None
-                self._idle.set()
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+            )
+            if code := await self._process.wait():
+                LOG.warning("a training cycle ended with code %d: %s says why", code, log.name)
+            return code
 
 
 def _time(ms: int) -> datetime:

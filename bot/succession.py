@@ -9,9 +9,9 @@ from backtest.schema import Schema, schema_of
 from bot.alerts import LOG, Kind
 from bot.ledger.store import Ledger
 from bot.settings import Settings
-from data.errors import FundingBotError
+from data.errors import CorruptData, FundingBotError, StateError
 from pbt_online.cycles import Cycle
-from pbt_online.registry import Registry
+from pbt_online.registry import Registry, Tenure
 
 STAND_IN = "rule-exits-only"
 """Who decides while nobody whom the registry names can: no version of it, so that no file is needed."""
@@ -46,6 +46,9 @@ class Verdicts(Protocol):
     async def at(self, tick: int) -> Cycle | None:
         """The cycle whose verdict takes effect at `tick`."""
 
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        """The verdict of `cycle` was acted upon at `tick`: it takes effect at no other one. Raises StateError."""
+
     def begin(self, tick: int, champion: str) -> None:
         """Begin the cycle that is due while `champion` trades, where all of the market up to `tick` is known."""
 
@@ -62,6 +65,8 @@ class Succession:
         self._registry = registry
         self._trader = trader
         self._peak = peak
+        self._acted_upon: int | None = None
+        """The newest cycle whose verdict this process has acted upon: an hour may be repeated."""
 
     async def at(self, tick: int) -> None:
         """Everything that takes effect at `tick`, ms. Where it raises FundingBotError, the registry's champion was
@@ -77,9 +82,12 @@ class Succession:
 
     async def _judge(self, champion: str, tick: int) -> None:
         self._watch_drawdown(tick)
-        cycle = None if self._retraining is None else await self._retraining.at(tick)
-        if cycle is not None:
+        if self._retraining is None or (cycle := await self._retraining.at(tick)) is None:
+            return
+        if cycle.number != self._acted_upon:
             self._act(cycle, tick)
+            self._acted_upon = cycle.number
+        self._retraining.acted(cycle, tick)  # last: what the disk refuses before is done in the next hour
 
     def collected(self, tick: int) -> None:
         """All of the market up to `tick` is known: who learns may begin."""
@@ -92,11 +100,20 @@ class Succession:
         if verdict is None or cycle.challenger is None:
             raise ValueError(f"cycle {cycle.number} was not judged")
         if cycle.heir is not None:
-            how = "passed the gate" if verdict.promoted else "has proven better than the champion"
-            self._registry.promote(cycle.heir, tick, f"{how} in cycle {cycle.number}")
+            self._enthrone(cycle.heir, cycle, promoted=verdict.promoted, tick=tick)
         if not verdict.promoted:
             more = f" (and {len(verdict.reasons) - 1} more reasons)" if len(verdict.reasons) > 1 else ""
             told = f"cycle {cycle.number}: {cycle.challenger} refused: {verdict.reasons[0]}{more}"
+            self._trader.tell(Kind.REFUSED, told)
+
+    def _enthrone(self, heir: str, cycle: Cycle, *, promoted: bool, tick: int) -> None:
+        """Make `heir` the champion, unless another one trades by now than it was compared with."""
+        now = _named(self._registry, self._settings, tick).name
+        if now in (cycle.champion, heir):
+            how = "passed the gate" if promoted else "has proven better than the champion"
+            self._registry.promote(heir, tick, f"{how} in cycle {cycle.number}")
+        else:
+            told = f"cycle {cycle.number}: {heir} was compared with {cycle.champion}, and {now} trades now: it stays"
             self._trader.tell(Kind.REFUSED, told)
 
     def _watch_drawdown(self, tick: int) -> None:
@@ -104,8 +121,15 @@ class Succession:
         limit, worth = self._settings.learning.schedule.max_live_drawdown_pct, float(equity(self._trader.books))
         self._peak = max(self._peak, worth)
         drawdown = 100 * (1 - worth / self._peak)
-        if drawdown > limit and self._registry.version(self._trader.champion).policy != "flat":
+        if drawdown > limit and not self._is_flat(self._trader.champion):
             self._registry.demote(tick, f"drawdown {drawdown:.2f} % beyond {limit:g} %")
+
+    def _is_flat(self, champion: str) -> bool:
+        """Whether it enters nothing; of one whose manifest is lost or damaged that is not assumed."""
+        try:
+            return self._registry.version(champion).policy == "flat"
+        except (StateError, CorruptData):
+            return False
 
 
 def peak_since_takeover(ledger: Ledger, run_id: int, registry: Registry, champion: str) -> float:
@@ -123,11 +147,16 @@ def follow_champion(registry: Registry, trader: Trading, settings: Settings, tic
     goes on, and the log says why: a running account is better off with yesterday's policy than with none. Where the
     registry has lost whom it named, it is the rule again."""
     try:
-        if not registry.history():
-            registry.champion(schema_of(settings.environment))
-        now = registry.tenure_at(tick)
+        now = _named(registry, settings, tick)
         if now.name != trader.champion:
             policy = registry.policy(registry.version(now.name), settings.environment, settings.seed)
             trader.set_policy(policy, now.name, now.why)
     except FundingBotError as error:
         LOG.warning("%s; %s goes on trading", error, trader.champion)
+
+
+def _named(registry: Registry, settings: Settings, tick: int) -> Tenure:
+    """The champion of market time `tick`; the rule where the registry has lost whom it named."""
+    if not registry.history():
+        registry.champion(schema_of(settings.environment))
+    return registry.tenure_at(tick)

@@ -5,6 +5,7 @@ Succession, cycles and registry are those of `bot run`; the account is the simul
 `tests/parity` holds the trader's. Used by `bot backtest --walk-forward`.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -23,15 +24,19 @@ from backtest.windows import Window
 from bot.alerts import Kind
 from bot.settings import Settings
 from bot.succession import Succession
-from data.errors import FundingBotError
+from data.durable import write_whole
+from data.errors import FundingBotError, StateError
 from data.market import Market
 from data.panel import tradable
 from data.types import HOUR_MS
 from pbt_online.contest import Contest, contests, hold_contest
 from pbt_online.cycle import Learning, Watch, run_cycle
-from pbt_online.cycles import Cycle, cycles, effective_at
+from pbt_online.cycles import Cycle, cycles, effective_at, take_effect
 from pbt_online.memory import Entry, Memory
 from pbt_online.registry import Registry
+
+LEFT_OUT = "left_out.json"
+"""Beside the cycles: those that failed."""
 
 
 @dataclass(frozen=True)
@@ -179,17 +184,24 @@ class _Lessons:
     async def at(self, tick: int) -> Cycle | None:
         return effective_at(self._folder, tick, self._schedule.promotion_lead_hours * HOUR_MS)
 
+    def acted(self, cycle: Cycle, tick: int) -> None:
+        take_effect(self._folder, cycle, tick)
+
     def begin(self, tick: int, champion: str) -> None:
         begun, apart = self._window.first_tick, self._schedule.cycle_hours * HOUR_MS
         if (tick - begun) % apart == 0 and self._schedule.enabled:
             self._learn(tick, champion)
 
     def _learn(self, due: int, champion: str) -> None:
-        """Train the cycle of `due` unless it is there; one that fails is left out, as beside trading."""
-        history = replace(self._history, last=due)
-        done = next((c for c in cycles(self._folder) if c.judged and c.windows.gate.last_tick == due), None)
+        """Train the cycle of `due` unless it is there. One that fails is left out, as beside trading; for good once a
+        later one has begun, as the population has seen by then what came after `due`."""
+        history, known = replace(self._history, last=due), cycles(self._folder)
+        done = next((c for c in known if c.judged and c.windows.gate.last_tick == due), None)
         if done is not None:
             hold_contest(self._learning, history, done)
+            return
+        if any(cycle.windows.gate.last_tick > due for cycle in known):
+            self._leave_out(self._left_out().get(str(due), "a later one had begun"))
             return
         number, apart = (due - self._window.first_tick), self._schedule.cycle_hours * HOUR_MS
         self._watch.cycle(number // apart + 1, -(-self._window.hours * HOUR_MS // apart))
@@ -197,4 +209,16 @@ class _Lessons:
             done = run_cycle(replace(self._learning, incumbent=champion), history, self._watch.learning)
             hold_contest(self._learning, history, done)
         except FundingBotError as error:
-            self._account.tell(Kind.TROUBLE, f"no cycle: {error}")
+            write_whole(self._folder / LEFT_OUT, json.dumps(self._left_out() | {str(due): str(error)}).encode())
+            self._leave_out(str(error))
+
+    def _leave_out(self, why: str) -> None:
+        self._account.tell(Kind.TROUBLE, f"no cycle: {why}")
+
+    def _left_out(self) -> dict[str, str]:
+        """Why cycles failed, by when they were due, ms: a walk that is played again says the same."""
+        path = self._folder / LEFT_OUT
+        try:
+            return dict(json.loads(path.read_bytes())) if path.exists() else {}
+        except (OSError, ValueError, TypeError) as error:
+            raise StateError(f"{path} cannot be read ({error}): restore it, or walk with --fresh") from error

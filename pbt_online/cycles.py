@@ -44,13 +44,9 @@ def cycles(folder: Path) -> list[Cycle]:
     return [_read(path) for path in sorted((folder / "cycles").glob("*.json"))]
 
 
-def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
-    """Note that the verdict of a judged cycle is acted upon from `tick` on, ms."""
-    write_cycle(folder, replace(cycle, effective_ms=tick))
-
-
 def effective_at(folder: Path, tick: int, lead_ms: int) -> Cycle | None:
-    """The newest cycle whose verdict takes effect at `tick`, so long after it began at the earliest; noted as such."""
+    """The newest cycle whose verdict takes effect at `tick`, so long after it began at the earliest, and has not been
+    acted upon before."""
     effective = [
         cycle
         for cycle in cycles(folder)
@@ -58,9 +54,15 @@ def effective_at(folder: Path, tick: int, lead_ms: int) -> Cycle | None:
         and cycle.windows.gate.last_tick + lead_ms <= tick
         and (cycle.effective_ms is None or cycle.effective_ms >= tick)
     ]
-    for cycle in effective:
-        take_effect(folder, cycle, tick)
     return effective[-1] if effective else None
+
+
+def take_effect(folder: Path, cycle: Cycle, tick: int) -> None:
+    """Note that the verdict of `cycle` was acted upon at `tick`, ms, and that those before it need not be any more.
+    Raises StateError."""
+    for judged in cycles(folder):
+        if judged.judged and judged.number <= cycle.number and judged.effective_ms is None:
+            write_cycle(folder, replace(judged, effective_ms=tick))
 
 
 def attempt(known: Sequence[Cycle]) -> int:
@@ -71,9 +73,13 @@ def attempt(known: Sequence[Cycle]) -> int:
 
 
 def write_cycle(folder: Path, cycle: Cycle) -> None:
-    """Keep `cycle` under its number, on disk when this returns."""
+    """Keep `cycle` under its number, on disk when this returns. Raises StateError where the disk refuses it."""
     content = asdict(cycle) | {"verdict": None if cycle.verdict is None else cycle.verdict.as_dict()}
-    write_whole(folder / "cycles" / f"{cycle.number:04d}.json", json.dumps(content, indent=2).encode())
+    path = folder / "cycles" / f"{cycle.number:04d}.json"
+    try:
+        write_whole(path, json.dumps(content, indent=2).encode())
+    except OSError as error:
+        raise StateError(f"{path} cannot be written ({error}): make room or mend the permissions") from error
 
 
 def _read(path: Path) -> Cycle:

@@ -6,7 +6,7 @@
 A checkpoint is on disk before the line that names it, and all lines are on disk before a checkpoint is deleted that
 they no longer name: whatever is killed when, also by loss of power, the lines that are left can be gone on from; a
 slice whose line was lost is trained again, to the same weights. A copy is a second line naming the same checkpoint, so
-no checkpoint is ever moved.
+no checkpoint is ever moved. A round in which nobody survived is read as if it had not been, and done anew.
 """
 
 import hashlib
@@ -126,6 +126,9 @@ def read_entries(folder: Path) -> list[Entry]:
 
 def _entries(lines: str, journal: Path) -> list[Entry]:
     try:
-        return [Entry(**json.loads(line)) for line in lines.splitlines()]
+        told = [Entry(**json.loads(line)) for line in lines.splitlines()]
     except (ValueError, TypeError) as error:
         raise CorruptData(f"{journal} is damaged ({error}): restore it, or train with --fresh") from error
+    survived = {(entry.cycle, entry.round) for entry in told if entry.failure is None}
+    last = {(entry.cycle, entry.round, entry.member): entry for entry in told}  # of a round that was done anew
+    return [entry for key, entry in last.items() if key[:2] in survived]

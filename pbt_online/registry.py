@@ -42,6 +42,8 @@ class Tenure:
     why: str
     before: int | None
     """Its predecessor, to which a rollback returns: a place in the history."""
+    by_hand: bool = False
+    """Whether a person chose it."""
 
 
 class Registry:
@@ -73,12 +75,16 @@ class Registry:
         return [tenure for tenure in self.history() if (tenure.since_ms or 0) <= market_ms][-1]
 
     def rewind(self, market_ms: int) -> None:
-        """Forget every champion after `market_ms`: for a simulated run that lives that time anew."""
+        """Forget every champion after `market_ms`, for a simulated run that lives that time anew; but whom a person
+        chose last among them is the champion from then on."""
         with self._writing():
             history = self.history()
             later = next((i for i, tenure in enumerate(history) if (tenure.since_ms or 0) > market_ms), None)
             if later is not None:
-                kept = history[:later]
+                kept = list(history[:later])
+                chosen = next((tenure for tenure in reversed(history[later:]) if tenure.by_hand), None)
+                if chosen is not None and chosen.name != kept[-1].name:
+                    kept.append(replace(chosen, since_ms=market_ms, before=len(kept) - 1))
                 self._crown(kept[:-1], kept[-1])
 
     def history(self) -> tuple[Tenure, ...]:
@@ -155,18 +161,21 @@ class Registry:
             )
             return self._keep(draft, version.named(name, "ensemble"))
 
-    def promote(self, name: str, at_ms: int | None, why: str) -> Version:
-        """Make an existing version the champion, atomically, after checking its files; nothing if it is already.
+    def promote(self, name: str, at_ms: int | None, why: str, *, by_hand: bool = False) -> Version:
+        """Make an existing version the champion, atomically, after checking its files; one that is it already stays it
+        as it was, and is a person's choice from now on where this is `by_hand`.
 
         `at_ms` is market time. Raises StateError if it is not there, CorruptData if it is damaged.
         """
         with self._writing():
             version, history = self._sound(name), self.history()
             if not history or history[-1].name != name:
-                self._crown(history, Tenure(name, at_ms, why, len(history) - 1 if history else None))
+                self._crown(history, Tenure(name, at_ms, why, len(history) - 1 if history else None, by_hand))
+            elif by_hand and not history[-1].by_hand:
+                self._crown(history[:-1], replace(history[-1], by_hand=True))
             return version
 
-    def rollback(self, at_ms: int | None, why: str = "rolled back") -> Version:
+    def rollback(self, at_ms: int | None, why: str = "rolled back", *, by_hand: bool = False) -> Version:
         """Bring back the champion's predecessor; again, the one before that. The history keeps all of it.
 
         Raises StateError where nobody came before, CorruptData where the predecessor is damaged.
@@ -176,7 +185,7 @@ class Registry:
             if not history or (before := history[-1].before) is None:
                 raise StateError("no champion came before this one: promote a version by `bot champion promote NAME`")
             version = self._sound(history[before].name)
-            self._crown(history, replace(history[before], since_ms=at_ms, why=why))
+            self._crown(history, replace(history[before], since_ms=at_ms, why=why, by_hand=by_hand))
             return version
 
     def demote(self, at_ms: int | None, why: str, *, to_flat: bool = False) -> Version:
@@ -195,7 +204,7 @@ class Registry:
                 except FundingBotError:  # who is damaged cannot trade; the one before may
                     before = history[before].before
                     continue
-                self._crown(history, replace(history[before], since_ms=at_ms, why=why))
+                self._crown(history, replace(history[before], since_ms=at_ms, why=why, by_hand=False))
                 return version
             flat = self._plain("flat", _FLAT)
             self._crown(history, Tenure(flat.name, at_ms, why, None))

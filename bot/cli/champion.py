@@ -60,13 +60,15 @@ def promote(settings: Settings, name: str, *, yes: bool, as_json: bool) -> None:
     registry.policy(version, settings.environment, settings.seed)  # what cannot trade here is refused now
     if not version.vouched_for:
         _ask(f"the gate has not vouched for {version.name}", yes)
-    _changed(registry, registry.promote(version.name, _now(settings), "promoted by hand"), as_json=as_json)
+    _changed(
+        registry, registry.promote(version.name, _now(settings), "promoted by hand", by_hand=True), as_json=as_json
+    )
 
 
 def roll_back(settings: Settings, *, as_json: bool) -> None:
     """Bring back the champion before this one."""
     registry = opened_registry(settings)
-    _changed(registry, registry.rollback(_now(settings), "rolled back by hand"), as_json=as_json)
+    _changed(registry, registry.rollback(_now(settings), "rolled back by hand", by_hand=True), as_json=as_json)
 
 
 def _named(settings: Settings, registry: Registry, name: str) -> Version:
@@ -90,7 +92,8 @@ def _changed(registry: Registry, version: Version, *, as_json: bool) -> None:
     else:
         show(
             champions_table(history),
-            f"[bold]{version.name}[/bold] is the champion; a running bot trades by it from its next hour on",
+            f"[bold]{version.name}[/bold] is the champion; a running bot trades by it from its next hour on, "
+            "and the next run begins with it",
         )
 
 

@@ -108,6 +108,17 @@ def test_a_plain_policy_is_promoted_by_its_name(tmp_path: Path) -> None:
     assert ("flat", made["name"]) == (shown["policy"], shown["name"])
 
 
+def test_who_was_promoted_by_hand_trades_in_the_next_run_of_the_same_market(tmp_path: Path) -> None:
+    small = ("--config", small_config(tmp_path), "--var", tmp_path)
+    hours = ("run", "--paper", "--hours", 3, "--json")
+    assert said(bot(*hours, *small))["champion"].startswith("rule-")
+    promoted = bot("champion", "promote", "flat", "--yes", *small)
+    assert (0, True) == (promoted.returncode, "the next run begins with it" in promoted.stdout)
+    assert said(bot(*hours, *small))["champion"].startswith("flat-")
+    history = said(bot("champion", "show", *small, "--json"))["history"]
+    assert [("rule", False), ("flat", True)] == [(one["name"].split("-")[0], one["by_hand"]) for one in history]
+
+
 def test_what_cannot_trade_is_not_promoted(var: Path) -> None:
     weights = var / "registry" / MARKET / "versions" / "ppo-calm" / "policy.npz"
     whole = weights.read_bytes()

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -14,14 +15,14 @@ import pytest
 from stable_baselines3 import PPO
 
 from backtest.scaler import fit_scaler
-from data.errors import LearningFailed
+from data.errors import LearningFailed, WorkerLost
 from pbt_online.backend import Backend, open_backend
 from pbt_online.fitness import examination
 from pbt_online.lineage import lineage, schedule_of
 from pbt_online.memory import Entry, Memory
 from pbt_online.population import Population, Round, retrace
 from pbt_online.settings import BackendSettings, FitnessSettings, LearnerSettings, PopulationSettings
-from pbt_online.training import Course, model_zip, policy_of, take_course
+from pbt_online.training import Course, Trained, model_zip, policy_of, take_course
 from tests.functional.commands import soak
 from tests.unit.pbt_online.test_vector_environment import tape
 
@@ -136,6 +137,39 @@ def test_where_every_member_fails_the_cycle_ends_with_the_reason(tmp_path: Path)
     settings = PopulationSettings.model_validate({**SETTINGS.model_dump(), "search_space": space})
     with pytest.raises(LearningFailed, match="every member failed in round 1"):
         trained(tmp_path, settings)
+
+
+class _Lost:
+    """A machine that is short of memory: no worker lives long enough."""
+
+    def submit(self, *_: object) -> "Future[Trained]":
+        future: Future[Trained] = Future()
+        future.set_exception(WorkerLost("work was lost with its worker 3 times (SIGKILL); is memory short?"))
+        return future
+
+
+def lose(folder: Path, cycle: int) -> None:
+    with pytest.raises(LearningFailed, match="is memory short"):
+        Population(Memory(folder), SETTINGS, seed=3).train(cycle, _Lost(), lambda _: None)
+
+
+def test_a_round_in_which_every_member_was_lost_is_done_anew_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole, _ = trained(tmp_path / "whole")
+    lost = tmp_path / "lost"
+    lose(lost, cycle=1)
+    resumed, _ = trained(lost)
+    assert weights(whole) == weights(resumed) == weights(Memory(lost))
+    assert len(whole.entries) == len(Memory(lost).entries)
+
+
+def test_a_cycle_in_which_every_member_was_lost_leaves_the_next_one_their_weights(tmp_path: Path) -> None:
+    memory, rounds = trained(tmp_path)
+    lose(tmp_path, cycle=2)
+    assert memory.entries == Memory(tmp_path).entries
+    with backend() as opened:
+        Population(later := Memory(tmp_path), SETTINGS, seed=3).train(3, opened, lambda _: None)
+    last = {entry.checkpoint for entry in rounds[-1].entries}
+    assert {entry.started_from for entry in later.round(3, 1).values()} <= last
 
 
 def test_a_living_population_goes_on_in_the_next_cycle_where_it_was(tmp_path: Path) -> None:

@@ -293,6 +293,46 @@ def test_who_is_promoted_after_a_rollback_falls_back_to_whom_it_replaced(registr
     assert rule == registry.rollback(NOW).name
 
 
+def test_a_time_that_is_lived_anew_knows_no_later_champion(registry: Registry) -> None:
+    rule, one, _ = line(registry, 1, 2)
+    registry.rewind(NOW + 1)
+    assert [rule, one] == [tenure.name for tenure in registry.history()]
+    registry.rewind(NOW)
+    assert [rule] == [tenure.name for tenure in registry.history()]
+
+
+def test_who_was_promoted_by_hand_stays_when_time_is_lived_anew(registry: Registry) -> None:
+    rule, one, two = line(registry, 1, 2)
+    registry.promote(one, NOW + 5, "promoted by hand", by_hand=True)
+    registry.promote(two, NOW + 7, "better")
+    for now in (NOW, NOW - 3):
+        registry.rewind(now)
+        assert [(rule, None), (one, now)] == [(tenure.name, tenure.since_ms) for tenure in registry.history()]
+        assert one == registry.champion_at(SCHEMA, now).name
+    assert rule == registry.rollback(NOW).name
+
+
+def test_who_was_brought_back_by_hand_stays_when_time_is_lived_anew(registry: Registry) -> None:
+    rule, _, two = line(registry, 1, 2)
+    registry.rollback(NOW + 5, "rolled back by hand", by_hand=True)
+    registry.promote(two, NOW + 7, "promoted by hand", by_hand=True)
+    registry.demote(NOW + 8, "drawdown")
+    registry.rewind(NOW)
+    assert [rule, two] == [tenure.name for tenure in registry.history()]
+    registry.rollback(NOW + 9, "rolled back by hand", by_hand=True)
+    registry.rewind(NOW)
+    assert rule == registry.champion(SCHEMA).name
+
+
+def test_a_champion_that_is_promoted_by_hand_once_more_stays_too(registry: Registry) -> None:
+    rule, one = line(registry, 1)
+    before = registry.history()[-1]
+    registry.promote(one, NOW + 5, "promoted by hand", by_hand=True)
+    assert replace(before, by_hand=True) == registry.history()[-1]
+    registry.rewind(NOW)
+    assert [rule, one] == [tenure.name for tenure in registry.history()]
+
+
 def test_promoting_the_champion_again_changes_nothing(registry: Registry) -> None:
     rule, one = line(registry, 1)
     before = registry.history()
