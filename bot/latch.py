@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from data.durable import write_whole
 from data.errors import StateError
@@ -87,7 +88,7 @@ class LatchFile:
     def lift(self, seen: Latch) -> None:
         """Allow everything again. Raises StateError, changing nothing, where it is no longer `seen` that holds. What
         could not be read is put aside."""
-        taken = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        taken = self._passing()
         try:
             self.path.rename(taken)
         except FileNotFoundError:
@@ -103,11 +104,15 @@ class LatchFile:
         self._flush_folder()
 
     def _beside(self, state: LatchState, reason: str) -> Path:
-        """The content in a file of this process, on disk."""
+        """The content in a file of this call, on disk."""
         since = datetime.now(UTC).isoformat(timespec="milliseconds")
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        beside = self._passing()
         write_whole(beside, json.dumps({"state": state.value, "since": since, "reason": reason}, indent=1).encode())
         return beside
+
+    def _passing(self) -> Path:
+        """A name that nobody else has: people, page and Telegram may act at once, in one process too."""
+        return self.path.with_name(f".{self.path.name}.{uuid4().hex}")
 
     def _flush_folder(self) -> None:
         """A new name is on disk once its folder is."""

@@ -4,15 +4,18 @@ import os
 import re
 from collections.abc import Mapping
 from typing import TextIO
+from urllib.parse import unquote
 
 from data.errors import ConfigurationError
-from data.secrets import SECRETS, Secrets
+from data.secrets import LEDGER_URL, SECRETS, Secrets
 
 HIDDEN = "***"
 LEAST = 8
 """A variable that is shorter and in no table of ours is taken for no secret: hiding it would hide common words."""
 _PUBLIC = {"HYPERLIQUID_WALLET_ADDRESS"}
 _SECRET_NAME = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD|PASSPHRASE)$")
+_PASSWORD_OPTION = re.compile(r"[?&]password=([^&]+)")
+_SCHEME = re.compile(r"[\w+]*:?/+")
 _IN_URL = re.compile(rf"://[^\s:/@]*:([^\s/@]{{{LEAST},}})@")
 _SHAPES = (
     (re.compile(r"(\w://[^\s:/@]*:)[^\s/@]+@"), rf"\1{HIDDEN}@"),
@@ -73,4 +76,16 @@ def _secrets(environment: Mapping[str, str]) -> set[str]:
         if _SECRET_NAME.search(name.upper()) and len(value.strip()) >= LEAST
     }
     found |= {password for value in environment.values() for password in _IN_URL.findall(value)}
+    found |= _of_address(environment.get(LEDGER_URL, "").strip())
     return found | {value.removeprefix("0x") for value in found if value.startswith("0x") and len(value) > LEAST}
+
+
+def _of_address(address: str) -> set[str]:
+    """An address that holds a password, and the password as it is written and as it is meant: of one that is not
+    well-formed, too."""
+    _, _, behind = _SCHEME.sub("", address, count=1).partition(":")
+    found = {behind.rpartition("@")[0], behind.partition("@")[0]} if "@" in behind else set()
+    found |= set(_PASSWORD_OPTION.findall(address))
+    if not found:
+        return set()
+    return {address} | {one for part in found for one in (part, unquote(part)) if len(one) >= LEAST}

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from bot.cli.tables import print_json, show
-from bot.instance import is_running
+from bot.instance import LOCK, is_running
 from bot.latch import Latch, latch_line, lift, strict
 from bot.opened_ledger import ledger_path
 from bot.run_folder import latch_file, latches
@@ -46,6 +46,7 @@ def _told(settings: Settings, latch: Latch, what: str, as_json: bool) -> None:
         print_json({"latch": asdict(latch), "var": str(settings.var), "running": running})
         return
     where = "a bot runs there now" if running else "no bot runs there now"
-    if not ledger_path(settings).exists():
+    # whoever ran there left its lock; a ledger that was restored has none, and one in PostgreSQL is no file
+    if not any(path.exists() for path in (settings.var / LOCK, ledger_path(settings))):
         where = "no bot has ever run there: is --var right?"
     show(escape(what), f"[bold]{escape(latch_line(latch))}[/bold]", escape(f"{settings.var}: {where}"))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from bot.ledger.address import read_address
 from bot.ledger.feed import looking_at
 from data.errors import ConfigurationError, StateError
 
@@ -42,13 +43,10 @@ class Place:
     @classmethod
     def postgres(cls, url: str, account: str) -> "Place":
         """A schema of the database at `url`; raises ConfigurationError, which does not show it."""
-        try:
-            told = make_url(url)
-        except (ArgumentError, ValueError):
-            told = None
-        if told is None or told.get_backend_name() != POSTGRES:
-            raise ConfigurationError("the ledger's address is not of the form postgresql://user@host/database: mend it")
-        return cls(told.set(drivername=f"{POSTGRES}+psycopg"), account)
+        told = read_address(url)
+        options = {name: values if len(values) > 1 else values[0] for name, values in told.options.items()}
+        driver = f"{POSTGRES}+psycopg"
+        return cls(URL.create(driver, told.user, told.password, told.host, told.port, told.database, options), account)
 
     @property
     def path(self) -> Path | None:

@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bot.ledger.address import read_address
 from bot.settings import Settings
-from data.errors import StateError
+from data.errors import ConfigurationError, StateError
 from data.secrets import LEDGER_URL
 
 LEDGER = "ledger.sqlite"
@@ -101,15 +102,20 @@ def _rows_of_file(path: Path, query: str, values: Sequence[object]) -> list[Any]
 def _rows_of_postgres(url: str, account: str, query: str, values: Sequence[object]) -> list[Any]:
     import psycopg  # an extra, for those who have it there
 
-    told = f'-c search_path="{account}" -c default_transaction_read_only=on -c statement_timeout={PATIENCE_S:g}s'
+    options = f'-c search_path="{account}" -c default_transaction_read_only=on -c statement_timeout={PATIENCE_S:g}s'
     try:
-        address = url.replace("+psycopg:", ":", 1)
-        with psycopg.connect(address, options=told, connect_timeout=round(PATIENCE_S)) as connection:
+        told: dict[str, Any] = read_address(url).arguments()
+        told |= {"options": options, "connect_timeout": round(PATIENCE_S)}
+        with psycopg.connect(**told) as connection:
             return list(connection.execute(query.replace("?", "%s").encode(), values).fetchall())
     except psycopg.errors.UndefinedTable:  # it is being made
         return []
+    except ConfigurationError as error:  # who only looks goes on without
+        raise StateError(str(error)) from None
     except psycopg.Error as error:
-        cause = (str(error).splitlines() or [""])[0]
+        # what the driver says of its own arguments may quote them
+        hidden = isinstance(error, psycopg.ProgrammingError)
+        cause = type(error).__name__ if hidden else (str(error).splitlines() or [""])[0]
         raise StateError(f"the ledger of {account} cannot be read ({cause}): it is asked again") from None
 
 

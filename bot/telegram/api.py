@@ -76,6 +76,8 @@ class Said:
     text: str
     who: str
     """The name that the sender goes by there."""
+    sent_s: int
+    """By Telegram's clock, s since 1970; 0 where it did not say."""
 
 
 class BotApi:
@@ -200,6 +202,11 @@ def _said(row: object) -> Said | None:
         message = row["message"]  # type: ignore[index]
         sender = message.get("from") or {}
         who = sender.get("username") or sender.get("first_name") or "unknown"
-        return Said(int(row["update_id"]), int(message["chat"]["id"]), str(message["text"]), str(who))  # type: ignore[index]
+        update, chat = int(row["update_id"]), int(message["chat"]["id"])  # type: ignore[index]
+        return Said(update, chat, str(message["text"]), str(who), _time_s(message.get("date")))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _time_s(told: object) -> int:
+    return told if isinstance(told, int) and 0 < told < 2**32 else 0

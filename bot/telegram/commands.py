@@ -54,11 +54,16 @@ class Request:
     """What followed it."""
     chat: int
     who: str
+    update: int
+    """Telegram's number of it, the same where it is heard again."""
+    sent_s: int
+    """By Telegram's clock, s since 1970; 0 where it did not say."""
 
 
-def parsed(text: str) -> tuple[str, tuple[str, ...]] | None:
-    """The name and the words of `/name@bot words`; None for what is no command."""
+def parsed(text: str, bot: str) -> tuple[str, tuple[str, ...]] | None:
+    """The name and the words of `/name@bot words`; None for what is no command, or one for another bot than `bot`."""
     first, *words = text.split() or [""]
     if not first.startswith("/"):
         return None
-    return first[1:].partition("@")[0].lower(), tuple(words)
+    name, _, addressed = first[1:].partition("@")
+    return (name.lower(), tuple(words)) if addressed.lower() in ("", bot.lower()) else None

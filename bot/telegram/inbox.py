@@ -43,6 +43,8 @@ class Inbox:
         self._api = api
         self._chats = frozenset(chats)
         self._take, self._reply, self._strangers = take, reply, strangers
+        self._name = ""
+        """The bot's own: in a group others hear what is for one of them."""
         self._poll_s, self._first_wait_s = poll_s, first_wait_s
         self._floods = {chat: Flood(per_minute) for chat in self._chats}
         self._seen: dict[int, float] = {}
@@ -69,6 +71,7 @@ class Inbox:
 
     async def _begin(self) -> None:
         """A menu that Telegram does not want must keep nobody from sending commands."""
+        self._name = await self._api.name()
         try:
             await self._api.begin({command.value: text for command, text in MEANINGS.items()})
         except Refused as error:
@@ -78,17 +81,17 @@ class Inbox:
         if said.chat not in self._chats:
             self._stranger(said)
             return
-        if (told := parsed(said.text)) is None:
+        if (told := parsed(said.text, self._name)) is None:
             return
         name, words = told
         name = Command.HELP if name == START else name
         if name == Command.KILL:
-            self._take(Request(Command.KILL, words, said.chat, said.who))
+            self._take(_request(Command.KILL, words, said))
         elif (refusal := self._floods[said.chat].refusal(time.monotonic())) is not None:
             if refusal:
                 self._reply(said.chat, refusal)
         elif name in set(Command):
-            self._take(Request(Command(name), words, said.chat, said.who))
+            self._take(_request(Command(name), words, said))
         else:
             self._reply(said.chat, f"/{escape(name)} is no command; /help lists them")
 
@@ -122,6 +125,10 @@ class Flood:
             return ""
         self._told = now_s
         return f"more than {self._times.maxlen} commands in a minute: the rest is not answered; /kill always is"
+
+
+def _request(command: Command, words: tuple[str, ...], said: Said) -> Request:
+    return Request(command, words, said.chat, said.who, said.update, said.sent_s)
 
 
 def _pause(error: TelegramError, wait_s: float) -> float:

@@ -24,14 +24,14 @@ class Kill:
         """Have a process wait, if none does."""
         self._switch.prepare()
 
-    async def pull(self, who: str) -> str:
-        """Run it to its end; what became of it, as HTML."""
+    async def pull(self, who: str) -> tuple[str, bool]:
+        """Run it to its end; what became of it, as HTML, and whether it could say so."""
         said = await self._switch.pull(
             f"/kill of {who} by Telegram", grace_s=self._told.kill_grace_s, deadline_s=self._told.kill_deadline_s
         )
         if said is None:
-            return "🔴 <b>the kill switch could not be started</b>: run <code>bot kill</code> on the machine"
-        return outcome(said.out, said.err)
+            return "🔴 <b>the kill switch could not be started</b>: run <code>bot kill</code> on the machine", False
+        return outcome(said.out, said.err), bool(said.out)
 
     def close(self) -> None:
         """End the one that waits; not one that was pulled."""

@@ -18,7 +18,8 @@ from bot.settings import Settings
 from bot.telegram.alerts import Alerts
 from bot.telegram.api import BotApi, Message, bot_api
 from bot.telegram.commands import Command, Request
-from bot.telegram.controls import helped, pause, resume
+from bot.telegram.controls import helped, pause, resume, sent_at
+from bot.telegram.handled import Handled
 from bot.telegram.inbox import Inbox
 from bot.telegram.kill import Kill
 from bot.telegram.outbox import Outbox
@@ -46,8 +47,11 @@ class Telegram:
         self._outbox = Outbox(api, told.queue)
         self._reader = Reader(settings)
         self._switch = Kill(settings)
+        self._handled = Handled(settings.var / FOLDER / "handled.json")
         self._questions: asyncio.Queue[Request] = asyncio.Queue(QUESTIONS)
         self._kill: asyncio.Task[None] | None = None
+        self._pulled: list[Request] = []
+        """What the kill at work answers."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox = Inbox(api, told.chats, told.commands_per_minute, self._take, self._reply, self._stranger)
         feed, logs = ledger_feed(settings), LogFeed(settings.var / "logs")
@@ -97,14 +101,24 @@ class Telegram:
                     self._reply(request.chat, f"too many questions wait: /{request.command} is not answered")
 
     def _pull(self, request: Request) -> None:
+        if self._handled.has(request):
+            self._reply(
+                request.chat, f"/kill of {sent_at(request)} was carried out before: send it again if you mean it"
+            )
+            return
+        self._pulled.append(request)
         if self._kill is not None and not self._kill.done():
             self._reply(request.chat, "the kill switch is at work already; what becomes of it is told")
             return
-        self._kill = self._beside(self._killed(request.who))
+        self._kill = self._beside(self._killed(request))
         self._tell_chats(f"⛔️ <b>the kill switch is at work</b>, pulled by {escape(request.who)}", silent=False)
 
-    async def _killed(self, who: str) -> None:
-        self._tell_chats(await self._switch.pull(who), silent=False)
+    async def _killed(self, request: Request) -> None:
+        told, ended = await self._switch.pull(request.who)
+        self._tell_chats(told, silent=False)
+        pulled, self._pulled = self._pulled, []
+        if ended:
+            await asyncio.to_thread(self._handled.add, pulled)
         self._switch.prepare()
 
     async def _control(self, request: Request, act: Callable[[Settings, Request], str]) -> None:

@@ -2,18 +2,23 @@
 
 import asyncio
 import io
+import json
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bot.cli import standby
+from bot.latch import LATCH, LatchFile, LatchState
 from bot.settings import Settings
 from bot.telegram.api import bot_api
 from bot.telegram.commands import Command, Request
+from bot.telegram.handled import Handled
 from bot.telegram.inbox import Flood, Inbox
 from bot.telegram.reader import Reader
 from bot.telegram.service import telegram
@@ -89,9 +94,9 @@ def test_commands_are_handed_on_in_order_through_every_failure(server: BotApiSer
 
     play(act)
     assert [
-        Request(Command.STATUS, (), ANN, "ann"), Request(Command.TRADES, ("20",), ANN, "ann"),
-        Request(Command.KILL, (), ANN, "ann"),
-    ] == heard.requests  # fmt: skip
+        (Command.STATUS, (), ANN, "ann"), (Command.TRADES, ("20",), ANN, "ann"), (Command.KILL, (), ANN, "ann"),
+    ] == [(one.command, one.words, one.chat, one.who) for one in heard.requests]  # fmt: skip
+    assert all(abs(time.time() - one.sent_s) < 60 for one in heard.requests)
 
 
 def test_what_was_not_confirmed_is_heard_again_by_the_next_process(server: BotApiServer) -> None:
@@ -149,6 +154,95 @@ def test_a_crowd_of_strangers_is_told_of_in_measure_and_commands_nothing(server:
     assert ([], 20) == (heard.requests, len(heard.strangers))
     assert "<code>66</code> (&lt;b&gt;) wrote" in heard.strangers[0]
     assert ["/nonsense&lt;b&gt; is no command; /help lists them"] == heard.replies
+
+
+def test_what_is_for_another_bot_of_the_group_is_ignored(server: BotApiServer) -> None:
+    heard = Heard()
+
+    async def act() -> None:
+        for text in ("/kill@other_bot", "/resume@weather_bot yes", "/nonsense@other_bot", "/KILL@Funding_Bot", "/help"):
+            server.say(ANN, text)
+        async with inbox(server, heard):
+            await until(lambda: "help" in heard.commands)
+
+    play(act)
+    assert (["kill", "help"], []) == (heard.commands, heard.replies)
+
+
+@pytest.mark.parametrize(("sent_ago_s", "killed_ago_s"), [(20 * 3600, 60), (20 * 3600, 72_001), (5, 2), (-600, 60)])
+def test_a_resume_that_was_not_sent_after_a_kill_and_just_now_does_not_lift_it(
+    server: BotApiServer, tmp_path: Path, sent_ago_s: float, killed_ago_s: float
+) -> None:
+    latch = killed(tmp_path, killed_ago_s)
+    server.say(ANN, "/resume yes", ago_s=sent_ago_s)
+    assert "send it again" in answered(server, tmp_path, "not lifted: /resume was sent at")
+    assert LatchState.KILLED is latch.read().state
+
+
+@pytest.mark.parametrize("since", ["", "noon"])
+def test_a_resume_that_was_sent_after_a_kill_lifts_it(server: BotApiServer, tmp_path: Path, since: str) -> None:
+    latch = killed(tmp_path, 30, since)
+    server.say(ANN, "/resume yes", ago_s=10)
+    answered(server, tmp_path, "before: killed since")
+    assert LatchState.NONE is latch.read().state
+
+
+def test_a_kill_that_telegram_tells_again_does_not_undo_a_resume(server: BotApiServer, tmp_path: Path) -> None:
+    latch = LatchFile(tmp_path / LATCH)
+    server.say(ANN, "/kill", ago_s=7200)
+    answered(server, tmp_path, "nothing is entered until /resume yes")
+    assert LatchState.KILLED is latch.read().state, "nobody had heard it: it is obeyed however old it is"
+    latch.lift(latch.read())
+    server.forget_what_was_confirmed()
+    answered(server, tmp_path, "was carried out before: send it again if you mean it")
+    assert LatchState.NONE is latch.read().state
+    server.say(ANN, "/kill", ago_s=7200)
+    answered(server, tmp_path, "nothing is entered until /resume yes")
+    assert LatchState.KILLED is latch.read().state
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b'{"a": 1}', b'[["x", null]]'])
+def test_a_memory_that_is_damaged_or_cannot_be_written_stops_no_command(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "handled.json"
+    path.write_bytes(content)
+    request = Request(Command.KILL, (), ANN, "ann", 1, 2)
+    handled = Handled(path)
+    assert not handled.has(request)
+    path.unlink()
+    path.mkdir()
+    handled.add([request])
+    assert handled.has(request)
+    assert not Handled(path).has(request)
+
+
+def killed(var: Path, ago_s: float, since: str = "") -> LatchFile:
+    """A latch that was set some time ago."""
+    latch = LatchFile(var / LATCH)
+    latch.kill("typed")
+    told = {
+        "state": "killed",
+        "since": since or datetime.fromtimestamp(time.time() - ago_s, UTC).isoformat(),
+        "reason": "x",
+    }
+    latch.path.write_text(json.dumps(told))
+    return latch
+
+
+def answered(server: BotApiServer, var: Path, words: str) -> str:
+    """A message with these words, by a process that begins now and hears what waits."""
+    told = {"enabled": True, "chats": [ANN], "api_url": server.url}
+    settings = Settings.model_validate({"var": var, "telegram": told})
+    before = len(server.told(ANN))
+
+    def found() -> list[str]:
+        return [text for text in server.told(ANN)[before:] if words in text]
+
+    async def act() -> None:
+        async with telegram(settings, ENVIRONMENT):
+            await until(found)
+
+    play(act)
+    return found()[0]
 
 
 def test_whoever_presses_start_is_helped(server: BotApiServer) -> None:

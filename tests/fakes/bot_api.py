@@ -63,14 +63,19 @@ class BotApiServer:
     commands: list[dict[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     _updates: list[dict[str, Any]] = field(default_factory=list)
+    _newest: dict[str, Any] = field(default_factory=dict)
     _number: int = 1000
 
-    def say(self, chat: int, text: str, who: str = "ann") -> None:
-        """Somebody writes to the bot."""
+    def say(self, chat: int, text: str, who: str = "ann", *, ago_s: float = 0.0) -> None:
+        """Somebody writes to the bot, or did so while nobody listened."""
         self._put({"message": {
-            "message_id": self._number, "date": int(time.time()), "chat": {"id": chat, "type": "private"},
+            "message_id": self._number, "date": int(time.time() - ago_s), "chat": {"id": chat, "type": "private"},
             "from": {"id": 7, "is_bot": False, "first_name": who, "username": who}, "text": text,
         }})  # fmt: skip
+
+    def forget_what_was_confirmed(self) -> None:
+        """The newest update is told again, as where its confirmation never came."""
+        self._updates.append(self._newest)
 
     def say_something_odd(self) -> None:
         """An update that nobody understands."""
@@ -98,7 +103,8 @@ class BotApiServer:
 
     def _put(self, update: dict[str, Any]) -> None:
         self._number += 1
-        self._updates.append({"update_id": self._number, **update})
+        self._newest = {"update_id": self._number, **update}
+        self._updates.append(self._newest)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Any request."""

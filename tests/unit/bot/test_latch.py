@@ -2,6 +2,7 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,19 @@ def test_a_kill_that_came_after_the_look_is_not_lifted(latch: LatchFile) -> None
 def test_lifting_what_nobody_holds_changes_nothing(latch: LatchFile) -> None:
     latch.lift(latch.read())
     assert LatchState.NONE == latch.read().state
+
+
+def test_pauses_and_kills_at_the_same_time_in_one_process_disturb_nobody(latch: LatchFile) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(50):
+            paused = list(pool.map(lambda who: elsewhere(latch).pause(f"by {who}"), range(4)))
+            assert 1 == paused.count(True), number
+            list(pool.map(lambda who: elsewhere(latch).kill(f"by {who}"), range(4)))
+            assert LatchState.KILLED is latch.read().state
+            seen = latch.read()
+            list(pool.map(lambda _, seen=seen: elsewhere(latch).lift(seen), range(4)))
+            assert LatchState.NONE is latch.read().state
+    assert [] == list(latch.path.parent.iterdir()), "nothing is left behind"
 
 
 def test_readers_never_see_half_a_file_nor_none_while_kills_follow_one_another(latch: LatchFile) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.latch import resume_entries
+from bot.cli.latch import pause_entries, resume_entries
+from bot.instance import single_instance
 from bot.latch import Latches, LatchState
+from bot.ledger_settings import LedgerSettings
 from bot.run_folder import halt_file, latch_file, latches
 from bot.settings import Settings
 from data.errors import ConfigurationError
@@ -35,6 +37,22 @@ def test_lifting_asks_for_what_is_grave_and_lifts_both(tmp_path: Path, capsys: p
     resume_entries(here, yes=True, as_json=True)
     assert LatchState.NONE is latches(here).read().state
     assert "none" == json.loads(capsys.readouterr().out)["latch"]["state"]
+
+
+def test_a_bot_whose_ledger_lies_elsewhere_is_seen_to_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here = Settings(var=tmp_path / "var", ledger=LedgerSettings(url="postgresql://bot@db.example/trading"))
+    told = []
+    pause_entries(here, "lunch", as_json=False)
+    told.append(capsys.readouterr().out)
+    with single_instance(here.var):
+        pause_entries(here, "lunch", as_json=False)
+        resume_entries(here, yes=False, as_json=False)
+        told.append(capsys.readouterr().out)
+    pause_entries(here, "lunch", as_json=False)
+    told.append(capsys.readouterr().out)
+    ever, now = "no bot has ever run there", "a bot runs there now"
+    expected = [(True, 0), (False, 2), (False, 0)]
+    assert expected == [(ever in said, " ".join(said.split()).count(f": {now}")) for said in told]
 
 
 def test_lifting_nothing_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

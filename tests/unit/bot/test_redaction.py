@@ -53,6 +53,31 @@ def test_the_password_of_the_ledgers_address_is_hidden_by_itself_too() -> None:
     assert 'user "bot", password "***"' == redact('user "bot", password "hunter2hunter2"')
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://bot:Hunter2%23hunter2@db/ledger",
+        "postgres//bot:Hunter2%23hunter2@db/ledger",
+        "postgresql:/bot:Hunter2%23hunter2@db/ledger",
+        "bot:Hunter2%23hunter2@db/ledger",
+        "postgresql://bot:left@Hunter2%23hunter2@db:5432/ledger",
+        "postgresql://db/ledger?user=bot&password=Hunter2%23hunter2&sslmode=require",
+    ],
+)
+def test_an_address_of_the_ledger_shows_no_password_however_it_is_written(address: str) -> None:
+    redact = Redactor({"BOT_LEDGER_URL": address})
+    for text in (address, f'missing "=" after "{address}" in connection info', "left@Hunter2%23hunter2"):
+        assert "unter2" not in redact(text)
+    if "left" not in address:
+        assert "it is *** or ***" == redact("it is Hunter2%23hunter2 or Hunter2#hunter2")
+
+
+@pytest.mark.parametrize("address", ["", "postgresql://bot@db:5432/ledger", "postgresql:///bot?host=/run/db", "bot"])
+def test_an_address_of_the_ledger_without_a_password_hides_nothing(address: str) -> None:
+    text = f"the ledger of bot at {address}, account bot"
+    assert text == Redactor({"BOT_LEDGER_URL": address})(text)
+
+
 def test_the_address_of_a_wallet_is_no_secret() -> None:
     wallet = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf"
     assert wallet == Redactor({"HYPERLIQUID_WALLET_ADDRESS": wallet})(wallet)

@@ -74,7 +74,7 @@ def test_on_paper_and_where_the_kill_switch_itself_fails_that_is_said() -> None:
 def test_every_command_has_a_meaning_that_fits_the_menu() -> None:
     assert list(Command) == list(MEANINGS)
     assert all(len(text) <= 256 for text in MEANINGS.values())
-    assert list(Command) == [parsed(line)[0] for line in read_html(helped()).split("\n") if parsed(line)]  # type: ignore[index]
+    assert list(Command) == [told[0] for line in read_html(helped()).split("\n") if (told := parsed(line, "b"))]
 
 
 def test_a_loudness_is_set_for_every_kind_of_event_and_off_is_not_false() -> None:
