@@ -64,7 +64,7 @@ def damaged(typist: Typist) -> None:
     typist.type("bot champion promote flat --yes")
     (named,) = Path("var/registry").glob("*/versions/flat-*")
     (named / "manifest.json").unlink()
-    said = typist.type("bot run --paper --hours 1", STATE)
+    said = typist.type("bot evaluate champion --hours 24", STATE)
     assert f"no version {named.name}: no manifest" in said
     assert "can be read" in said
 
