@@ -18,6 +18,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import yaml
+
 from tests.functional.commands import BOT, eventually
 from tests.functional.surroundings import Surroundings
 
@@ -227,6 +229,8 @@ class _Running:
 
     def __init__(self, typed: str, command: str, answer: str, log: Path) -> None:
         self._typed, self._command, self._log = typed, command, log
+        self._words = shlex.split(command, comments=True)
+        self._starts = self._starts_told()
         with log.open("w") as said:
             self._process = subprocess.Popen(
                 ["bash", "-c", f"exec {command}"], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT,
@@ -238,12 +242,29 @@ class _Running:
 
     def stands(self) -> None:
         """Return once it does what it was started for: a bot trades, anything else says so."""
-        words = shlex.split(self._command, comments=True)
-        if "run" in words[:2]:
-            told = [f"{name} {words[words.index(name) + 1]}" for name in ("--config", "--var") if name in words]
-            eventually(lambda: self._goes_on() and _ends_well(f"{words[0]} status {' '.join(told)}"), PATIENCE_S)
+        if self._trades:
+            told = [f"{name} {value}" for name in ("--config", "--var") if (value := self._option(name))]
+            eventually(lambda: self._goes_on() and self._starts_told() > self._starts, PATIENCE_S)
+            eventually(lambda: self._goes_on() and _ends_well(f"{self._words[0]} status {' '.join(told)}"), PATIENCE_S)
         else:
             eventually(lambda: self._goes_on() and "\n" in self._log.read_text(), PATIENCE_S)
+
+    @property
+    def _trades(self) -> bool:
+        return "run" in self._words[:2]
+
+    def _option(self, name: str) -> str | None:
+        return self._words[self._words.index(name) + 1] if name in self._words else None
+
+    def _starts_told(self) -> int:
+        """How often a trader's log says that it began or went on."""
+        if not self._trades:
+            return 0
+        config = self._option("--config")
+        content = yaml.safe_load(Path(config).read_text()) if config else {}
+        log = Path(self._option("--var") or content.get("var", "var")) / "logs" / "bot.jsonl"
+        said = log.read_text() if log.exists() else ""
+        return said.count('"kind": "started"') + said.count('"kind": "resumed"')
 
     def end(self) -> None:
         """By Ctrl-C."""
