@@ -36,6 +36,7 @@ ENOUGH_S = 60
 """For a command that runs until it is ended: from Ctrl-C to its end."""
 MARKED = "FOLDER_OF_WHO_TYPES"
 """In the environment of everything that is started here."""
+SHELL = ("bash", "-euo", "pipefail", "-c")
 ASKED_WITHOUT_ECHO = re.compile(r"bot secrets set\b")
 ENDED = (0, 130, -signal.SIGINT)
 
@@ -138,15 +139,17 @@ def typing_in(folder: Path, *, checkout: bool = False) -> Iterator["Typist"]:
     before, environment = Path.cwd(), dict(os.environ)
     with Surroundings(folder, ROOT) as around:
         try:
-            os.environ.update(around.environment() | {MARKED: str(folder)})
+            os.environ.update(around.environment())
             os.environ["PATH"] = f"{BOT.parent}{os.pathsep}{environment['PATH']}"
             os.chdir(around.checkout() if checkout else folder)
             typist = Typist(around)
             try:
                 yield typist
             finally:
-                typist.leave()
-                _end_marked(folder)
+                try:
+                    typist.leave()
+                finally:
+                    _end_marked(folder)
         finally:
             os.chdir(before)
             os.environ.clear()
@@ -189,12 +192,12 @@ class Typist:
             return ""
         state = self.around.folder / "shell"
         script = f"{self.around.filled(command)}\n{{ pwd; env -0; }} > {shlex.quote(str(state))}"
-        shell, answer = ["bash", "-euo", "pipefail", "-c", script], self.around.answer(command)
+        answer = self.around.answer(command)
         if ASKED_WITHOUT_ECHO.match(command):
-            code, said = _at_a_terminal(shell, answer)
+            code, said = _at_a_terminal([*SHELL, script], answer, self._marked)
             assert answer.strip() not in said, f"`{command}` shows what was typed: {said!r}"
         else:
-            code, said = _by_pipes(shell, answer)
+            code, said = _by_pipes([*SHELL, script], answer, self._marked)
         assert code == exit_code, f"`{command}` ended with {code}:\n{said[-3000:]}"
         if code == 0:
             self._go_on_from(state)
@@ -208,7 +211,12 @@ class Typist:
     def _begin(self, command: str) -> None:
         self._count += 1
         log = self.around.folder / f"said-{self._count}.txt"
-        self._running.append(_Running(command, self.around.filled(command), self.around.answer(command), log))
+        answer = self.around.answer(command)
+        self._running.append(_Running(command, self.around.filled(command), answer, log, self._marked))
+
+    @property
+    def _marked(self) -> dict[str, str]:
+        return dict(os.environ) | {MARKED: str(self.around.folder)}
 
     def _end(self, first: int) -> None:
         running, self._running = self._running[first:], self._running[:first]
@@ -219,6 +227,7 @@ class Typist:
         folder, _, variables = state.read_text().partition("\n")
         os.chdir(folder)
         told = dict(pair.split("=", 1) for pair in variables.split("\0") if pair)
+        del told[MARKED]
         for gone in os.environ.keys() - told.keys():
             del os.environ[gone]
         os.environ.update(told)
@@ -227,14 +236,14 @@ class Typist:
 class _Running:
     """A command that runs until it is ended."""
 
-    def __init__(self, typed: str, command: str, answer: str, log: Path) -> None:
+    def __init__(self, typed: str, command: str, answer: str, log: Path, environment: Mapping[str, str]) -> None:
         self._typed, self._command, self._log = typed, command, log
         self._words = shlex.split(command, comments=True)
         self._starts = self._starts_told()
         with log.open("w") as said:
             self._process = subprocess.Popen(
                 ["bash", "-c", f"exec {command}"], stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT,
-                text=True, start_new_session=True,
+                text=True, start_new_session=True, env=environment,
             )  # fmt: skip
         assert self._process.stdin is not None
         with suppress(BrokenPipeError), self._process.stdin as typing:
@@ -287,24 +296,24 @@ class _Running:
         return self._log.read_text()[-3000:]
 
 
-def _by_pipes(shell: list[str], answer: str) -> tuple[int, str]:
+def _by_pipes(shell: list[str], answer: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """The exit code and what was said."""
     try:
         ended = subprocess.run(
             shell, input=answer, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE_S,
-            check=False,
+            check=False, env=environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired as late:
         raise AssertionError(f"not ended after {PATIENCE_S} s: {(late.stdout or b'')[-3000:]!r}") from None
     return ended.returncode, ended.stdout
 
 
-def _at_a_terminal(shell: list[str], answer: str) -> tuple[int, str]:
+def _at_a_terminal(shell: list[str], answer: str, environment: Mapping[str, str]) -> tuple[int, str]:
     """The same where a secret is asked for, which is typed once the terminal shows the question."""
     ours, theirs = pty.openpty()
     said, typed = b"", answer.encode()
     with subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *shell], stdin=theirs, stdout=theirs, stderr=theirs
+        ["setsid", "--ctty", "--wait", *shell], stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     ) as process:
         os.close(theirs)
         with suppress(OSError):  # Linux's end of a terminal
