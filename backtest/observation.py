@@ -4,7 +4,7 @@ Training, backtests, paper and live all come through here. Features of a tick ar
 tick by sums over fixed windows in a fixed order, so cutting the history behind or ahead of the window changes no bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,8 @@ MIN_COVERAGE = 0.9
 MAX_PRICE_RATIO = 1.2
 """Legs further apart than this are not the same thing (a wrong multiplier, a dead market) and are never paired."""
 
-
 _BPS_8H = 8e4
+_FEATURES = 22
 
 
 class Features(NamedTuple):
@@ -103,34 +103,35 @@ def make_features(
     past = np.full_like(panel.close, np.nan)
     past[72:] = panel.close[:-72]
     past = past[-rows:]
-    columns = (
-        _BPS_8H * sign * spread[-rows:],
-        _BPS_8H * oriented[24],
-        _BPS_8H * oriented[72],
-        _BPS_8H * oriented[168],
-        _BPS_8H * trailing_mean_std(spread, 72, rows)[1],
-        _positive_share(spread, sign),
-        _BPS_8H * of(rate, long),
-        _BPS_8H * of(rate, short),
-        of(interval, long) / 8,
-        of(interval, short) / 8,
-        _due_hours(panel, long) / 8,
-        _due_hours(panel, short) / 8,
-        np.broadcast_to(cost, expected.shape),
-        np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0),
-        expected,
-        1e4 * (of(close, short) / of(close, long) - 1),
-        np.clip(sign * (basis_ab - basis_mean) / np.maximum(basis_sd, 1e-9), -10, 10),
-        100 * of(trailing_mean_std(returns, 24, rows)[1], long),
-        100 * (of(close, long) / of(past, long) - 1),
-        np.log10(np.maximum(np.minimum(value[:, a], value[:, b]), 1.0)),
-        np.broadcast_to(_other_quote(panel, legs), expected.shape),
-        np.zeros_like(expected),
-    )
+
+    def columns() -> Iterator[Matrix]:
+        yield _BPS_8H * sign * spread[-rows:]
+        yield _BPS_8H * oriented[24]
+        yield _BPS_8H * oriented[72]
+        yield _BPS_8H * oriented[168]
+        yield _BPS_8H * trailing_mean_std(spread, 72, rows)[1]
+        yield _positive_share(spread, sign)
+        yield _BPS_8H * of(rate, long)
+        yield _BPS_8H * of(rate, short)
+        yield of(interval, long) / 8
+        yield of(interval, short) / 8
+        yield _due_hours(panel, long) / 8
+        yield _due_hours(panel, short) / 8
+        yield np.broadcast_to(cost, expected.shape)
+        yield np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0)
+        yield expected
+        yield 1e4 * (of(close, short) / of(close, long) - 1)
+        yield np.clip(sign * (basis_ab - basis_mean) / np.maximum(basis_sd, 1e-9), -10, 10)
+        yield 100 * of(trailing_mean_std(returns, 24, rows)[1], long)
+        yield 100 * (of(close, long) / of(past, long) - 1)
+        yield np.log10(np.maximum(np.minimum(value[:, a], value[:, b]), 1.0))
+        yield np.broadcast_to(_other_quote(panel, legs), expected.shape)
+        yield np.zeros_like(expected)
+
     spot = np.array([instrument.spot for instrument in panel.instruments])
     # Too far apart; and a coin that is not owned cannot be sold.
     never = (np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO) | spot[short]
-    values, known = _together(columns, never)
+    values, known = _together(columns(), never)
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
     order = _order(expected, known)
@@ -148,12 +149,13 @@ def make_features(
     )
 
 
-def _together(columns: Sequence[Matrix], never: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _together(columns: Iterator[Matrix], never: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """[T, P, C] the columns [T, P] in single precision, missing where they are `never` shown; and whether all of a pair
-    are known. One by one: all of them in double precision are more than the memory near the processor holds."""
-    values = np.empty((*never.shape, len(columns)), dtype=np.float32)
+    are known. Each is made when the one before has gone: all of them are more than the memory near the processor holds.
+    """
+    values = np.empty((*never.shape, _FEATURES), dtype=np.float32)
     known = np.ascontiguousarray(~never)
-    for number, column in enumerate(columns):
+    for number, column in zip(range(_FEATURES), columns, strict=True):
         values[:, :, number] = column
         known &= np.isfinite(column)
     values[never] = np.nan
@@ -261,11 +263,10 @@ def _shown(values: NDArray[np.float32], ranked: NDArray[np.int64]) -> NDArray[np
 
 
 def trailing_sum(values: Matrix, hours: int, rows: int) -> Matrix:
-    """[rows, N] at each of the newest `rows` rows, the sum of the last `hours`; NaN before there are that many. Adds in
-    time order for every row alike."""
+    """[rows, N] at each of the newest `rows` rows, the sum of the last `hours`; NaN before there are that many."""
     sums, begin, whole = _window(values, hours, rows)
     if whole:
-        _sum(values[begin - hours + 1 :], hours, sums[rows - whole :], _rows(1, hours + whole), _rows(1, whole))
+        _sum(values[begin - hours + 1 :], hours, sums[rows - whole :], _rows(2, hours - 1 + whole))
     return sums
 
 
@@ -276,7 +277,7 @@ def trailing_mean_std(values: Matrix, hours: int, rows: int) -> tuple[Matrix, Ma
     deviations = means.copy()
     if whole:
         answers = means[rows - whole :], deviations[rows - whole :]
-        _mean_std(values[begin - hours + 1 :], hours, *answers, _rows(2, hours + whole), _rows(3, whole))
+        _mean_std(values[begin - hours + 1 :], hours, *answers, _rows(6, hours - 1 + whole))
     return means, deviations
 
 
@@ -287,52 +288,72 @@ def _window(values: Matrix, hours: int, rows: int) -> tuple[Matrix, int, int]:
 
 
 def _rows(count: int, length: int) -> Matrix:
-    """Room for sums, one column's at a time."""
+    """Room for what is known of spans, one column's at a time."""
     return np.empty((count, length))
 
 
+# A window is put together of spans of 1, 2, 4, ... hours, the oldest first (168 = 8 + 32 + 128), and each span of two
+# halves. So it costs an addition for each of these, not for each hour, in an order that only its length decides.
+
+
 @kernel
-def _sum(found: Matrix, hours: int, sums: Matrix, copied: Matrix, totals: Matrix) -> None:
-    column, total, whole = copied[0], totals[0], len(sums)
+def _sum(found: Matrix, hours: int, sums: Matrix, room: Matrix) -> None:
+    span, total = room[0], room[1]
     for n in range(found.shape[1]):
         for row in range(len(found)):
-            column[row] = found[row, n]
-        total[:] = 0.0
-        # Many rows side by side, as no running sum may be carried from one to the next.
-        for hour in range(hours):
-            for row in range(whole):
-                total[row] += column[row + hour]
-        for row in range(whole):
+            span[row] = found[row, n]
+        length, summed = 1, 0
+        while summed < hours:
+            if hours & length:
+                for row in range(len(sums)):
+                    total[row] = span[row] if summed == 0 else total[row] + span[row + summed]
+                summed += length
+            for row in range(len(found) - 2 * length + 1):
+                span[row] += span[row + length]
+            length *= 2
+        for row in range(len(sums)):
             sums[row, n] = total[row]
 
 
 @kernel
-def _mean_std(
-    found: Matrix, hours: int, means: Matrix, deviations: Matrix, copied: Matrix, totals: Matrix
-) -> None:  # fmt: skip
-    column, known, total, count, squares, whole = copied[0], copied[1], totals[0], totals[1], totals[2], len(means)
+def _mean_std(found: Matrix, hours: int, means: Matrix, deviations: Matrix, room: Matrix) -> None:
+    """Of each span: how many of its hours are numbers, their mean, and the sum of their squared distances from it."""
+    count, mean, squares, counts, mean_of, squares_of = room[0], room[1], room[2], room[3], room[4], room[5]
     for n in range(found.shape[1]):
         for row in range(len(found)):
             missing = np.isnan(found[row, n])
-            known[row] = 0.0 if missing else 1.0
-            column[row] = 0.0 if missing else found[row, n]
-        total[:] = 0.0
-        count[:] = 0.0
-        squares[:] = 0.0
-        for hour in range(hours):
-            for row in range(whole):
-                total[row] += column[row + hour]
-                count[row] += known[row + hour]
-        for row in range(whole):
-            enough = count[row] >= MIN_COVERAGE * hours
-            total[row] = total[row] / max(count[row], 1.0) if enough else np.nan
-        for hour in range(hours):
-            for row in range(whole):
-                away = column[row + hour] - total[row]
-                squares[row] += known[row + hour] * away * away
-        for row in range(whole):
-            means[row, n] = total[row]
-            deviations[row, n] = np.sqrt(squares[row] / max(count[row], 1.0))
+            count[row] = 0.0 if missing else 1.0
+            mean[row] = 0.0 if missing else found[row, n]
+            squares[row] = 0.0
+        for row in range(len(means)):
+            counts[row] = mean_of[row] = squares_of[row] = 0.0
+        length, seen = 1, 0
+        while seen < hours:
+            if hours & length:
+                _join(counts, mean_of, squares_of, count, mean, squares, seen, len(means))
+                seen += length
+            _join(count, mean, squares, count, mean, squares, length, len(found) - 2 * length + 1)
+            length *= 2
+        for row in range(len(means)):
+            enough = counts[row] >= MIN_COVERAGE * hours
+            means[row, n] = mean_of[row] if enough else np.nan
+            deviations[row, n] = np.sqrt(squares_of[row] / max(counts[row], 1.0)) if enough else np.nan
+
+
+@inlined
+def _join(
+    counts: Matrix, means: Matrix, squares: Matrix, count: Matrix, mean: Matrix, square: Matrix, later: int, rows: int
+) -> None:
+    """Of two spans that follow each other, the second `later` rows on, one; where all are alike, exactly so.
+
+    Source: Chan, Golub and LeVeque, Algorithms for computing the sample variance (1983), The American Statistician.
+    """
+    for row in range(rows):
+        added, apart = count[row + later], mean[row + later] - means[row]
+        share = added / max(counts[row] + added, 1.0)
+        squares[row] += square[row + later] + apart * apart * counts[row] * share
+        means[row] += apart * share
+        counts[row] += added
 
 
 @compiled

@@ -56,13 +56,13 @@ def replay_all(tape: Tape, policies: Sequence[Policy]) -> list[Result]:
         simulation.begin(b, first, last)
     seen = [simulation.observations[b : b + 1] for b in range(len(policies))]
     playing = ~simulation.done
-    while playing.any():
+    while np.count_nonzero(playing):
         for b, policy in enumerate(policies):
             actions[b] = policy.decide(seen[b])[0]
         simulation.step(actions)
         np.add(rewards, simulation.reward, out=rewards, where=playing)
         steps += playing
-        if simulation.closed.any():
+        if np.count_nonzero(simulation.closed):
             for b in np.flatnonzero(playing & (simulation.closed > 0)).tolist():
                 trades[b] += closed_trades(simulation.accounts.closings[b], tape.panel.instruments)
         np.logical_not(simulation.done, out=playing)

@@ -22,6 +22,7 @@ DAYS = 180
 SIZE_SIMULATIONS = 2000
 POWER_SIMULATIONS = 200
 CYCLES, HISTORIES = 200, 60
+STANDING_WEEKS = 104
 SPA_SIMULATIONS = 1000
 SCREENED = 1000
 """Resamples that are enough to see that a p-value lies far above the level."""
@@ -68,6 +69,7 @@ def show_gate(console: Console) -> None:
     show_power(console)
     show_windows(console)
     show_histories(console)
+    show_standing(console)
     show_superior(console)
 
 
@@ -127,6 +129,23 @@ def show_histories(console: Console) -> None:
         f"{CYCLES} cycles of noise, each window new: {fooled} of {HISTORIES} histories hold a promotion "
         f"({100 * spent:.1f} % of histories may, {100 * SETTINGS.error:.0f} % for ever)"
     )
+
+
+def show_standing(console: Console) -> None:
+    """How often flat, which stands by and spends nothing, takes over from a champion that is worth as much, in weekly
+    cycles whose windows overlap."""
+    table = titled(f"flat takes over from a champion worth as much, % of {HISTORIES} histories of two years")
+    heads(table, "noise", "of the cycles", "of the histories")
+    for kind, noise in enumerate((alike, lasting)):
+        found = np.zeros((HISTORIES, STANDING_WEEKS), dtype=np.bool_)
+        for history, weeks in enumerate(found):
+            random = np.random.default_rng([6, kind, history])
+            series = noise(random, 24 * (DAYS + 7 * STANDING_WEEKS))
+            for week in range(STANDING_WEEKS):
+                window = series[168 * week : 168 * week + 24 * DAYS]
+                weeks[week] = p_value(window, SETTINGS.error, random) <= SETTINGS.error
+        table.add_row(noise.__name__, f"{100 * found.mean():.1f}", share(found.any(axis=1)))
+    console.print(table)
 
 
 def show_superior(console: Console) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from backtest.accounting import equity, venue_equity, venue_gross
 from bot.ledger.models import FundingRow, Run
 from bot.ledger.store import Ledger, instruments_from_json
+from data.compiled import as_python
 from data.errors import StateError
 from data.types import HOUR_MS
 
@@ -100,7 +101,7 @@ def money_by_venue(ledger: Ledger, run: Run, venues: Sequence[str]) -> tuple[Ven
         raise _no_hour(run)
     books = saved[1]
     return tuple(
-        VenueMoney(name, float(venue_equity(books, place)), float(venue_gross(books, place)))
+        VenueMoney(name, float(as_python(venue_equity)(books, place)), float(as_python(venue_gross)(books, place)))
         for place, name in enumerate(venues[: len(books.cash)])
     )
 
@@ -116,7 +117,7 @@ def _newest(ledger: Ledger, run: Run) -> tuple[int, float]:
     saved = ledger.snapshot(run.id)
     if saved is None:
         raise _no_hour(run)
-    return saved[0], float(equity(saved[1]))
+    return saved[0], float(as_python(equity)(saved[1]))
 
 
 def _no_hour(run: Run) -> StateError:

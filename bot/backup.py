@@ -7,13 +7,14 @@ them are copied before.
 
 import os
 import tempfile
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.archive import pack, unpack
-from bot.instance import single_instance
+from bot.instance import SERVICE_LOCK, single_instance
 from bot.ledger.copying import copy_in, copy_out
 from bot.ledger.feed import LEDGER
 from bot.ledger.schema import NEWEST
@@ -62,24 +63,32 @@ def restore(settings: Settings, file: Path, *, force: bool = False) -> Backup:
     in. Raises StateError, having changed nothing, for a file that is not a whole backup, while a bot runs, and where
     anything would be overwritten; with `force` files in the way are moved aside, and a ledger in PostgreSQL is
     emptied."""
-    with single_instance(settings.var), tempfile.TemporaryDirectory(dir=settings.var, prefix=".restore-") as staging:
-        unpacked = Path(staging)
+    var = settings.var
+    with (
+        single_instance(var, SERVICE_LOCK), single_instance(var),
+        tempfile.TemporaryDirectory(dir=var, prefix=".restore-") as staging,
+    ):  # fmt: skip
+        unpacked, made = Path(staging) / "unpacked", Path(staging) / "made"
+        for folder in (unpacked, made):
+            folder.mkdir()
         unpack(file, unpacked)
         if not (unpacked / LEDGER).exists():
             raise StateError(f"{file} holds no ledger: name one that `bot db backup` has written")
         told = _told(unpacked / LEDGER, sum(path.is_file() for path in unpacked.rglob("*")) - 1, file)
         there = _in_the_way(settings, sorted(path.name for path in unpacked.iterdir()), force=force)
-        in_var = ledger_place(settings).path is not None
-        if in_var:
-            _move_aside(settings.var, there)
-        with closing(open_ledger(settings)) as ledger, ledger.held():
-            copy_in(unpacked / LEDGER, ledger)
-        if not in_var:
-            _move_aside(settings.var, there)
-        for path in unpacked.iterdir():
-            if not path.name.startswith(LEDGER):
-                path.rename(settings.var / path.name)
-        return told
+        files = [path for path in unpacked.iterdir() if not path.name.startswith(LEDGER)]
+        if ledger_place(settings).path is not None:
+            _fill(Ledger(made / LEDGER), unpacked)
+            with _exchanged(var, there, [*files, *made.iterdir()]):
+                return told
+        with _exchanged(var, there, files):
+            _fill(open_ledger(settings), unpacked)
+            return told
+
+
+def _fill(ledger: Ledger, unpacked: Path) -> None:
+    with closing(ledger), ledger.held():
+        copy_in(unpacked / LEDGER, ledger)
 
 
 def _in_the_way(settings: Settings, names: list[str], *, force: bool) -> list[str]:
@@ -97,12 +106,26 @@ def _in_the_way(settings: Settings, names: list[str], *, force: bool) -> list[st
     return there
 
 
-def _move_aside(var: Path, names: list[str]) -> None:
+@contextmanager
+def _exchanged(var: Path, names: Sequence[str], new: Sequence[Path]) -> Iterator[None]:
+    """What has `names` in `var` is moved aside, and `new` is in its place; where that or what follows fails, all of it
+    is moved back."""
+    aside = var / f"{REPLACED}{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    moves = [(var / name, aside / name) for name in names] + [(path, var / path.name) for path in new]
+    moved: list[tuple[Path, Path]] = []
     if names:
-        aside = var / f"{REPLACED}{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         aside.mkdir()
-        for name in names:
-            (var / name).rename(aside / name)
+    try:
+        for here, there in moves:
+            here.rename(there)
+            moved.append((here, there))
+        yield
+    except BaseException:
+        for here, there in reversed(moved):
+            there.rename(here)
+        if names:
+            aside.rmdir()
+        raise
 
 
 def _has_runs(settings: Settings) -> bool:

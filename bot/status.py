@@ -20,6 +20,7 @@ from backtest.accounting import (
 )
 from backtest.metrics import Metrics, measure
 from backtest.trades import Trade
+from data.compiled import as_python
 from data.errors import StateError
 from data.types import HOUR_MS, Instrument
 
@@ -133,7 +134,7 @@ def read_status(ledger: "Ledger") -> Status:
     if saved is None:
         raise StateError(f"run {run.id} has not finished its first tick yet: ask again in a moment")
     tick, books = saved
-    worth, capital = float(equity(books)), float(run.capital)
+    worth, capital = float(as_python(equity)(books)), float(run.capital)
     _, curve = ledger.equity(run.id)
     curve = np.append(curve, worth)  # the last hour's trades come after its equity
     return Status(
@@ -180,7 +181,7 @@ def _positions(books: Books, instruments: tuple[Instrument, ...], tick: int) -> 
     for slot, opened_at in enumerate(books.opened_at.tolist()):
         if opened_at == 0:
             continue
-        total = float(slot_total(books, slot))
+        total = float(as_python(slot_total)(books, slot))
         found.append(
             Position(
                 slot=slot,
@@ -190,7 +191,7 @@ def _positions(books: Books, instruments: tuple[Instrument, ...], tick: int) -> 
                 long=_leg(books, slot, LONG, instruments),
                 short=_leg(books, slot, SHORT, instruments),
                 funding=float(books.slot_pnl[slot, FUNDING]),
-                basis=float(books.slot_pnl[slot, BASIS] + slot_unrealised_basis(books, slot)),
+                basis=float(books.slot_pnl[slot, BASIS] + as_python(slot_unrealised_basis)(books, slot)),
                 pnl=total,
                 pnl_pct=100 * total / float(books.notional[slot]),
             )

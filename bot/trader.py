@@ -211,6 +211,7 @@ class Trader:
 
     async def _tick(self, tick: int, *, decide: bool) -> TickRecord:
         record = self._record(tick, await self._hourly.collect(tick))
+        told = len(self._news)
         panel = self._hourly.panel(tick)
         books = await self._settle(self.books, panel, record)
         record.equity = float(equity(books))
@@ -227,7 +228,7 @@ class Trader:
             self._journal.catch_up()
         self._ledger.record_tick(self._account.run_id, record, books)
         self.books, self._panel_now = books, panel
-        self._news.clear()
+        del self._news[:told]  # what is told amid a tick is the next one's
         self._keeper.snapshot_taken()
         self._between = None
         for event in record.events:

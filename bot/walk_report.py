@@ -111,10 +111,11 @@ def _selection(walked: Walked) -> Json:
     scores = [entry.score for entry in walked.rounds if entry.score is not None]
     sharpes = np.array([score["sharpe"] or 0.0 for score in scores]) / math.sqrt(HOURS_PER_YEAR)
     equity = walked.track.equity
+    chosen = any(cycle.verdict is not None and cycle.verdict.promoted for cycle in walked.cycles)
     known = [contest.overfitting for contest in walked.contests if contest.overfitting is not None]
     return {
         "trials": len(scores),
-        "deflated_sharpe": deflated_sharpe_of(np.diff(equity) / equity[0], sharpes, len(scores)),
+        "deflated_sharpe": deflated_sharpe_of(np.diff(equity) / equity[0], sharpes, len(scores)) if chosen else None,
         "overfitting": float(np.mean(known)) if known else None,
         "overfitting_by_cycle": {str(contest.cycle): contest.overfitting for contest in walked.contests},
     }

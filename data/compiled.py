@@ -4,6 +4,7 @@ numba is loaded by the first call that needs it, not by the import of a module t
 and what it knows of numpy takes a second. Kernels need it only where their machine code is not kept yet.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import cached_property, update_wrapper
 from types import FunctionType
@@ -16,6 +17,7 @@ from data.machine_code import Machine, cells_of, kept_name, machine_code, shape_
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _awaiting_numba: list[Callable[[], None]] = []
+_as_written = threading.local()
 
 
 def compiled(function: Function) -> Function:
@@ -36,9 +38,17 @@ def kernel(function: Callable[..., None]) -> "Kernel":
 
 
 def as_python(function: Function) -> Function:
-    """The compiled function as it was written: for who calls it once, and need not load numba for that. Its results
-    are the same, bit by bit."""
-    return cast(Function, getattr(function, "py_func"))  # noqa: B009 - its type is the function's
+    """The compiled function, and those that it calls, as they were written: for who calls it once, and need not load
+    numba for that. Its results are the same, bit by bit."""
+
+    def plain(*arguments: Any, **named: Any) -> Any:
+        before, _as_written.wanted = getattr(_as_written, "wanted", False), True
+        try:
+            return function(*arguments, **named)
+        finally:
+            _as_written.wanted = before
+
+    return cast(Function, plain)
 
 
 def style_of(plain: Callable[..., Any]) -> Callable[[Function], Function]:
@@ -71,6 +81,8 @@ class _Compiled:
         self.targetoptions = options
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if getattr(_as_written, "wanted", False):
+            return self.py_func(*arguments, **named)
         return self.dispatcher(*arguments, **named)
 
     @cached_property

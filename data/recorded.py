@@ -27,7 +27,6 @@ SPOT_FILE = "ohlcv_1h_spot.parquet"
 _FUNDING_COLUMNS = ("exchange", "symbol", "timestamp", "funding_rate", "interval_hours", "offset_ms")
 _BARS_COLUMNS = ("exchange", "symbol", "timestamp", "open", "high", "low", "close", "volume")
 
-pa.set_memory_pool(pa.system_memory_pool())  # the default one takes up to three times as long for a file's pages
 _Columns = dict[str, NDArray[np.float64]]
 
 
@@ -67,16 +66,16 @@ def _series(path: Path, columns: Sequence[str], profiles: Mapping[str, VenueProf
     symbol_of, symbol_names = _codes(path, table, "symbol")
     if absent := sorted(name for name, profile in profiles.items() if profile.exchange not in exchanges):
         raise MissingData(f"{path}: no rows for venue {', '.join(absent)}; record it or leave it out of the venues")
-    code = exchange_of * len(symbol_names) + symbol_of
-    wanted = [exchanges.index(profile.exchange) for profile in profiles.values()]
-    rows = np.flatnonzero(np.isin(exchange_of, wanted))
-    sorted_rows = rows[np.argsort(code[rows], kind="stable")]
-    # Instruments one after the other, as files mostly have them, stay where they are.
-    in_place = len(rows) == len(code) and bool(np.all(np.diff(sorted_rows) == 1))
-    order = slice(None) if in_place else sorted_rows
+    asked = {profile.exchange for profile in profiles.values()}
+    wanted = np.array([exchange in asked for exchange in exchanges])[exchange_of]
+    code = exchange_of * np.int32(len(symbol_names)) + symbol_of
+    order: slice | NDArray[np.int64] = slice(None)
+    if not (np.all(wanted) and np.all(code[1:] >= code[:-1])):  # else they lie one after the other, and stay there
+        rows = np.flatnonzero(wanted)
+        order = rows[np.argsort(code[rows], kind="stable")]
     code = code[order]
     bounds = np.flatnonzero(np.diff(code, prepend=-1))
-    values = {name: np.require(_values(path, table, name)[order], requirements="W") for name in columns[2:]}
+    values = {name: _values(path, table, name)[order] for name in columns[2:]}
     found: dict[InstrumentKey, _Columns] = {}
     for first, last in zip(bounds, [*bounds[1:], len(code)], strict=True):
         exchange_index, symbol_index = divmod(int(code[first]), len(symbol_names))
@@ -103,7 +102,7 @@ def _read(path: Path, columns: Sequence[str]) -> pa.Table:
         raise CorruptData(f"{path}: not a readable parquet file ({error}); fetch or write it again") from error
 
 
-def _codes(path: Path, table: pa.Table, name: str) -> tuple[NDArray[np.int64], list[str]]:
+def _codes(path: Path, table: pa.Table, name: str) -> tuple[NDArray[np.int32], list[str]]:
     """A text column as (index of each row, texts in alphabetical order)."""
     column = table[name]
     if column.null_count:
@@ -113,7 +112,7 @@ def _codes(path: Path, table: pa.Table, name: str) -> tuple[NDArray[np.int64], l
         encoded = encoded.dictionary_encode()
     texts: list[str] = encoded.dictionary.to_pylist()
     ordered = sorted(texts)
-    rank = np.array([ordered.index(text) for text in texts], dtype=np.int64)
+    rank = np.array([ordered.index(text) for text in texts], dtype=np.int32)
     return rank[_numpy(encoded.indices)], ordered
 
 
@@ -141,7 +140,7 @@ def _milliseconds(path: Path, column: pa.ChunkedArray) -> NDArray[np.float64]:
     counts = column.combine_chunks().view(pa.int64())
     times = _numpy(counts.fill_null(NEVER) if column.null_count else counts).view(f"M8[{column.type.unit}]")
     whole, absent = times.astype("M8[ms]"), np.isnat(times)
-    if np.any((whole.astype(times.dtype) != times) & ~absent):
+    if np.any((whole != times) & ~absent):
         raise CorruptData(f"{path}: column timestamp has parts of milliseconds; write it in whole ones")
     return np.where(absent, np.nan, whole.view(np.int64))
 

@@ -4,6 +4,7 @@ Heavy imports happen inside the commands, after the configuration was read, so t
 The exit codes are in docs/exit_codes.md.
 """
 
+import gc
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -140,8 +141,8 @@ def collect(
 @app.command()
 def backtest(
     policy: Annotated[
-        str, typer.Option("--policy", help="rule, flat, random, champion, ensemble, or a version.")
-    ] = "rule",
+        str | None, typer.Option("--policy", help="rule (default), flat, random, champion, ensemble, or a version.")
+    ] = None,
     config: Config = None,
     replay: Replay = None,
     venues: Venues = None,
@@ -171,6 +172,13 @@ def backtest(
     )  # fmt: skip
     if (compare or fresh) and not walk_forward:
         raise ConfigurationError("--compare and --fresh belong to a walk forward: add --walk-forward")
+    if walk_forward and (policy is not None or fills != NEXT or late_listings or trades or yardsticks):
+        raise ConfigurationError(
+            "a walk forward trades what passes the gate, and its report has the trades and yardsticks: leave out "
+            "--policy, --fills, --late-listings, --trades and --yardsticks"
+        )
+    if not walk_forward:
+        gc.disable()  # it takes a second, of which 40 ms would go on looking for cycles among what was just loaded
     settings = options.settings()
     if walk_forward:
         from bot.cli.walk_forward import walk
@@ -183,7 +191,7 @@ def backtest(
         show_yardsticks(settings, options.bounds(), late_listings=late_listings, as_json=as_json)
     else:
         play(
-            settings, options.bounds(), policy, fills=fills, late_listings=late_listings,
+            settings, options.bounds(), policy or "rule", fills=fills, late_listings=late_listings,
             list_trades=trades, as_json=as_json,
         )  # fmt: skip
 
@@ -282,6 +290,8 @@ def main() -> None:
         if debug:
             raise
         _fail(f"{error}: make room or mend the permissions, and start again", ExitCode.STATE)
+    finally:
+        gc.freeze()  # else the interpreter looks through everything for cycles, several times, on its way out
 
 
 def _fail(message: str, code: ExitCode) -> NoReturn:

@@ -67,7 +67,8 @@ def cycles_line(told: Json) -> str:
     promoted = sum(verdict["promoted"] for verdict in verdicts)
     line = f"{len(verdicts)} cycles: the gate promoted {promoted} challengers"
     if verdicts and not promoted:
-        line += "; learning has added nothing here, and the rule went on trading"
+        line += "; learning has added nothing here"
+        line += ", and the rule went on trading" if len(told["champions"]) == 1 else ""
     return line
 
 

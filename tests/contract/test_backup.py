@@ -1,5 +1,6 @@
 """A backup is a whole moment of the run-time folder and its ledger, and is brought back whole or not at all."""
 
+import errno
 import random
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from backtest.accounting import new_books
 from bot.alerts import Event, Kind
 from bot.archive import pack, unpack
 from bot.backup import back_up, restore
-from bot.instance import single_instance
+from bot.instance import LOCK, SERVICE_LOCK, single_instance
 from bot.ledger.database import Place
 from bot.ledger.models import Base, Run
 from bot.ledger.store import Ledger, TickRecord
@@ -92,7 +93,9 @@ def rows(settings: Settings) -> dict[str, list]:
 
 def files(var: Path) -> dict[str, bytes]:
     found = {path.relative_to(var).as_posix(): path.read_bytes() for path in var.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if not name.startswith(("ledger.sqlite", "bot.lock"))}
+    return {
+        name: content for name, content in found.items() if not name.startswith(("ledger.sqlite", LOCK, SERVICE_LOCK))
+    }
 
 
 @pytest.mark.parametrize("database", DATABASES)
@@ -166,10 +169,42 @@ def test_nothing_is_overwritten_unless_on_purpose_and_then_it_is_moved_aside(tol
     assert told.ledger.account != "bot" or (aside / "ledger.sqlite").exists()
 
 
-def test_nothing_is_brought_back_under_a_bot_that_runs(told: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lock", [LOCK, SERVICE_LOCK])
+def test_nothing_is_brought_back_under_a_bot_that_runs_or_a_service_that_would_start_it(
+    told: Settings, tmp_path: Path, lock: str
+) -> None:
     back_up(told, tmp_path / "run.backup")
-    with single_instance(told.var), pytest.raises(StateError, match="another bot is running"):
+    with single_instance(told.var, lock), pytest.raises(StateError, match="another bot is running"):
         restore(told, tmp_path / "run.backup", force=True)
+
+
+@pytest.mark.parametrize("failing", ["copy_in", "rename"])
+def test_what_cannot_be_brought_back_whole_leaves_everything_as_it_was(
+    told: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    back_up(told, tmp_path / "run.backup")
+    (told.var / "kill.json").write_bytes(b"later")
+    before, seen, rename = rows(told), files(told.var), Path.rename
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    def full_amid(here: Path, there: Path) -> Path:
+        if here.parent.name == "unpacked" and here.name == "registry":
+            full()
+        return rename(here, there)
+
+    with monkeypatch.context() as patch:
+        if failing == "copy_in":
+            patch.setattr("bot.backup.copy_in", full)
+        else:
+            patch.setattr(Path, "rename", full_amid)
+        with pytest.raises(OSError, match="no space left"):
+            restore(told, tmp_path / "run.backup", force=True)
+    assert (before, seen) == (rows(told), files(told.var))
+    assert [] == [*told.var.glob("replaced-*"), *told.var.glob(".restore-*")]
+    restore(told, tmp_path / "run.backup", force=True)
+    assert b"{}" == (told.var / "kill.json").read_bytes()
 
 
 def test_a_ledger_that_is_damaged_is_replaced_on_purpose(tmp_path: Path) -> None:
@@ -199,7 +234,7 @@ def refused(content: bytes, folder: Path) -> str:
     there = Settings(var=folder / "there")
     with pytest.raises(StateError) as said:
         restore(there, folder / "odd.backup")
-    assert ["bot.lock"] == [path.name for path in there.var.iterdir()]
+    assert {LOCK, SERVICE_LOCK} == {path.name for path in there.var.iterdir()}
     assert existing_ledger(there) is None
     return str(said.value)
 

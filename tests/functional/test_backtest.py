@@ -85,6 +85,8 @@ def test_nothing_is_traded_while_a_venue_is_out(tmp_path: Path) -> None:
         (("--assets", "BTC,NOPE"), 4, "NOPE"),
         (("--policy", "best"), 2, "choose from flat, rule, random"),
         (("--compare",), 2, "add --walk-forward"),
+        (("--walk-forward", "--policy", "flat"), 2, "leave out --policy"),
+        (("--walk-forward", "--yardsticks"), 2, "leave out --policy"),
         (("--from", "2025-02-01", "--to", "2025-02-01"), 2, "--to must be later than --from"),
     ],
 )

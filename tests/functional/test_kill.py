@@ -9,8 +9,8 @@ from pathlib import Path
 from tests.functional.commands import bot, eventually, newest_tick, said, small_config, started
 
 KILLS = 100 if os.environ.get("SOAK") else 3
-FROM, HOURS = "2025-01-17T12:00", 140
-"""The rule enters a pair after four hours and leaves it after five days and a half."""
+FROM, HOURS = "2025-01-17T12:00", 140 + 3 * KILLS
+"""The rule enters a pair after four hours and leaves it after five days and a half; a life may be some hours long."""
 LONGEST_LIFE_S = 4.0 / KILLS
 """After the first hour that a process traded; so all the kills together fit into the run."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -69,6 +70,20 @@ def test_status_shows_equity_positions_with_both_legs_champion_and_funding(six_d
         assert position["long"]["quantity"] == -position["short"]["quantity"] > 0
         assert position["long"]["venue"] != position["short"]["venue"]
     assert status["positions"] == said(bot("positions", "--var", six_days, "--json"))
+
+
+def test_to_look_at_a_run_nothing_is_loaded_that_trading_or_learning_needs(tmp_path: Path) -> None:
+    """With a position open, whose worth has to be made of its marks."""
+    var = ["--var", str(tmp_path)]
+    said(bot("run", "--paper", "--config", small_config(tmp_path), *WINDOW[:2], "--hours", 12, *var, "--json"))
+    script = (
+        f"import sys; from bot.cli.main import main; sys.argv = ['bot', 'positions', '--json', *{var}]\n"
+        "try:\n    main()\nfinally:\n    heavy = {'numba', 'torch', 'ccxt', 'pandas'} & set(sys.modules)\n"
+        "    print(sorted(heavy), file=sys.stderr)"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout)
+    assert "[]" == shown.stderr.splitlines()[-1]
 
 
 def test_people_get_tables(six_days: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -301,6 +302,23 @@ def test_a_change_is_told_by_the_tick_that_is_recorded(tmp_path: Path, monkeypat
         desk.tick()
     desk.hour = 0
     assert [Kind.PROMOTED] == [one.kind for one in desk.tick().events]
+
+
+def test_what_is_told_amid_a_tick_is_told_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard looks at venues all the time."""
+    desk = Desk(tmp_path, [[KEEP, KEEP], [KEEP, KEEP]])
+    settle = desk.trader._executor.settle
+
+    async def amid(*told: Any) -> Any:
+        desk.trader.tell(Kind.TROUBLE, "binance does not answer")
+        return await settle(*told)
+
+    desk.trader.tell(Kind.DENIED, "before")
+    with monkeypatch.context() as busy:
+        busy.setattr(desk.trader._executor, "settle", amid)
+        assert ["before"] == [one.text for one in desk.tick().events]
+    assert ["binance does not answer"] == [one.text for one in desk.tick().events]
+    assert [] == desk.tick().events
 
 
 def _refuse(*_: object) -> None:
