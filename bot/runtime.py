@@ -203,7 +203,8 @@ async def _drive(
             return
         if succession is not None and tick != account.to_ms:
             with _whoever_trades_goes_on(trader, simulated=simulated):
-                await succession.at(tick)
+                if await _stopped(stop, succession.at(tick)):  # simulated time may stand still for a verdict
+                    return
         try:
             record = await trader.tick(tick, decide=tick != account.to_ms)
         except VenueError as error:

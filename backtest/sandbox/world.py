@@ -156,8 +156,15 @@ def shown_market(settings: SandboxSettings, venues: Sequence[str], assets: tuple
 
 
 def start_ms(settings: SandboxSettings, market: Market) -> int:
-    """When the part of the market starts that is there to be traded: after a synthetic market's past."""
-    return market.start_ms if settings.replay is not None else utc_ms(settings.synthetic.start) // HOUR_MS * HOUR_MS
+    """When the part of the market starts that is there to be traded: after a synthetic market's past, and in recorded
+    files once there is something of every venue."""
+    if settings.replay is None:
+        return utc_ms(settings.synthetic.start) // HOUR_MS * HOUR_MS
+    begun: dict[str, int] = {}
+    for (venue, _), bars in market.bars.items():
+        if len(bars):
+            begun[venue] = min(begun.get(venue, int(bars.open_time[0])), int(bars.open_time[0]))
+    return max(begun.values(), default=market.start_ms)
 
 
 def _restricted(market: Market, assets: tuple[str, ...]) -> Market:

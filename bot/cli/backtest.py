@@ -1,4 +1,5 @@
-"""`bot backtest`: one policy over the market that `bot run` would meet, without servers."""
+"""`bot backtest`: one policy over the market that `bot run` would meet, without servers: of real venues over what is
+collected of them."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -7,7 +8,6 @@ from rich.markup import escape
 
 from backtest.accounting import pnl_split
 from backtest.replay import Result
-from backtest.sandbox.world import shown_market, start_ms
 from backtest.tape import Fills, Tape, tape_of_market
 from backtest.yardsticks import compare
 from bot.cli.policies import check_name, learned_here, played, policy_named
@@ -21,10 +21,10 @@ from bot.cli.tables import (
     waiting,
     yardsticks_table,
 )
+from bot.histories import played_market
 from bot.identity import Bounds, describe
 from bot.settings import Settings
 from bot.status import iso, trade_as_json
-from data.errors import ConfigurationError
 from data.types import HOUR_MS
 
 
@@ -42,7 +42,7 @@ def play(
     check_name(settings, policy)
     version, decides = policy_named(settings, policy)
     with waiting(f"playing {policy}; the first time, compiling takes half a minute"):
-        result = played(simulated_tape(settings, bounds, late_listings=late_listings)(Fills(fills)), decides)
+        result = played(tapes_of_market(settings, bounds, late_listings=late_listings)(Fills(fills)), decides)
     seen = learned_here(version, result)
     if as_json:
         print_json(_as_json(result) | {"seen_before": seen})
@@ -62,7 +62,7 @@ def play(
 def show_yardsticks(settings: Settings, bounds: Bounds, *, late_listings: bool, as_json: bool) -> None:
     """Play the plain policies, bound what could have been earned, and print both."""
     with waiting("playing rule, flat and random at three times of filling, and looking for what hindsight would earn"):
-        comparison = compare(simulated_tape(settings, bounds, late_listings=late_listings), settings.seed)
+        comparison = compare(tapes_of_market(settings, bounds, late_listings=late_listings), settings.seed)
     if as_json:
         print_json(asdict(comparison))
         return
@@ -70,18 +70,15 @@ def show_yardsticks(settings: Settings, bounds: Bounds, *, late_listings: bool, 
     show(yardsticks_table(comparison, capital), timing_table(comparison), describe(settings))
 
 
-def simulated_tape(settings: Settings, bounds: Bounds, *, late_listings: bool) -> Callable[[Fills], Tape]:
-    """The tapes of the sandbox's market between the bounds, by when decisions fill; by default all of the market."""
-    if settings.profile != "sandbox":
-        raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
-    market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
-    begin = start_ms(settings.sandbox, market) + settings.data.history_hours * HOUR_MS
-    first = begin if bounds.from_ms is None else bounds.from_ms
-    newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
-    last = newest if bounds.to_ms is None else bounds.to_ms
+def tapes_of_market(settings: Settings, bounds: Bounds, *, late_listings: bool) -> Callable[[Fills], Tape]:
+    """The tapes of the market between the bounds, by when decisions fill; by default all of the market. Raises
+    MissingData where nothing is collected of real venues."""
+    shown = played_market(settings)
+    first = shown.begin_ms + settings.data.history_hours * HOUR_MS if bounds.from_ms is None else bounds.from_ms
+    last = shown.newest(settings) if bounds.to_ms is None else bounds.to_ms
     last = last if bounds.hours is None else first + bounds.hours * HOUR_MS
     return lambda fills: tape_of_market(
-        market, settings.data, settings.environment, first, last, fills=fills, late_listings=late_listings
+        shown.market, settings.data, settings.environment, first, last, fills=fills, late_listings=late_listings
     )
 
 

@@ -13,7 +13,7 @@ from backtest.policies import Policy
 from backtest.replay import Result
 from backtest.tape import Fills, Tape
 from backtest.trades import Trade
-from bot.cli.backtest import simulated_tape
+from bot.cli.backtest import tapes_of_market
 from bot.cli.policies import learned_here, played, policy_named
 from bot.cli.tables import comparison_table, kpis_table, print_json, score_table, show, trades_table, waiting
 from bot.histories import past
@@ -126,7 +126,7 @@ def _row(settings: Settings, version: Version, policy: Policy) -> Score | None:
 
 
 def _tape(settings: Settings, bounds: Bounds) -> Tape:
-    return simulated_tape(settings, bounds, late_listings=False)(Fills.NEXT_OPEN)
+    return tapes_of_market(settings, bounds, late_listings=False)(Fills.NEXT_OPEN)
 
 
 def _show(done: Evaluation, settings: Settings, path: Path) -> None:

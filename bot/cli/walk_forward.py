@@ -17,20 +17,20 @@ from backtest.history import History
 from backtest.policies import plain_policy
 from backtest.report.page import page
 from backtest.report.trades import write_trades
-from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
+from backtest.sandbox.world import WARM_UP_MS
 from backtest.schema import schema_of
 from backtest.walk_forward import walk_along
 from backtest.windows import Window
 from bot.arms import compare
 from bot.cli.tables import print_json, show, waiting
 from bot.cli.walk_tables import summary
+from bot.histories import Played, played_market
 from bot.identity import Bounds, market_name
 from bot.instance import single_instance
 from bot.settings import Settings
 from bot.walk_forward import Watching, known_at, tapes, walk_forward
 from bot.walk_report import Beside, Json, document
 from data.durable import write_whole
-from data.errors import ConfigurationError
 from data.market import Market
 from data.types import HOUR_MS
 from pbt_online.cycle import Watch
@@ -39,11 +39,9 @@ from pbt_online.cycle import Watch
 def walk(settings: Settings, bounds: Bounds, *, fresh: bool, arms: bool, as_json: bool) -> None:
     """Walk, compare (with the `arms` too, where they are asked for), print, and leave a report. A walk that was broken
     off is gone on with unless `fresh`."""
-    if settings.profile != "sandbox":
-        raise ConfigurationError("backtests play the sandbox's market: leave out --config, or give --replay DIR")
-    market = shown_market(settings.sandbox, tuple(settings.data.venues), settings.data.assets)
-    window = window_of(settings, bounds, market)
-    folder = walk_folder(settings, window)
+    shown = played_market(settings)
+    market, window = shown.market, window_of(settings, bounds, shown)
+    folder = walk_folder(settings, window, shown)
     with single_instance(folder):
         if fresh:
             for learnt in ("population", "arms"):
@@ -71,18 +69,17 @@ def write_report(folder: Path, told: Json) -> Path:
     return path
 
 
-def window_of(settings: Settings, bounds: Bounds, market: Market) -> Window:
-    """The hours that are lived through: by default from where `bot run` begins to the market's end."""
-    first = bounds.from_ms
-    if first is None:
-        first = start_ms(settings.sandbox, market) + WARM_UP_MS
-    newest = (market.end_ms - settings.data.decision_delay_s * 1000) // HOUR_MS * HOUR_MS
-    last = newest if bounds.to_ms is None else bounds.to_ms
+def window_of(settings: Settings, bounds: Bounds, shown: Played) -> Window:
+    """The hours that are lived through: by default from where `bot run` begins in a simulated market, or what is
+    collected of real venues suffices for features, to the market's end."""
+    first = shown.begin_ms + WARM_UP_MS if bounds.from_ms is None else bounds.from_ms
+    last = shown.newest(settings) if bounds.to_ms is None else bounds.to_ms
     return Window(first, last if bounds.hours is None else first + bounds.hours * HOUR_MS)
 
 
-def walk_folder(settings: Settings, window: Window) -> Path:
+def walk_folder(settings: Settings, window: Window, shown: Played) -> Path:
     """Where a walk keeps what it has learnt: one for each market, window and settings that matter to it."""
+    collected = () if settings.profile == "sandbox" else (shown.begin_ms,)  # more of it may come in
     told = (
         market_name(settings),
         settings.data.model_dump_json(),
@@ -90,6 +87,7 @@ def walk_folder(settings: Settings, window: Window) -> Path:
         settings.learning.model_dump_json(exclude={"backend", "tensorboard"}),
         settings.seed,
         asdict(window),
+        *collected,
     )
     return settings.var / "walk-forward" / hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.settings import utc_ms
-from tests.functional.commands import bot, recorded_market, said, small_config, soak
+from tests.functional.commands import SMALL, bot, recorded_market, said, small_config, soak
 
 COINS = "ADA,AVAX,BNB,BTC,DOGE,DOT,ETH,LTC,SOL,TON,TRX,XRP"
 HEAVY = ("numba", "scipy", "pandas", "torch", "gymnasium", "ccxt", "sqlalchemy", "aiohttp", "matplotlib")
@@ -114,3 +114,27 @@ def test_on_recorded_prices_the_rule_earns_carry_and_owes_nothing_to_timing() ->
     assert told["carry_bound"]["pnl"] < everything["pnl"]["total"] <= told["bound"]["pnl"]
     timing = told["timings"][0]
     assert abs(timing["same_close"] - timing["next_open"]) < 20
+
+
+@soak
+def test_what_is_collected_of_real_venues_is_played_as_the_market_that_it_is_of(tmp_path: Path) -> None:
+    small, lake = small_config(tmp_path), tmp_path / "lake"
+    collecting = tmp_path / "collecting.yaml"
+    collecting.write_text(SMALL.replace("data:\n", f"data:\n  lake: {lake}\n"))
+    said(bot("collect", "--config", collecting, "--var", tmp_path / "var", "--days", 40, "--json"))
+    (simulated,) = lake.iterdir()
+    simulated.rename(lake / "venues")
+    paper = tmp_path / "paper.yaml"
+    paper.write_text("profile: paper\n" + collecting.read_text())
+    window = ("--from", "2025-01-08", "--to", "2025-01-14", "--policy", "random", "--json")
+    expected = said(bot("backtest", "--config", small, *window))
+    assert expected == said(bot("backtest", "--config", paper, *window))
+    assert expected["trades"]
+
+
+def test_a_backtest_of_real_venues_says_how_their_market_is_had(tmp_path: Path) -> None:
+    paper = tmp_path / "paper.yaml"
+    paper.write_text(f"profile: paper\nvar: {tmp_path / 'var'}\n")
+    for typed in (("backtest", "--yardsticks"), ("backtest", "--walk-forward"), ("train",)):
+        ended = bot(*typed, "--config", paper)
+        assert (4, True) == (ended.returncode, "fill it by `bot collect`" in ended.stderr), ended.stderr

@@ -1,6 +1,8 @@
 """What README and docs have one type works as it stands there."""
 
+import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,30 +11,40 @@ import typer.main
 
 from bot.cli.main import app
 from tests.functional.commands import bot, soak
-from tests.functional.documented import PAGES, ROOT, Block, blocks_of, typing_in
+from tests.functional.documented import FENCED, IN_A_CHECKOUT, PAGES, ROOT, blocks_of, missing, typing_in
+from tests.functional.troubles import TROUBLES
 
 OF_EVERY_CHANGE = ("README.md",)
 """The pages that are tried at every change; the others take long: `make soak` runs them."""
+NEVER_RUN = {"CONTRIBUTING.md": 1, "README.md": 1, "docs/installing.md": 1}
+"""How many blocks of which page no test runs, whatever is there."""
 BLOCKS = {str(page.relative_to(ROOT)): blocks_of(page) for page in PAGES}
-RUN = {page: [block for block in blocks if block.why_not is None] for page, blocks in BLOCKS.items()}
-LEFT = [block for blocks in BLOCKS.values() for block in blocks if block.why_not is not None]
+TYPED = {page: [block for block in blocks if block.file is None] for page, blocks in BLOCKS.items()}
+LEFT = [block for blocks in TYPED.values() for block in blocks if block.why_not is not None]
+NOT_SURE = [block for blocks in TYPED.values() for block in blocks if block.why_not or block.needs]
 BOTS = re.compile(r"(?:\S+/)?bot\b")
-LATER = sorted(page for page, blocks in RUN.items() if blocks and page not in OF_EVERY_CHANGE)
-FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+LATER = sorted(page for page, blocks in TYPED.items() if page not in OF_EVERY_CHANGE and set(blocks) - set(LEFT))
 COMMAND = re.compile(r"^ {4,}(?:bot|curl|docker|export|git|make|pip) .*$", re.MULTILINE)
 
 
-def type_all(blocks: list[Block], folder: Path) -> None:
-    with typing_in(folder) as typist:
-        for block in blocks:
-            for command in block.commands:
-                typist.type(command)
+def type_all(page: str, folder: Path) -> None:
+    """All that can be run here, each symptom brought about before what helps against it."""
+    with typing_in(folder, checkout=IN_A_CHECKOUT in (ROOT / page).read_text()) as typist:
+        heading = ""
+        for block in BLOCKS[page]:
+            if not block.is_run:
+                continue
+            if page == "docs/troubleshooting.md" and block.heading != heading:
+                heading = block.heading
+                typist.around.is_down(None)
+                TROUBLES[heading](typist)
+            typist.type_block(block)
 
 
 @pytest.mark.parametrize("page", OF_EVERY_CHANGE)
 def test_the_commands_of_the_first_pages_work_in_order(page: str, tmp_path: Path) -> None:
-    assert [] != RUN[page]
-    type_all(RUN[page], tmp_path)
+    assert [block for block in BLOCKS[page] if block.is_run]
+    type_all(page, tmp_path)
 
 
 def test_the_summary_that_the_readme_shows_is_the_one_that_is_printed(tmp_path: Path) -> None:
@@ -46,19 +58,28 @@ def test_the_summary_that_the_readme_shows_is_the_one_that_is_printed(tmp_path: 
 @soak
 @pytest.mark.parametrize("page", LATER)
 def test_the_commands_of_a_page_work_in_order(page: str, tmp_path: Path) -> None:
-    type_all(RUN[page], tmp_path)
+    type_all(page, tmp_path)
 
 
-def test_what_is_not_run_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_block_is_run_but_three(capsys: pytest.CaptureFixture[str]) -> None:
+    every = [block for blocks in TYPED.values() for block in blocks]
+    absent = {block: missing(block.needs) for block in every if block.needs and missing(block.needs)}
+    tried = [block for block in every if block.is_run and (block.page in OF_EVERY_CHANGE or os.environ.get("SOAK"))]
     with capsys.disabled():
-        print()
-        for page, why in sorted({(block.page, block.why_not) for block in LEFT}):
+        print(f"\ncommand blocks of the documentation: {len(tried)} of {len(every)} are executed in this run", end="")
+        print(f", {len(every) - len(LEFT)} by `make soak` where all that they need is there")
+        for page, why in sorted({(block.page, block.why_not or absent[block]) for block in [*LEFT, *absent]}):
             print(f"not run: {page}: {why}")
+    assert NEVER_RUN == Counter(block.page for block in LEFT)
     assert [] == [block for block in LEFT if len((block.why_not or "").split()) < 2]
 
 
-@pytest.mark.parametrize("command", sorted({one for block in LEFT for one in block.commands if BOTS.search(one)}))
-def test_what_is_not_run_is_understood(command: str) -> None:
+def test_every_symptom_with_a_command_is_brought_about() -> None:
+    assert {block.heading for block in TYPED["docs/troubleshooting.md"]} == set(TROUBLES)
+
+
+@pytest.mark.parametrize("command", sorted({one for block in NOT_SURE for one in block.commands if BOTS.search(one)}))
+def test_what_is_perhaps_not_run_is_understood(command: str) -> None:
     for typed in re.split(r"[&|]", command.partition(" #")[0]):
         words = typed.split()
         if words and BOTS.match(words[0]):
@@ -78,7 +99,7 @@ def test_commands_stand_in_blocks_that_are_found() -> None:
     }
     assert {} == {name: found for name, found in other.items() if found}
     hidden = {page.name: len(re.findall(r"^ *```sh\b", page.read_text(), re.MULTILINE)) for page in PAGES}
-    assert hidden == {page.name: len(BLOCKS[str(page.relative_to(ROOT))]) for page in PAGES}
+    assert hidden == {page.name: len(TYPED[str(page.relative_to(ROOT))]) for page in PAGES}
 
 
 def test_a_command_that_fails_fails_the_page(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ forward lives through the same."""
 import json
 import os
 import signal
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.functional.commands import bot, eventually, said, soak, started
+from data.settings import utc_ms
+from data.types import HOUR_MS
+from tests.functional.commands import bot, eventually, newest_tick, said, soak, started
 
 CONFIG = """\
 data:
@@ -76,6 +79,21 @@ def test_a_cycle_waits_for_the_market_that_it_learns_from(done: Path, config: Pa
     said(run(path, tmp_path / "var"))
     assert "ended with code" not in (tmp_path / "var/logs/bot.jsonl").read_text()
     assert verdicts(done) == verdicts(tmp_path / "var")
+
+
+def test_ctrl_c_does_not_wait_for_a_verdict(config: Path, tmp_path: Path) -> None:
+    """For which simulated time stands still, here for hours."""
+    endless, var = yaml.safe_load(config.read_text()), tmp_path / "var"
+    endless["learning"]["schedule"] |= {"timesteps": 100_000_000, "perturbation_interval": 100_000_000}
+    path = tmp_path / "endless.yaml"
+    path.write_text(yaml.safe_dump(endless))
+    process = started("run", "--paper", "--config", path, "--var", var, "--from", FROM)
+    begun = utc_ms(datetime.fromisoformat(FROM))
+    eventually(lambda: newest_tick(var) == begun + 5 * HOUR_MS, process=process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (0, True) == (process.returncode, "stopped; the next start continues" in out), err
+    assert [] == list(var.glob("population/run-*/cycles/*.json"))
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ MESSAGES = sorted(
     {" ".join(one.split()) for one in re.findall(r'"([^"]+)"', PAGE)} - {"User or API Wallet … does not exist"}
 )
 COMMANDS = sorted(set(re.findall(r"^(bot .+)$", PAGE, re.MULTILINE)))
-SETTINGS = sorted(set(re.findall(r"`((?:[a-z_]+\.)+[a-z_]+)`", PAGE)) - {"funding.parquet"})
+SETTINGS = sorted(set(re.findall(r"`((?:[a-z_]+\.)+[a-z_]+)`", PAGE)) - {"funding.parquet", "paper.yaml", "live.yaml"})
 CASES = ("slow", "alike", "does not match training", "Out of memory", "not found")
 """Of the documentation that the product was ordered from, in its order."""
 
