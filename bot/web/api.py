@@ -170,8 +170,8 @@ def _add_controls(router: APIRouter, desk: Desk) -> None:
             await asyncio.sleep(WRONG_TOKEN_S)
             raise WrongToken
         response.set_cookie(
-            COOKIE, desk.token.cookie, httponly=True, samesite="strict", secure=request.url.scheme == "https",
-            max_age=30 * 86_400,
+            COOKIE, desk.token.cookie, httponly=True, samesite="strict", max_age=30 * 86_400,
+            secure=desk.settings.web.public_url is not None or request.headers.get("origin", "").startswith("https:"),
         )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def make_application(settings: Settings, token: Token | None) -> FastAPI:
     application.include_router(make_api(desk))
     application.include_router(make_pages(desk))
     application.mount("/static", StaticFiles(directory=STATIC), name="static")
-    application.add_middleware(Doors, token=token)
+    application.add_middleware(Doors, token=token, public=settings.web.public_url)
     application.add_exception_handler(FundingBotError, _told)
     application.add_exception_handler(WrongToken, _wrong_token)
     application.add_exception_handler(RequestValidationError, _invalid)

@@ -1,8 +1,10 @@
 """Who may come in: checked before any request is looked at further. Used by `application`.
 
-- Without a token only names of this machine are served, so that no other site can reach it under a name of its own.
+- Without a token only names of this machine are served, so that no other site can reach it under a name of its own, and
+  nothing that a proxy passes on.
 - With a token, everything but the login and the page's own files wants it, as bearer or as cookie.
-- What changes something must be JSON from the same origin: a form or a script of another site can send neither.
+- What changes something must be JSON from the same origin, by the name that was asked for or by the public one: a form
+  or a script of another site can send neither.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from bot.web_settings import LOOPBACK
 COOKIE = "funding_bot"
 MOST_BYTES = 32_000_000
 OPEN = ("/login", "/api/login", "/static/")
+PASSED_ON = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""What a proxy adds."""
 SAFE = ("GET", "HEAD", "OPTIONS")
 HEADERS: Mapping[str, str] = {
     "content-security-policy": (
@@ -34,11 +38,12 @@ HEADERS: Mapping[str, str] = {
 
 
 class Doors:
-    """ASGI middleware."""
+    """ASGI middleware; `public` is the origin that a proxy with TLS serves, if one does."""
 
-    def __init__(self, app: ASGIApp, token: Token | None) -> None:
+    def __init__(self, app: ASGIApp, token: Token | None, public: str | None = None) -> None:
         self._app = app
         self._token = token
+        self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let in, or answer why not."""
@@ -61,11 +66,13 @@ class Doors:
         """Why not; None where nothing speaks against it."""
         if self._token is None and _host(headers) not in LOOPBACK:
             return _problem(403, "no such host here: open the page as http://127.0.0.1 or http://localhost")
+        if self._token is None and any(name in headers for name in PASSED_ON):
+            return _problem(403, "a proxy passed this on, and no token is set: set BOT_WEB_TOKEN and web.public_url")
         if self._token is not None and not path.startswith(OPEN) and not self._knows(self._token, headers):
             if method == "GET" and path == "/":
                 return RedirectResponse("/login", status_code=303)
             return _problem(401, "the token is missing or wrong: send it as `Authorization: Bearer`", bearer=True)
-        return None if method in SAFE else _not_ours(headers)
+        return None if method in SAFE else _not_ours(headers, self._public)
 
     def _knows(self, token: Token, headers: Headers) -> bool:
         scheme, _, value = headers.get("authorization", "").partition(" ")
@@ -79,14 +86,14 @@ class Doors:
         return COOKIE in cookie and token.is_cookie(cookie[COOKIE].value)
 
 
-def _not_ours(headers: Headers) -> Response | None:
+def _not_ours(headers: Headers, public: str | None) -> Response | None:
     """Why something that changes things is not taken."""
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _problem(415, "send JSON: `Content-Type: application/json`")
     origin = headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+    foreign = origin is not None and origin != public and urlsplit(origin).netloc != headers.get("host", "")
     if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return _problem(403, "another site's page sent this: open the bot's own page")
+        return _problem(403, "another site's page sent this: open the bot's own, or name its proxy in web.public_url")
     length = headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MOST_BYTES or "transfer-encoding" in headers:
         return _problem(413, f"too much at once: send at most {MOST_BYTES // 1_000_000} MB, with a Content-Length")

@@ -42,9 +42,12 @@ def read_token(settings: WebSettings, secrets: Mapping[str, str]) -> Token | Non
     if not value:
         if settings.loopback:
             return None
+        what, instead = f"web.host {settings.host}", "web.host to 127.0.0.1"
+        if settings.public_url is not None:
+            what, instead = f"web.public_url {settings.public_url}", "no web.public_url"
         raise ConfigurationError(
-            f"web.host {settings.host} can be reached from elsewhere and needs a token: set {WEB_TOKEN} in the "
-            f"environment or by `bot secrets set {WEB_TOKEN}`, or web.host to 127.0.0.1"
+            f"{what} can be reached from elsewhere and needs a token: set {WEB_TOKEN} in the "
+            f"environment or by `bot secrets set {WEB_TOKEN}`, or {instead}"
         )
     if len(value) < LEAST_CHARACTERS:
         raise ConfigurationError(

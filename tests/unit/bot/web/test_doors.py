@@ -6,8 +6,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from bot.latch import LATCH, LatchFile, LatchState
+from bot.settings import Settings
 from bot.web.doors import COOKIE
 from bot.web.token import Token, read_token
 from bot.web_settings import WebSettings
@@ -17,6 +19,7 @@ from tests.fakes.web_served import web_served, web_settings
 
 TOKEN = "a-token-of-thirty-characters-12"
 PAUSE = {"reason": "a test"}
+PUBLIC = "https://bot.example.org"
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,15 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(WEB_TOKEN, TOKEN)
         with web_served(web_settings(tmp_path_factory.mktemp("guarded"))) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    settings = Settings(var=tmp_path_factory.mktemp("public"), web=WebSettings(port=0, public_url=PUBLIC))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(WEB_TOKEN, TOKEN)
+        with web_served(settings) as client:
             yield client
 
 
@@ -131,6 +143,76 @@ def test_the_token_opens_as_a_bearer_or_once_as_a_login(guarded: httpx.Client) -
     kept = {"Cookie": cookie.partition(";")[0]}
     assert 200 == guarded.get("/", headers=kept).status_code
     assert 403 == guarded.post("/api/pause", json=PAUSE, headers=kept | {"Origin": "http://evil"}).status_code
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-IP", "Via"]
+)
+def test_without_a_token_nothing_is_served_through_a_proxy_and_with_one_everything(
+    client: httpx.Client, guarded: httpx.Client, var: Path, header: str
+) -> None:
+    passed_on = {header: "203.0.113.7"}
+    told = client.get("/api/state", headers=passed_on)
+    assert (403, True) == (told.status_code, "set BOT_WEB_TOKEN" in told.text)
+    for path, body in (("/api/pause", PAUSE), ("/api/kill", {"confirm": "kill"})):
+        assert 403 == client.post(path, json=body, headers=passed_on).status_code
+    assert LatchState.NONE is LatchFile(var / LATCH).read().state
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert 200 == guarded.get("/api/health", headers=passed_on | bearer).status_code
+
+
+@pytest.mark.parametrize("host", ["bot.example.org", "127.0.0.1:8780", "bot.example.org:443"])
+def test_behind_a_proxy_with_tls_a_browser_logs_in_and_sends_its_cookie_by_tls_alone(
+    public: httpx.Client, host: str
+) -> None:
+    browser = {"Host": host, "Origin": PUBLIC, "Sec-Fetch-Site": "same-origin", "X-Forwarded-For": "203.0.113.7"}
+    told = public.post("/api/login", json={"token": TOKEN}, headers=browser)
+    cookie = told.headers["set-cookie"]
+    public.cookies.clear()
+    assert (204, True) == (told.status_code, "Secure" in cookie.split("; "))
+    kept = browser | {"Cookie": cookie.partition(";")[0]}
+    assert 200 == public.post("/api/pause", json=PAUSE, headers=kept).status_code
+    for foreign in ("https://evil.example", "http://bot.example.org.evil", f"{PUBLIC}.evil", "null", f"{PUBLIC}:444"):
+        assert 403 == public.post("/api/pause", json=PAUSE, headers=kept | {"Origin": foreign}).status_code
+    assert 403 == public.post("/api/pause", json=PAUSE, headers=kept | {"Sec-Fetch-Site": "cross-site"}).status_code
+
+
+def test_a_page_without_a_proxy_keeps_its_cookie_on_plain_http(guarded: httpx.Client) -> None:
+    told = guarded.post("/api/login", json={"token": TOKEN})
+    assert "Secure" not in told.headers["set-cookie"].split("; ")
+    tls = {"Host": "bot.example.org", "Origin": PUBLIC}
+    told = guarded.post("/api/login", json={"token": TOKEN}, headers=tls)
+    assert "Secure" in told.headers["set-cookie"].split("; "), "a browser that came by TLS says so by its origin"
+    guarded.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("https://bot.example.org", "https://bot.example.org"),
+        ("https://Bot.Example.org/", "https://bot.example.org"),
+        ("https://bot.example.org:443", "https://bot.example.org"),
+        ("https://bot.example.org:8443/", "https://bot.example.org:8443"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]"),
+    ],
+)
+def test_the_public_address_is_kept_as_browsers_name_it(told: str, expected: str) -> None:
+    assert expected == WebSettings(public_url=told).public_url
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["", "bot.example.org", "http://bot.example.org", "https://", "https://a/bot", "https://u:p@a", "https://a:port",
+     "https://a?x", "https://[::1"],
+)  # fmt: skip
+def test_what_is_no_public_address_is_refused(told: str) -> None:
+    with pytest.raises(ValidationError, match="public_url"):
+        WebSettings(public_url=told)
+
+
+def test_a_public_page_needs_a_token_wherever_it_listens() -> None:
+    with pytest.raises(ConfigurationError, match=r"web\.public_url https://bot\.example\.org .* set BOT_WEB_TOKEN"):
+        read_token(WebSettings(public_url=PUBLIC), {})
 
 
 def test_elsewhere_than_on_this_machine_a_token_is_needed_and_a_long_one() -> None:
