@@ -233,7 +233,10 @@ def sandbox(
     first: From = None,
     seed: Seed = None,
     speed: Annotated[float, typer.Option("--speed", min=0, help="Market seconds per second; 0: by request.")] = 60.0,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0: any free one.")] = 8900,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; none: of sandbox.url, or 8900; 0: any free."),
+    ] = None,
 ) -> None:
     """Serve the simulated venues on loopback until Ctrl-C, for any ccxt client."""
     options = Options(config=config, var=var, replay=replay, venues=venues, assets=assets, seed=seed, first=first)
