@@ -7,6 +7,7 @@ them is a process of its own, so that the file is all they share: it is there wh
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -95,13 +96,22 @@ class LatchFile:
             return
         held = LatchFile(taken).read()
         if held.state != seen.state or held.since != seen.since:
-            taken.replace(self.path)
+            self._put_back(taken, held)
             raise StateError("the latch was set again meanwhile: look at `bot status`, then decide anew")
         if held.state is LatchState.UNREADABLE:
             taken.replace(self.path.with_name(f"{self.path.name}.unreadable"))
         else:
             taken.unlink()
         self._flush_folder()
+
+    def _put_back(self, taken: Path, held: Latch) -> None:
+        """A pause where nothing has been set meanwhile, as that may be a kill; anything stricter in any case."""
+        if held.state is not LatchState.PAUSED:
+            taken.replace(self.path)
+            return
+        with suppress(FileExistsError):
+            os.link(taken, self.path)
+        taken.unlink()
 
     def _beside(self, state: LatchState, reason: str) -> Path:
         """The content in a file of this call, on disk."""

@@ -91,7 +91,7 @@ def _not_ours(headers: Headers, public: str | None) -> Response | None:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         return _problem(415, "send JSON: `Content-Type: application/json`")
     origin = headers.get("origin")
-    foreign = origin is not None and origin != public and urlsplit(origin).netloc != headers.get("host", "")
+    foreign = origin is not None and origin != public and origin.partition("://")[2] != headers.get("host", "")
     if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return _problem(403, "another site's page sent this: open the bot's own, or name its proxy in web.public_url")
     length = headers.get("content-length", "0")

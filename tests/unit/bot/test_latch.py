@@ -100,6 +100,28 @@ def test_a_kill_that_came_after_the_look_is_not_lifted(latch: LatchFile) -> None
     assert (LatchState.KILLED, "in between") == (latch.read().state, latch.read().reason)
 
 
+@pytest.mark.parametrize(("before", "amid"), [("pause", "kill"), ("kill", "pause"), ("kill", "kill")])
+def test_a_kill_amid_a_lifting_that_is_refused_stays(
+    latch: LatchFile, monkeypatch: pytest.MonkeyPatch, before: str, amid: str
+) -> None:
+    """Between the taking away of what was set again and the putting back."""
+    latch.pause("looked at")
+    seen = latch.read()
+    latch.lift(seen)
+    getattr(elsewhere(latch), before)("set again")
+    read = LatchFile.read
+
+    def read_late(taken: LatchFile) -> Latch:
+        getattr(elsewhere(latch), amid)("in that instant")
+        return read(taken)
+
+    with monkeypatch.context() as patch, pytest.raises(StateError, match="set again"):
+        patch.setattr(LatchFile, "read", read_late)
+        latch.lift(seen)
+    assert LatchState.KILLED is latch.read().state
+    assert [latch.path] == list(latch.path.parent.iterdir())
+
+
 def test_lifting_what_nobody_holds_changes_nothing(latch: LatchFile) -> None:
     latch.lift(latch.read())
     assert LatchState.NONE == latch.read().state
