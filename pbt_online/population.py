@@ -205,7 +205,7 @@ class Population:
         self.memory.record(Entry(**asdict(planned) | came))
 
     def _report(self, cycle: int, number: int, entries: Sequence[Entry], seconds: float, left_s: float) -> Round:
-        if all(entry.failure for entry in entries):
+        if len(entries) == self._settings.size and all(entry.failure for entry in entries):
             raise LearningFailed(f"every member failed in round {number}: {entries[0].failure}")
         standings = self._standings(entries)
         decisions = self._decide(cycle, number + 1, entries)

@@ -3,12 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,6 +217,24 @@ def test_without_waiting_every_member_does_all_of_its_rounds(tmp_path: Path) -> 
     assert sorted((number, member) for number in (1, 2, 3) for member in range(4)) == sorted(
         (entry.round, entry.member) for entry in memory.entries
     )
+
+
+def test_without_waiting_the_first_member_to_be_lost_ends_nothing(tmp_path: Path) -> None:
+    """Nobody else is done by then."""
+    lost = iter([_Lost().submit()])
+    settings = SETTINGS.model_copy(update={"asynchronous": True, "timesteps": 1024})
+    with backend() as opened, ThreadPoolExecutor(1) as others:
+
+        class LosesTheFirst:
+            def submit(self, *work: Any) -> "Future[Trained]":
+                return next(lost, None) or others.submit(lambda: opened.submit(*work).result())
+
+        memory = Memory(tmp_path)
+        Population(memory, settings, seed=3).train(1, LosesTheFirst(), lambda _: None)
+    assert sorted((number, member) for number in (1, 2) for member in range(4)) == sorted(
+        (entry.round, entry.member) for entry in memory.entries
+    )
+    assert 1 == len([entry for entry in memory.entries if entry.failure])
 
 
 def test_the_schedule_of_a_member_gives_its_weights_again(tmp_path: Path) -> None:
