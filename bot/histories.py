@@ -3,6 +3,7 @@ venues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from backtest.history import History
 from backtest.sandbox.world import WARM_UP_MS, shown_market, start_ms
@@ -10,10 +11,12 @@ from bot.identity import Bounds
 from bot.run_folder import lake_place
 from bot.settings import Settings
 from data.errors import ConfigurationError, MissingData
-from data.lake import Lake
 from data.market import Market
 from data.panel import tradable
 from data.types import HOUR_MS, Instrument, Settlements
+
+if TYPE_CHECKING:
+    from data.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def past(settings: Settings, bounds: Bounds) -> History:
     return replace(history, since=max(begin_ms + settings.data.history_hours * HOUR_MS, bounds.from_ms or 0))
 
 
-def collected_history(settings: Settings, lake: Lake, instruments: Sequence[Instrument], last: int) -> History:
+def collected_history(settings: Settings, lake: "Lake", instruments: Sequence[Instrument], last: int) -> History:
     """What `lake` holds of `instruments` up to the tick `last`, ms, as far back as learning looks."""
     first = last - learning_hours(settings) * HOUR_MS
     return History(_market_of(lake, instruments, first, last), settings.data, last)
@@ -81,8 +84,10 @@ def learning_hours(settings: Settings) -> int:
     return 24 * days + 2 * windows.embargo_hours + settings.data.history_hours
 
 
-def _collected(settings: Settings) -> tuple[Lake, Sequence[Instrument], int]:
+def _collected(settings: Settings) -> tuple["Lake", Sequence[Instrument], int]:
     """The lake, what of it can be traded, and when the newest hour ends that it has of every venue, ms."""
+    from data.lake import Lake  # for which a backtest of a simulated market does not wait
+
     lake = Lake(lake_place(settings))
     newest = [max(lake.newest("bars", venue).values(), default=0) for venue in settings.data.venues]
     if not all(newest):
@@ -98,7 +103,7 @@ def _begin_of(market: Market, settings: Settings, last: int) -> int:
     )
 
 
-def _market_of(lake: Lake, instruments: Sequence[Instrument], first: int, last: int) -> Market:
+def _market_of(lake: "Lake", instruments: Sequence[Instrument], first: int, last: int) -> Market:
     bars, settlements = lake.bars(instruments, first, last), lake.settlements(instruments, first, last)
     known = tuple(instrument for instrument in instruments if instrument.key in bars)
     paid = {instrument.key: settlements.get(instrument.key, Settlements.none()) for instrument in known}
