@@ -36,7 +36,7 @@ from data.market import Market
 from data.types import HOUR_MS
 
 FILES = Path(__file__).parent / "freqtrade_files"
-ROUNDS = 3
+ROUNDS = 5
 WEEK_H = 168
 OURS = "bot backtest, the rule"
 PEER = "freqtrade backtesting, legs: {}"
