@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from backtest.observation import MIN_COVERAGE, trailing_mean_std, trailing_sum
+from backtest.trailing import MIN_COVERAGE, trailing_mean_std, trailing_sum
 
 NUMBERS = st.floats(-1e3, 1e3) | st.just(math.nan)
 COLUMNS = st.lists(NUMBERS, min_size=1, max_size=40)
