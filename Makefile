@@ -18,8 +18,9 @@ compiled: $(INSTALLED) ## the books' kernels, once: otherwise the first tests co
 	$(BIN)/bot backtest --hours 24 --config tests/fakes/resting.yaml --assets BTC --json > /dev/null & \
 	$(BIN)/bot run --paper --hours 6 --config tests/fakes/six_slots.yaml --var build/compiled --fresh > /dev/null && wait
 
-test: compiled ## every test, a file at a time on every core, and five more: tests often wait
-	$(BIN)/python -m pytest -p tests.forked --workers $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 5))
+test: compiled ## every test, a file at a time on every core, and five more: tests often wait. One that hangs ends, and is told
+	$(BIN)/python -m pytest -p tests.forked --workers $$(($$($(BIN)/python -c "import os; print(os.cpu_count() or 1)") + 5)) \
+		-o faulthandler_timeout=300 -o faulthandler_exit_on_timeout=true
 
 check: $(INSTALLED) ## style, types, architecture
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
 """`pytest -p tests.forked --workers 7`, for `make test`: collects once, then forks workers that take a file at a time.
 
 Collecting imports all there is, which takes as long as hundreds of tests; workers that are forked share it. Where one
-dies, the test that it was at has failed, and another one goes on with the file.
+dies, the test that it was at has failed, and another one goes on with the file. So does one whose test hangs, where
+pytest is told to end those (`-o faulthandler_exit_on_timeout=true`): it prints where every thread stood.
 """
 
 import gc
