@@ -118,7 +118,7 @@ def assert_positions(told: Mapping[str, Any], known: Recorded, allowed: Mapping[
         for key in ours.keys() | here.keys()
         if abs(ours.get(key, 0.0) - here.get(key, 0.0)) > float(steps[key]) * 1e-6
     }
-    assert {} == {key: pair for key, pair in apart.items() if _coin(key[1]) not in allowed}, "(venue, books)"
+    assert {} == {k: pair for k, pair in apart.items() if _coin(k[1]) not in allowed}, f"(venue, books): {apart}"
     net: dict[str, float] = defaultdict(float)
     for (_, symbol), quantity in ours.items():
         net[_coin(symbol)] += quantity

@@ -14,6 +14,9 @@ from tests.fakes.pair_table import LEGS, QUICK, STAMP, SilentBooks, Table
 from tests.fakes.scripted_account import Does
 from tests.unit.bot.conftest import Seated
 
+PATIENT = QUICK.model_copy(update={"leg_deadline_s": 30.0})
+"""Longer than a busy machine takes to ask meanwhile."""
+
 
 def test_both_legs_are_filled_with_the_fees_that_the_venues_took(seated: Seated) -> None:
     table = seated()
@@ -46,11 +49,11 @@ def test_an_order_whose_answer_never_comes_is_asked_for_meanwhile_and_its_leg_st
     seated: Seated, hangs: int
 ) -> None:
     scripts = [[Does.HANGS] if leg == hangs else [] for leg in (LONG, SHORT)]
-    table = seated(*scripts)
+    table = seated(*scripts, told=PATIENT)
     outcome = table.enter()
     assert isinstance(outcome, Executed)
     assert (30.0, -30.0) == table.held()
-    assert outcome.naked < 3_000.0 * QUICK.leg_deadline_s
+    assert outcome.naked < 3_000.0 * PATIENT.leg_deadline_s
 
 
 def test_an_order_that_may_not_have_left_yet_is_not_taken_for_one_that_the_venue_never_had(seated: Seated) -> None:
@@ -62,11 +65,11 @@ def test_an_order_that_may_not_have_left_yet_is_not_taken_for_one_that_the_venue
 
 
 def test_an_unwinding_whose_answer_never_comes_is_asked_for_meanwhile(seated: Seated) -> None:
-    table = seated([Does.FILLS, Does.HANGS], [Does.REFUSES])
+    table = seated([Does.FILLS, Does.HANGS], [Does.REFUSES], told=PATIENT)
     outcome = table.enter()
     assert isinstance(outcome, Executed)
     assert (0.0, 0.0) == table.held()
-    assert outcome.naked < 3_000.0 * QUICK.leg_deadline_s
+    assert outcome.naked < 3_000.0 * PATIENT.leg_deadline_s
 
 
 @pytest.mark.parametrize(
