@@ -25,6 +25,9 @@ MAX_PRICE_RATIO = 1.2
 
 _BPS_8H = 8e4
 _FEATURES = 22
+_HISTORY_ROWS = 168
+"""The longest that features look back."""
+_BLOCK_ROWS = 1024
 
 
 class Features(NamedTuple):
@@ -76,63 +79,26 @@ def make_features(
     """Features of every pair at every tick of the panel, or at its `newest` ones alone, and the ranking. Needs 168 h of
     history for the first ones."""
     rows = len(panel.ticks) if newest is None else newest
-    rate, interval, close = (matrix[-rows:] for matrix in (panel.last_rate, panel.interval, panel.close))
     pairs = panel.pairs
     legs = np.array([(pair.a, pair.b) for pair in pairs], dtype=np.int64).reshape(-1, 2)
-    a, b = legs[:, 0], legs[:, 1]
-    carry = {hours: _carry(panel, a, b, hours, rows) for hours in (24, 72, 168)}
-    sign = np.where(carry[72] >= 0, 1.0, -1.0)
-    oriented = {hours: sign * mean for hours, mean in carry.items()}
-    long, short = np.where(sign > 0, a, b), np.where(sign > 0, b, a)
-
-    def of(matrix: Matrix, side: NDArray[np.int64]) -> Matrix:
-        return np.take_along_axis(matrix, side, axis=1)
-
-    spread = panel.last_rate[:, b] - panel.last_rate[:, a]
-    all_basis = panel.close[:, b] / panel.close[:, a] - 1
-    basis_ab = all_basis[-rows:]
-    basis_mean, basis_sd = trailing_mean_std(all_basis, 168, rows)
-    returns = np.full_like(panel.close, np.nan)
-    returns[1:] = panel.close[1:] / panel.close[:-1] - 1
-    cost = round_trip_cost_bps(panel, venues)[a] + round_trip_cost_bps(panel, venues)[b]
-    if settings.execution == "maker_first":
-        cost -= _saved_by_resting_bps(panel, venues, a, b)
-    value = trailing_mean_std(panel.volume * panel.close, 24, rows)[0]
-    expected = oriented[72] * settings.horizon_hours * 1e4 - cost
-    past = np.full_like(panel.close, np.nan)
-    past[72:] = panel.close[:-72]
-    past = past[-rows:]
-
-    def columns() -> Iterator[Matrix]:
-        yield _BPS_8H * sign * spread[-rows:]
-        yield _BPS_8H * oriented[24]
-        yield _BPS_8H * oriented[72]
-        yield _BPS_8H * oriented[168]
-        yield _BPS_8H * trailing_mean_std(spread, 72, rows)[1]
-        yield _positive_share(spread, sign)
-        yield _BPS_8H * of(rate, long)
-        yield _BPS_8H * of(rate, short)
-        yield of(interval, long) / 8
-        yield of(interval, short) / 8
-        yield _due_hours(panel, long) / 8
-        yield _due_hours(panel, short) / 8
-        yield np.broadcast_to(cost, expected.shape)
-        yield np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0)
-        yield expected
-        yield 1e4 * (of(close, short) / of(close, long) - 1)
-        yield np.clip(sign * (basis_ab - basis_mean) / np.maximum(basis_sd, 1e-9), -10, 10)
-        yield 100 * of(trailing_mean_std(returns, 24, rows)[1], long)
-        yield 100 * (of(close, long) / of(past, long) - 1)
-        yield np.log10(np.maximum(np.minimum(value[:, a], value[:, b]), 1.0))
-        yield np.broadcast_to(_other_quote(panel, legs), expected.shape)
-        yield np.zeros_like(expected)
-
-    spot = np.array([instrument.spot for instrument in panel.instruments])
-    # Too far apart; and a coin that is not owned cannot be sold.
-    never = (np.maximum(1 + basis_ab, 1 / (1 + basis_ab)) > MAX_PRICE_RATIO) | spot[short]
-    values, known = _together(columns(), never)
+    cost = _cost_bps(panel, venues, settings, legs)
+    values = np.empty((rows, len(pairs), _FEATURES), dtype=np.float32)
+    known = np.empty((rows, len(pairs)), dtype=np.bool_)
+    direction = np.empty((rows, len(pairs)), dtype=np.int64)
+    carry, expected = np.empty((len(pairs), rows)), np.empty((rows, len(pairs)))
+    for first in range(0, rows, _BLOCK_ROWS):
+        last = min(first + _BLOCK_ROWS, rows)
+        at, before = slice(first, last), len(panel.ticks) - rows
+        block = _Block(panel.between(max(before + first - _HISTORY_ROWS, 0), before + last), last - first, legs)
+        direction[at], carry[:, at] = block.sign, _BPS_8H * block.carry[72].T
+        expected[at] = block.oriented[72] * settings.horizon_hours * 1e4 - cost
+        known[at] = ~block.never_shown()
+        for number, column in zip(range(_FEATURES), block.columns(cost, expected[at]), strict=True):
+            values[at, :, number] = column
+            known[at] &= np.isfinite(column)
+        values[at][block.never_shown()] = np.nan
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
-    pair_of[a, b] = pair_of[b, a] = np.arange(len(pairs))
+    pair_of[legs[:, 0], legs[:, 1]] = pair_of[legs[:, 1], legs[:, 0]] = np.arange(len(pairs))
     order = _order(expected, known)
     ranked = _ranked(order, settings.max_opportunities)
     return Features(
@@ -141,24 +107,85 @@ def make_features(
         order=order,
         ranked=ranked,
         shown=_shown(values, ranked),
-        direction=np.ascontiguousarray(sign, dtype=np.int64),
-        carry=np.ascontiguousarray(_BPS_8H * carry[72].T),
+        direction=direction,
+        carry=carry,
         legs=legs,
         pair_of=pair_of,
     )
 
 
-def _together(columns: Iterator[Matrix], never: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """[T, P, C] the columns [T, P] in single precision, missing where they are `never` shown; and whether all of a pair
-    are known. Each is made when the one before has gone: all of them are more than the memory near the processor holds.
-    """
-    values = np.empty((*never.shape, _FEATURES), dtype=np.float32)
-    known = np.ascontiguousarray(~never)
-    for number, column in zip(range(_FEATURES), columns, strict=True):
-        values[:, :, number] = column
-        known &= np.isfinite(column)
-    values[never] = np.nan
-    return values, known
+class _Block:
+    """Some ticks of the panel, one after the other: what is made of them fits into the memory near the processor, where
+    that of a year would be fetched and cleared anew for every step."""
+
+    def __init__(self, panel: Panel, rows: int, legs: NDArray[np.int64]) -> None:
+        """The newest `rows` of `panel`, which has the history that they look back by, if there is so much."""
+        self._panel, self._rows, self._legs = panel, rows, legs
+        self._a, self._b = legs[:, 0], legs[:, 1]
+        self.carry = {hours: _carry(panel, self._a, self._b, hours, rows) for hours in (24, 72, 168)}
+        """[T, P] trailing mean of the spread of long a, short b, fraction per hour, by its hours."""
+        self.sign = np.where(self.carry[72] >= 0, 1.0, -1.0)
+        """[T, P] +1 where a is the long leg, -1 where b is."""
+        self.oriented = {hours: self.sign * mean for hours, mean in self.carry.items()}
+        self._long = np.where(self.sign > 0, self._a, self._b)
+        self._short = np.where(self.sign > 0, self._b, self._a)
+        self._basis = panel.close[:, self._b] / panel.close[:, self._a] - 1
+
+    def never_shown(self) -> NDArray[np.bool_]:
+        """[T, P] legs too far apart; and a coin that is not owned cannot be sold."""
+        spot = np.array([instrument.spot for instrument in self._panel.instruments])
+        basis = self._basis[-self._rows :]
+        return (np.maximum(1 + basis, 1 / (1 + basis)) > MAX_PRICE_RATIO) | spot[self._short]
+
+    def columns(self, cost: Matrix, expected: Matrix) -> Iterator[Matrix]:
+        """Each feature [T, P] in order, given what a round trip costs [P] and what is expected of it [T, P], bps."""
+        panel, rows, sign, oriented, long, short = (
+            self._panel, self._rows, self.sign, self.oriented, self._long, self._short
+        )  # fmt: skip
+        rate, interval, close = (matrix[-rows:] for matrix in (panel.last_rate, panel.interval, panel.close))
+        spread = panel.last_rate[:, self._b] - panel.last_rate[:, self._a]
+        yield _BPS_8H * sign * spread[-rows:]
+        yield _BPS_8H * oriented[24]
+        yield _BPS_8H * oriented[72]
+        yield _BPS_8H * oriented[168]
+        yield _BPS_8H * trailing_mean_std(spread, 72, rows)[1]
+        yield _positive_share(spread, sign)
+        yield _BPS_8H * _of(rate, long)
+        yield _BPS_8H * _of(rate, short)
+        yield _of(interval, long) / 8
+        yield _of(interval, short) / 8
+        yield _due_hours(panel, long) / 8
+        yield _due_hours(panel, short) / 8
+        yield np.broadcast_to(cost, expected.shape)
+        yield np.minimum(cost / np.maximum(oriented[72] * 24e4, 1e-9), 30.0)
+        yield expected
+        yield 1e4 * (_of(close, short) / _of(close, long) - 1)
+        mean, deviation = trailing_mean_std(self._basis, 168, rows)
+        yield np.clip(sign * (self._basis[-rows:] - mean) / np.maximum(deviation, 1e-9), -10, 10)
+        returns, past = np.full_like(panel.close, np.nan), np.full_like(panel.close, np.nan)
+        returns[1:] = panel.close[1:] / panel.close[:-1] - 1
+        yield 100 * _of(trailing_mean_std(returns, 24, rows)[1], long)
+        past[72:] = panel.close[:-72]
+        yield 100 * (_of(close, long) / _of(past[-rows:], long) - 1)
+        value = trailing_mean_std(panel.volume * panel.close, 24, rows)[0]
+        yield np.log10(np.maximum(np.minimum(value[:, self._a], value[:, self._b]), 1.0))
+        yield np.broadcast_to(_other_quote(panel, self._legs), expected.shape)
+        yield np.zeros_like(expected)
+
+
+def _of(matrix: Matrix, side: NDArray[np.int64]) -> Matrix:
+    """[T, P] of [T, N] at each tick and pair the leg `side`."""
+    return np.take_along_axis(matrix, side, axis=1)
+
+
+def _cost_bps(
+    panel: Panel, venues: Mapping[str, VenueSettings], settings: EnvironmentSettings, legs: NDArray[np.int64]
+) -> Matrix:
+    """[P] what policies are told that a round trip of both legs costs."""
+    a, b = legs[:, 0], legs[:, 1]
+    each = round_trip_cost_bps(panel, venues)
+    saved = _saved_by_resting_bps(panel, venues, a, b) if settings.execution == "maker_first" else 0.0
+    return each[a] + each[b] - saved
 
 
 def whole_market(features: Features) -> Universes:

@@ -24,10 +24,11 @@ TAKER_FEE = 0.0005
 
 
 def write_recorded(market: Market, folder: Path) -> None:
-    """`funding.parquet` and `ohlcv_1h.parquet` (docs/recorded.md)."""
+    """`funding.parquet` and `ohlcv_1h.parquet` (docs/recorded.md), sorted as they have to be."""
     folder.mkdir(parents=True, exist_ok=True)
-    bars = [_named(one, _candles(market.bars[one.key], "timestamp")) for one in market.instruments]
-    funding = [_named(one, _settled(market.settlements[one.key], one.interval_hours)) for one in market.instruments]
+    instruments = sorted(market.instruments, key=lambda one: (venue_profile(one.venue).exchange, one.symbol))
+    bars = [_named(one, _candles(market.bars[one.key], "timestamp")) for one in instruments]
+    funding = [_named(one, _settled(market.settlements[one.key], one.interval_hours)) for one in instruments]
     pd.concat(bars).to_parquet(folder / BARS_FILE, index=False)
     pd.concat(funding).to_parquet(folder / FUNDING_FILE, index=False)
 

@@ -1,5 +1,5 @@
 """What is wrong in a configuration: pydantic's errors as one line each, with the nearest valid key. Used by
-`bot.settings`."""
+`bot.configuration`."""
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,12 +7,12 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
+from bot.settings import DISAGREEMENT
 from bot.yaml_text import Document, Mistake
 
 Model = type[BaseModel]
-_DISAGREEMENT = "disagreement"
 _KEYS = "must hold keys, each on a line of its own below it"
 _WORDS = {
     "model_type": _KEYS,
@@ -30,17 +30,11 @@ NEAR, NEAR_ELSEWHERE = 0.6, 0.75
 """Likeness (difflib's ratio) from which a name is taken for one that was meant, beside it and in other sections."""
 
 
-def disagreement(problems: Sequence[tuple[str, str]]) -> PydanticCustomError:
-    """What a validator raises for values that do not fit together: (key, what is wrong and what to do) of each."""
-    told = "; ".join(f"{key}: {text}" for key, text in problems)
-    return PydanticCustomError(_DISAGREEMENT, "{told}", {"told": told, "problems": list(problems)})
-
-
 def mistakes_of(error: ValidationError, document: Document, model: Model) -> Iterator[Mistake]:
     """Everything that pydantic found in `document`, which was read as `model`."""
     for detail in error.errors(include_url=False):
         steps, holders = _way(model, detail["loc"])
-        if detail["type"] == _DISAGREEMENT:
+        if detail["type"] == DISAGREEMENT:
             for key, text in detail["ctx"]["problems"]:
                 yield Mistake(document.place(key.split(".")), key, text)
         else:

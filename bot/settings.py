@@ -1,27 +1,28 @@
-"""The whole configuration: one frozen model composed of every floor's settings, read from YAML."""
+"""The whole configuration: one frozen model composed of every floor's settings."""
 
-from collections.abc import Iterator, Sequence
-from importlib.resources import files
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
 from bot.execution_settings import ExecutionSettings
 from bot.guard_settings import GuardSettings
 from bot.ledger_settings import LedgerSettings
-from bot.mistakes import disagreement, mistakes_of
 from bot.risk_settings import RiskSettings
 from bot.service_settings import ServiceSettings
 from bot.telegram_settings import TelegramSettings
 from bot.web_settings import WebSettings
-from bot.yaml_text import Mistake, NotYaml, read_yaml
 from data.errors import ConfigurationError
 from data.fees import fees
 from data.settings import DataSettings, Frozen
 from pbt_online.settings import LearningSettings
+
+DISAGREEMENT = "disagreement"
+"""The kind of pydantic's error where values do not fit together; its context has (key, what is wrong) of each."""
 
 
 class Settings(Frozen):
@@ -71,44 +72,14 @@ class Settings(Frozen):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if problems := [*_no_tiers(self), *_not_for_live(self), *_limits_in_the_way(self)]:
-            raise disagreement(problems)
+            told = "; ".join(f"{key}: {text}" for key, text in problems)
+            raise PydanticCustomError(DISAGREEMENT, "{told}", {"told": told, "problems": problems})
         return self
 
     @property
     def rehearsal(self) -> bool:
         """Whether live trading is rehearsed against a sandbox that is served."""
         return self.profile == "live" and self.sandbox.url is not None
-
-
-def load_settings(path: Path | None) -> Settings:
-    """Settings from a YAML file, or the defaults; raises ConfigurationError with a line for everything that is wrong,
-    `file:line: key: what`.
-
-    A plain name (`paper`) stands for the configuration of that name that is shipped with the program. A section that is
-    there and empty is as the models say.
-    """
-    if path is None:
-        return Settings()
-    shipped = files("config") / f"{path}.yaml"
-    named = path.name == str(path) and shipped.is_file()
-    try:
-        document = read_yaml((shipped if named else path).read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}; `bot init` writes a new one") from error
-    except NotYaml as error:
-        raise _refused(path, error.mistakes) from error
-    try:
-        settings = Settings.model_validate(document.content)
-    except ValidationError as error:
-        raise _refused(path, [*document.doubles, *mistakes_of(error, document, Settings)]) from error
-    if document.doubles:
-        raise _refused(path, document.doubles)
-    return settings
-
-
-def _refused(path: Path, mistakes: Sequence[Mistake]) -> ConfigurationError:
-    ordered = sorted(mistakes, key=lambda mistake: (mistake.line or 0, mistake.key))
-    return ConfigurationError("\n".join(mistake.told(path) for mistake in ordered))
 
 
 Problems = Iterator[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Reads YAML so that every key still knows its line: for `bot.settings`, whose mistakes are told by line."""
+"""Reads YAML so that every key still knows its line: for `bot.configuration`, whose mistakes are told by line."""
 
 import re
 from collections import Counter

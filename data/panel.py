@@ -86,6 +86,11 @@ class Panel:
             if _can_pair(self.instruments[a], self.instruments[b])
         )
 
+    def between(self, first: int, last: int) -> "Panel":
+        """Rows `first` to `last`, the latter not included, without copying any."""
+        matrices = {field: getattr(self, field)[first:last] for field in FIELDS}
+        return Panel(ticks=self.ticks[first:last], instruments=self.instruments, **matrices)
+
     @cached_property
     def silent_hours(self) -> Matrix:
         """[T, N] hours since the newest close at each tick: 0 where a bar closed at it, inf before the first."""

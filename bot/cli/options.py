@@ -29,9 +29,7 @@ class Options:
 
     def settings(self) -> "Settings":
         """The configuration with the options laid over it; raises ConfigurationError where they do not fit."""
-        from bot.settings import load_settings
-
-        content = load_settings(self.config)
+        content = self._configured()
         data, sandbox = content.data, content.sandbox
         simulated = (self.replay, self.seed, None if content.profile == "live" else self.sandbox_url)
         if content.profile != "sandbox" and any(option is not None for option in simulated):
@@ -56,6 +54,16 @@ class Options:
             "seed": content.seed if self.seed is None else self.seed,
         }
         return content.model_copy(update=changes)
+
+    def _configured(self) -> "Settings":
+        """The configuration alone. Without a file there is no reader of files to wait for."""
+        from bot.settings import Settings
+
+        if self.config is None:
+            return Settings()
+        from bot.configuration import load_settings
+
+        return load_settings(self.config)
 
     def bounds(self) -> "Bounds":
         """From when to when, in market time."""

@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import text
 
 from bot.cli.main import main
+from bot.configuration import load_settings
 from bot.doctor.finding import Verdict
 from bot.doctor.machine import ledger_writable
 from bot.ledger.database import Place
 from bot.ledger.models import Run
 from bot.ledger.store import Ledger
 from bot.opened_ledger import existing_ledger, ledger_place, open_ledger
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from data.errors import ConfigurationError, StateError
 from data.secrets import LEDGER_URL
 from tests.fakes.ledger_places import ledger_place as place_of

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from backtest.schema import schema_of
+from bot.configuration import load_settings
 from bot.latch import LATCH, LatchFile, LatchState
 from bot.run_folder import registry_of
-from bot.settings import load_settings
 from bot.telegram.commands import Command
 from tests.fakes.account_ledger import lived
 from tests.fakes.bot_api import PNG, TOKEN, BotApiServer, Fault, bot_api_server

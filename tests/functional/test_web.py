@@ -27,9 +27,9 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
+from bot.configuration import load_settings
 from bot.latch import LATCH, LatchFile, LatchState
 from bot.run_folder import lake_place
-from bot.settings import load_settings
 from data.lake import Lake
 from data.types import HOUR_MS
 from tests.fakes.rehearsal import LONG, SHORT, rehearsed

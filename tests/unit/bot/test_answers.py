@@ -9,7 +9,8 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from bot.cli.answers import KINDS, Answers, Kind, configuration_text, configured, next_commands, secret_names
-from bot.settings import Settings, load_settings
+from bot.configuration import load_settings
+from bot.settings import Settings
 from bot.yaml_text import read_yaml
 from data.credentials import VARIABLES
 from data.errors import ConfigurationError

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.settings import Settings, load_settings
+from bot.configuration import load_settings
+from bot.settings import Settings
 from data.secrets import SECRETS
 
 ROOT = Path(__file__).parents[3]

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from bot.cli.generated import generated
-from bot.settings import Settings, load_settings, paper_settings
+from bot.configuration import load_settings
+from bot.settings import Settings, paper_settings
 
 ROOT = Path(__file__).parents[3]
 

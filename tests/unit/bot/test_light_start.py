@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("alembic", "aiohttp", "ccxt", "fsspec", "pandas", "sqlalchemy", "stable_baselines3", "torch")
+HEAVY = ("alembic", "aiohttp", "ccxt", "fsspec", "pandas", "sqlalchemy", "stable_baselines3", "torch", "yaml")
 
 
 def test_a_backtest_loads_no_database_no_venue_and_nothing_that_learns() -> None:

@@ -10,8 +10,9 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from bot.configuration import load_settings
 from bot.mistakes import _all_keys, mistakes_of
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from bot.yaml_text import read_yaml
 from data.errors import ConfigurationError
 

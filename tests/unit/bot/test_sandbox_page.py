@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from backtest.sandbox.accounts.events import Event
 from backtest.sandbox.distortions import Distortion
 from backtest.sandbox.stream_faults import AnyFault
-from bot.settings import load_settings
+from bot.configuration import load_settings
 
 PAGE = (Path(__file__).parents[3] / "docs/sandbox.md").read_text()
 YAML = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)

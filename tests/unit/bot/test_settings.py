@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from backtest.sandbox.settings import SandboxSettings
 from backtest.settings import EnvironmentSettings
-from bot.settings import RiskSettings, Settings, load_settings, paper_settings
+from bot.cli.options import Options
+from bot.configuration import load_settings
+from bot.settings import RiskSettings, Settings, paper_settings
 from bot.settings_yaml import to_brief_yaml, to_yaml
 from data.errors import ConfigurationError
 from data.settings import DataSettings, Frozen, SyntheticSettings, VenueSettings
@@ -57,7 +59,7 @@ def problem(path: Path) -> str:
 
 
 def test_without_a_file_everything_is_as_the_models_say() -> None:
-    assert Settings() == load_settings(None)
+    assert Settings(var=Path("var").absolute()) == Options().settings()
 
 
 def test_an_empty_file_changes_nothing(tmp_path: Path) -> None:
