@@ -117,11 +117,14 @@ class Succession:
             self._trader.tell(Kind.REFUSED, told)
 
     def _watch_drawdown(self, tick: int) -> None:
-        """A champion that has lost more than the limit since its own best hour gives way to its predecessor."""
+        """A champion that has lost more than the limit since its own best hour gives way to its predecessor, unless
+        somebody else takes over at `tick` anyhow."""
         limit, worth = self._settings.learning.schedule.max_live_drawdown_pct, float(equity(self._trader.books))
         self._peak = max(self._peak, worth)
-        drawdown = 100 * (1 - worth / self._peak)
-        if drawdown > limit and not self._is_flat(self._trader.champion):
+        drawdown, champion = 100 * (1 - worth / self._peak), self._trader.champion
+        if drawdown <= limit or self._is_flat(champion):
+            return
+        if _named(self._registry, self._settings, tick).name == champion:
             self._registry.demote(tick, f"drawdown {drawdown:.2f} % beyond {limit:g} %")
 
     def _is_flat(self, champion: str) -> bool:

@@ -286,6 +286,22 @@ def test_a_champion_with_a_damaged_manifest_is_demoted_for_drawdown_all_the_same
     assert rule == desk.trader.champion == registry.champion(Schema(3, 5)).name
 
 
+@pytest.mark.parametrize("how", ["demoted in an hour that was broken off", "replaced by hand meanwhile"])
+def test_only_who_has_traded_is_demoted_for_drawdown(registry: Registry, desk: Desk, how: str) -> None:
+    """A process that was killed before its hour was recorded begins with whom the ledger knows."""
+    rule, flat = desk.trader.champion, registry.register_plain("flat", Schema(3, 5)).name
+    registry.promote(network(registry), 0, "it won")
+    follow_champion(registry, desk.trader, SETTINGS, tick=0)
+    if how == "replaced by hand meanwhile":
+        registry.promote(flat, HOUR_MS, how, by_hand=True)
+    else:
+        registry.demote(HOUR_MS, "drawdown")
+    known, peak = registry.history(), 2 * float(equity(desk.trader.books))
+    asyncio.run(Succession(SETTINGS, None, registry, desk.trader, peak).at(HOUR_MS))
+    assert known == registry.history()
+    assert (flat if how == "replaced by hand meanwhile" else rule) == desk.trader.champion
+
+
 def test_flat_is_not_demoted_for_drawdown(registry: Registry, desk: Desk) -> None:
     flat = registry.register_plain("flat", Schema(3, 5)).name
     registry.promote(flat, 0, "it won")
