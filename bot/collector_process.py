@@ -25,6 +25,7 @@ from bot.pulse import Pulse, beating
 from bot.settings import Settings
 from bot.status import iso
 from bot.worlds import World, listed, make_collector, open_streams, open_world
+from data.cancelling import cancel
 from data.collection import Collected
 from data.errors import MissingData
 from data.ingest import Collector
@@ -95,11 +96,9 @@ async def _until_asked(settings: Settings, pipe: int) -> int:
     async with beating(pulse, pipe):
         work, asked = asyncio.ensure_future(collect(settings, pulse)), asyncio.ensure_future(stop.wait())
         await asyncio.wait({work, asked}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (work, asked):
-            task.cancel()
-        await asyncio.gather(asked, return_exceptions=True)
+        await cancel([work, asked])
         try:
-            await work
+            work.result()
         except asyncio.CancelledError:
             return ASKED
     return 0

@@ -14,6 +14,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from data.cancelling import cancel
 from data.errors import VenueError, VenueUnreachable
 from data.exchange import Venue
 from data.quotes import Quote
@@ -117,9 +118,7 @@ class QuoteStream:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close every connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
 
     async def quotes(self, since_ms: int = 0) -> dict[str, Quote]:
         """The best prices of each contract that shows both sides: streamed where younger than `stale_s`, else asked

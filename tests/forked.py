@@ -83,7 +83,7 @@ class Workers:
     def _hear(self, one: Connection) -> None:
         try:
             kind, *told = one.recv()
-        except EOFError:
+        except (EOFError, OSError):  # the latter where it died amid a message
             kind = "ended"
         hook = self._session.config.hook
         if kind == "free":

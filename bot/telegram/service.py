@@ -26,6 +26,7 @@ from bot.telegram.outbox import Outbox
 from bot.telegram.reader import Reader
 from bot.telegram.token import read_token
 from bot.telegram.told import Told
+from data.cancelling import cancel
 from data.secrets import Secrets
 
 LOG = logging.getLogger(TELEGRAM)
@@ -76,9 +77,7 @@ class Telegram:
             await asyncio.wait([self._kill], timeout=LEAVE_KILL_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._outbox.flush(), LEAVE_S)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         await self._reader.close()
         self._switch.close()
 

@@ -11,6 +11,7 @@ import pytest
 from backtest.spare_workers import SpareWorkers
 from backtest.worker_pool import WorkerPool
 from backtest.worker_process import pack
+from tests.functional.commands import eventually
 
 _taken: list[int] = []
 
@@ -72,8 +73,7 @@ def test_a_process_that_was_killed_at_work_is_not_used_again(tmp_path: Path) -> 
         first, _ = asked(spares, 1)
         with pool(spares, 2) as workers:
             stuck = workers.submit(hang, tmp_path / "begun")
-            while not (tmp_path / "begun").exists():
-                time.sleep(0.01)
+            eventually(lambda: (tmp_path / "begun").exists() or stuck.done())
         with pytest.raises(CancelledError):
             stuck.result()
         assert not runs(first)

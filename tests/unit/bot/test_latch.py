@@ -145,9 +145,11 @@ def test_readers_never_see_half_a_file_nor_none_while_kills_follow_one_another(l
     done = threading.Event()
 
     def write() -> None:
-        for number in range(100):
-            latch.kill(f"number {number} " + "x" * number)
-        done.set()
+        try:
+            for number in range(100):
+                latch.kill(f"number {number} " + "x" * number)
+        finally:
+            done.set()
 
     writer = threading.Thread(target=write)
     writer.start()
