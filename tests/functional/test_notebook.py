@@ -1,7 +1,10 @@
 """The notebook works as it stands, on what the commands that it names leave behind, and keeps no output."""
 
+import ast
+import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +23,22 @@ learning:
 KERNEL_S = 300
 
 
+def code() -> list[dict[str, Any]]:
+    return [cell for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
 def test_it_keeps_no_output() -> None:
-    cells = json.loads(NOTEBOOK.read_text())["cells"]
-    kept = [cell for cell in cells if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"])]
-    assert [] == kept
+    assert [] == [cell for cell in code() if cell["outputs"] or cell["execution_count"]]
+
+
+def test_what_it_takes_of_the_product_is_there() -> None:
+    steps = [step for cell in code() for step in ast.walk(ast.parse("".join(cell["source"])))]
+    taken = [(step.module, name.name) for step in steps if isinstance(step, ast.ImportFrom) for name in step.names]
+    ours = [
+        (module, name) for module, name in taken if module and module.split(".")[0] in ("bot", "data", "pbt_online")
+    ]
+    assert ours
+    assert [] == [one for one in ours if not hasattr(importlib.import_module(one[0]), one[1])]
 
 
 @soak
