@@ -92,11 +92,12 @@ def make_features(
         block = _Block(panel.between(max(before + first - _HISTORY_ROWS, 0), before + last), last - first, legs)
         direction[at], carry[:, at] = block.sign, _BPS_8H * block.carry[72].T
         expected[at] = block.oriented[72] * settings.horizon_hours * 1e4 - cost
-        known[at] = ~block.never_shown()
+        never = block.never_shown()
+        known[at] = ~never
         for number, column in zip(range(_FEATURES), block.columns(cost, expected[at]), strict=True):
             values[at, :, number] = column
             known[at] &= np.isfinite(column)
-        values[at][block.never_shown()] = np.nan
+        values[at][never] = np.nan
     pair_of = np.full((len(panel.instruments),) * 2, -1, dtype=np.int64)
     pair_of[legs[:, 0], legs[:, 1]] = pair_of[legs[:, 1], legs[:, 0]] = np.arange(len(pairs))
     order = _order(expected, known)

@@ -323,6 +323,13 @@ def test_the_newest_rows_by_themselves_are_those_of_all(newest: int) -> None:
         assert there.tobytes() == alone[name].tobytes(), name
 
 
+@pytest.mark.parametrize("rows", [1, 7, 168, 169, HOURS])
+def test_how_many_rows_are_made_at_a_time_changes_no_bit(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backtest.observation._BLOCK_ROWS", rows)
+    made = make_features(whole_panel(), VENUES, SETTINGS)
+    assert all(one.tobytes() == other.tobytes() for one, other in zip(made, whole_features(), strict=True))
+
+
 @pytest.mark.parametrize("name", ["close", "volume", "settled", "settled_hours", "interval", "last_rate", "settled_at"])
 def test_the_check_of_cuts_would_notice_an_input_from_the_next_hour(name: str) -> None:
     def peeking(market: Market, first: int, last: int) -> Panel:
