@@ -1,6 +1,7 @@
 """Tasks end although a cancellation of theirs is lost."""
 
 import asyncio
+import gc
 from types import SimpleNamespace
 from typing import Any
 
@@ -66,6 +67,23 @@ def test_who_drops_a_cancellation_is_told_again(monkeypatch: pytest.MonkeyPatch)
         return task.result()
 
     assert "heard" == asyncio.run(ended())
+
+
+def test_what_fails_as_it_ends_is_not_logged_as_unheard(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails() -> None:
+        try:
+            await asyncio.sleep(600)
+        finally:
+            raise OSError("the disk is full")
+
+    async def ended() -> None:
+        task = asyncio.create_task(fails())
+        await asyncio.sleep(0)
+        await cancel([task])
+
+    asyncio.run(ended())
+    gc.collect()
+    assert [] == caplog.messages
 
 
 def test_to_cancel_nobody_takes_no_time() -> None:
